@@ -1,0 +1,31 @@
+from readiness import RATIO, Answer, NotApplicable, Observation, check
+from readiness.facts.http import HealthProbes
+
+
+@check(
+    subject="service",
+    universe="services with a health endpoint",
+    priority="P0",
+    effort="M",
+    credit=RATIO,
+    mend="""
+    Start the service, or look in its log for why it says that it isn't healthy. The health endpoint answers with the
+    declared HTTP status and a JSON body whose `status` is one of ok, up, pass, healthy.
+    """,
+)
+def unhealthy_service(probes: HealthProbes) -> Answer:
+    """Every service's health endpoint says that it is healthy.
+
+    A platform is as ready as its least ready service. The body counts, not only the status code: a 200 that carries
+    `"status": "DOWN"` is common. Each endpoint is asked twice, so that one which flaps is told.
+    """
+    if not probes.by_service:
+        return NotApplicable("0 services with a health endpoint are declared")
+    return [
+        Observation(
+            subject=name,
+            ok=p.healthy,
+            evidence={"url": p.url, "says": p.says, "http_status": p.status, "milliseconds": p.milliseconds},
+        )
+        for name, p in probes.by_service.items()
+    ]

@@ -1,0 +1,76 @@
+/*---
+title: Every foreign key has an index that its checks can use
+subject: constraint
+universe: foreign keys
+priority: P0
+effort: S
+credit: ratio
+why: |
+  Deleting a row, or changing its key, makes Postgres look for rows that refer to it. Without an index on the
+  referring side that look reads the whole table, under a lock, once for every row deleted. Joins along the key pay too.
+  An index serves when it is valid, btree (or hash for one column), has the key's columns first, in any order, and is
+  not partial, unless its condition is just that the column is not null.
+mend: |
+  Create the index. It takes its time on a large table; CONCURRENTLY doesn't block writes meanwhile.
+links:
+  - https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-FK
+---*/
+-- Partitions: a key that a partition inherited is its parent's subject.
+select
+    pg_catalog.format('%I.%I:%I', ns.nspname, child.relname, fk.conname) as subject,
+    fk.conrelid as objid,
+    exists (
+        select
+        from pg_catalog.pg_index as ix
+        inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
+        inner join pg_catalog.pg_am as am on ic.relam = am.oid
+        where
+            ix.indrelid = fk.conrelid
+            and ix.indisvalid
+            and ix.indisready
+            and ix.indislive
+            and (am.amname = 'btree' or (am.amname = 'hash' and pg_catalog.cardinality(fk.conkey) = 1))
+            -- The key's columns, in any order, are the first that the index has; int2vector counts from 0, and an
+            -- expression stands there as 0. INCLUDE columns lie behind indnkeyatts.
+            and ix.indnkeyatts >= pg_catalog.cardinality(fk.conkey)
+            and fk.conkey operator(pg_catalog.<@) (
+                (pg_catalog.string_to_array(ix.indkey::text, ' ')::int2[])[1:pg_catalog.cardinality(fk.conkey)]
+            )
+            and (
+                ix.indpred is null
+                -- `where a is not null`: such rows are all that the look can find. Compared as the parser stores it,
+                -- since pg_get_expr() would wait behind DDL.
+                or (
+                    pg_catalog.cardinality(fk.conkey) = 1
+                    and ix.indpred::text ~ '^[(]?[{]NULLTEST '
+                    and ix.indpred::text ~ ':nulltesttype 1 '
+                    and ix.indpred::text ~ (':varattno ' || fk.conkey[1]::text || ' ')
+                )
+            )
+    ) as ok,
+    case
+        when child.relkind = 'p'
+            then pg_catalog.format('create index on %I.%I (%s);', ns.nspname, child.relname, key_columns.list)
+        else pg_catalog.format('create index concurrently on %I.%I (%s);', ns.nspname, child.relname, key_columns.list)
+    end as remedy,
+    key_columns.list as columns,
+    pg_catalog.format('%I.%I', parent_ns.nspname, parent.relname) as refers_to,
+    case fk.confdeltype
+        when 'c' then 'cascade' when 'n' then 'set null' when 'd' then 'set default' when 'r' then 'restrict'
+        else 'no action'
+    end as on_delete,
+    nullif(child.reltuples::int8, -1) as estimated_rows
+from pg_catalog.pg_constraint as fk
+inner join pg_catalog.pg_class as child on fk.conrelid = child.oid
+inner join pg_catalog.pg_namespace as ns on child.relnamespace = ns.oid
+inner join pg_catalog.pg_class as parent on fk.confrelid = parent.oid
+inner join pg_catalog.pg_namespace as parent_ns on parent.relnamespace = parent_ns.oid
+cross join lateral (
+    select pg_catalog.string_agg(pg_catalog.quote_ident(att.attname), ', ' order by k.place) as list
+    from pg_catalog.unnest(fk.conkey) with ordinality as k (attnum, place)
+    inner join pg_catalog.pg_attribute as att on fk.conrelid = att.attrelid and k.attnum = att.attnum
+) as key_columns
+where
+    fk.contype = 'f'
+    and fk.conparentid = 0
+order by subject

@@ -1,0 +1,58 @@
+from math import inf
+
+from readiness import BINARY, Answer, NotApplicable, Observation, Reason, Unseen, check
+from readiness.facts.http import ServiceLatencies
+from readiness.facts.target import Target
+from readiness.model import Scalar
+from readiness.quantiles import quantile, samples_needed
+
+
+@check(
+    subject="service",
+    universe="services with an address",
+    priority="P1",
+    effort="M",
+    credit=BINARY,
+    mend="""
+    Find the slowest route in the service's own metrics, then its queries in pg_stat_statements; look for a query for
+    each row of another, a missing index, a pool that makes requests wait.
+    """,
+)
+def slow_service(latencies: ServiceLatencies, target: Target) -> Answer:
+    """Nineteen requests in twenty come back within the latency that was promised.
+
+    A mean hides the waits that people remember. The 95th percentile is taken by nearest rank from timed requests; a
+    failed one counts as a wait without end. It passes when the upper 95 % confidence bound meets the target, fails when
+    the lower one misses it, and stays unknown between, with the number of requests that would settle it.
+    """
+    if not latencies.by_service:
+        return NotApplicable("0 services with an address are declared")
+    limit = target.profile.targets.service_p95_ms
+    answers: list[Observation | Unseen] = []
+    for name, waits in latencies.by_service.items():
+        q = quantile(waits.milliseconds)
+        evidence: dict[str, Scalar] = {
+            "figure": "service_p95",
+            "unit": "ms",
+            "value": q.point,
+            "lower": q.lower,
+            "upper": q.upper,
+            "samples": q.samples,
+            "target": limit,
+            "failures": ", ".join(f"{n} x {what}" for what, n in waits.failures.items()) or None,
+            "source": f"{q.samples} timed requests to {waits.url}",
+        }
+        if q.upper <= limit or q.lower > limit:
+            answers.append(Observation(subject=name, ok=q.upper <= limit, evidence=evidence))
+            continue
+        needed = samples_needed(waits.milliseconds, limit)
+        answers.append(
+            Unseen(
+                subject=name,
+                reason=Reason.INSUFFICIENT_SAMPLES,
+                detail=f"P95 lies between {q.lower:.0f} and {'infinity' if q.upper == inf else f'{q.upper:.0f}'} ms "
+                f"after {q.samples} requests, around the target of {limit:g} ms",
+                unlock=f"set probing.http_requests to {needed}" if needed else None,
+            )
+        )
+    return answers

@@ -1,0 +1,458 @@
+"""One audit, end to end: look, judge, weigh. The one place that knows all rooms."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from psycopg import conninfo
+
+from readiness import document, foreign, history, pack, policy, profile, register, runner, scoring
+from readiness.authoring import Check, Unobservable
+from readiness.document import DrillPart, PolicyPart, Run, RunDocument, TargetPart
+from readiness.facts.drills import DrillRecords
+from readiness.facts.http import HealthProbes
+from readiness.facts.postgres import Postgres
+from readiness.facts.server import CatalogMark, Server
+from readiness.facts.target import Target
+from readiness.history import OutcomeRecord, RunRecord, Store, StoreError
+from readiness.model import CheckResult, Examined, Reason, Scalar, Unknown, scope_of
+from readiness.redaction import Redactor
+from readiness.scoring import Scorecard, ServiceScope
+from readiness.yamldoc import ConfigError
+
+DISTRIBUTION = "readiness"
+
+
+class NothingAudited(Exception):  # noqa: N818
+    """No target at all could be audited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What one audit is asked to do.
+
+    Args:
+        dsn: goes before the profile's; empty means the profile's, then libpq's own sources.
+        only, skip: patterns of check ids; what they leave out is unknown (not_selected).
+        evidence: the store's file; None keeps nothing.
+        on_start, on_result: told of progress.
+    """
+
+    profile: profile.Source
+    policy: policy.Source
+    dsn: str = ""
+    only: Sequence[str] = ()
+    skip: Sequence[str] = ()
+    as_superuser: bool = False
+    strict: bool = False
+    evidence: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    redactor: Redactor = field(default_factory=Redactor)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    on_start: Callable[[int], None] = lambda _total: None
+    on_result: Callable[[CheckResult], None] = lambda _result: None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """An audit's document, its scorecard, and whether it was cut short (by which exception)."""
+
+    document: RunDocument
+    card: Scorecard
+    interrupted: BaseException | None = None
+
+
+def built_in_checks() -> list[Check]:
+    """Our own checks. They enter by the entry point that a stranger's would; ours are those that we ship.
+
+    Raises:
+        pack.PackError: one of them is broken.
+    """
+    own = [e for e in entry_points(group="readiness.packs") if e.dist is not None and e.dist.name == DISTRIBUTION]
+    return pack.in_order([check for e in own for check in pack.load(e.value, name=e.name)])
+
+
+def all_checks(source: policy.Source) -> list[Check]:
+    """Our own checks, and those of the packs that the policy names.
+
+    Raises:
+        ConfigError: a pack is broken, or the policy names a check or parameter that there is not.
+    """
+    try:
+        checks = pack.in_order(
+            [*built_in_checks(), *(c for name in source.policy.packs for c in foreign.load(name, source.folder))]
+        )
+    except pack.PackError as error:
+        raise ConfigError(str(error)) from error
+    policy.check_names(source, checks)
+    return checks
+
+
+def audit(request: Request) -> Audit:
+    """Audit a platform.
+
+    Raises:
+        ConfigError: the request can't be carried out as it stands.
+        NothingAudited: neither the database nor any service answered.
+    """
+    checks = all_checks(request.policy)
+    chosen = selection(checks, only=request.only, skip=request.skip)
+    started_at, started = request.now(), time.perf_counter()
+    prof = request.profile.profile
+    request.redactor.learn(profile.secrets_of(prof))
+    signed = register.load(
+        waivers=_register_file(request.profile, prof.waivers, register.WAIVERS_FILE),
+        attestations=_register_file(request.profile, prof.attestations, register.ATTESTATIONS_FILE),
+        checks={c.info.id: c.info for c in checks},
+        policy=request.policy.policy,
+        today=started_at.date(),
+    )
+    postgres = connect(request)
+    store, notes = _open_store(request)
+    try:
+        return _audit(request, checks, chosen, signed, postgres, store, notes, started_at, started)
+    finally:
+        postgres.close()
+        if store:
+            store.close()
+
+
+def _audit(
+    request: Request,
+    checks: Sequence[Check],
+    chosen: Callable[[str], bool],
+    signed: register.Register,
+    postgres: Postgres,
+    store: Store | None,
+    notes: list[str],
+    started_at: datetime,
+    started: float,
+) -> Audit:
+    prof = request.profile.profile
+    server, mark, refusal = _first_look(postgres)
+    if server is None and not any(s.url for s in prof.services.values()):
+        assert refusal is not None
+        raise NothingAudited(request.redactor.text(refusal.detail))
+    if server is not None and server.superuser:
+        notes.append(
+            f"audited as the superuser {server.role}: a read-only transaction is no boundary for one; "
+            f"`readiness role-sql` prints a role that can only look"
+        )
+        if not request.as_superuser:
+            _refuse_as_superuser(checks)
+    target = Target(
+        profile=prof,
+        folder=request.profile.folder,
+        now=started_at,
+        environment=request.environment,
+        ignored_schemas=request.policy.policy.ignored_schemas,
+        trust_profile_sql=request.as_superuser or server is None or not server.superuser,
+    )
+    drills = _drills(store, prof.name, notes)
+    facts = runner.Facts({Target: target, Postgres: postgres, DrillRecords: drills})
+    results, interrupted = _ask_all(request, checks, chosen, facts, started_at)
+    if server is None and not interrupted and not _any_service_answers(facts):
+        assert refusal is not None
+        raise NothingAudited(f"{request.redactor.text(refusal.detail)}; and no service answered either")
+    if server is None and refusal is not None:
+        notes.append(f"the database could not be audited: {refusal.detail}")
+    elif not interrupted:
+        notes += _moved_ground(postgres, server, mark)
+    finished_at = request.now()
+    results, attested = register.attest(results, signed, finished_at)
+    results, waived = register.waive(results, signed, finished_at)
+    if request.strict and (bad := register.unused([*waived, *attested])):
+        raise ConfigError(*(f"{e.entry.check}: {e.state.value}: {e.note} (--strict)" for e in bad))
+    scopes = [
+        ServiceScope.of(name=n, title=s.title or n, needs_change=s.needs_change, schemas=s.schemas, role=s.role)
+        for n, s in prof.services.items()
+    ]
+    card = scoring.score(request.policy.policy, results, scopes)
+    built = document.build(
+        Run(
+            id=f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
+            target=TargetPart(
+                name=prof.name if prof.name != "database" or server is None else server.database,
+                title=prof.title,
+                server_version=server.version if server else None,
+                database=server.database if server else None,
+                role=server.role if server else None,
+                system_identifier=server.system_identifier if server else None,
+                superuser=server.superuser if server else None,
+            ),
+            started_at=started_at,
+            finished_at=finished_at,
+            seconds=time.perf_counter() - started,
+            partial=interrupted is not None,
+            notes=notes,
+            policy=PolicyPart(
+                name=request.policy.policy.name,
+                threshold=request.policy.policy.threshold,
+                sha256=request.policy.policy.sha256,
+                minimum_coverage=request.policy.policy.minimum_coverage,
+            ),
+            checkset_sha256=document.checkset_sha256(checks),
+            card=card,
+            services_of={r.check.id: _one_service(r, scopes) for r in results},
+            waivers=waived,
+            attestations=attested,
+            drills=[_drill_part(r, request.redactor) for r in drills.records],
+        ),
+        request.redactor,
+    )
+    if store is not None and not store.read_only:
+        built = _keep(store, built, results, request.redactor)
+    return Audit(document=built, card=card, interrupted=interrupted)
+
+
+def connect(request: Request) -> Postgres:
+    """A session with the audited database; nothing is sent yet.
+
+    Raises:
+        ConfigError: the connection string can't be parsed.
+    """
+    prof = request.profile.profile
+    dsn = request.dsn or (prof.database.dsn.get_secret_value() if prof.database.dsn else "")
+    learn_secrets(request.redactor, dsn, request.environment)
+    try:
+        return Postgres(dsn, statement_seconds=prof.probing.statement_seconds)
+    except ValueError as error:
+        where = "--database" if request.dsn else "database.dsn"
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def learn_secrets(redactor: Redactor, dsn: str, environment: Mapping[str, str]) -> None:
+    """Every password that libpq may come to know: from the DSN, the environment, the passfile, the service file."""
+    import re  # noqa: PLC0415
+
+    redactor.learn([environment.get("PGPASSWORD"), environment.get("PGSSLPASSWORD")])
+    try:
+        parsed = conninfo.conninfo_to_dict(dsn)
+    except Exception:  # noqa: BLE001  told elsewhere; what looks like a password is struck out all the same
+        redactor.learn(re.findall(r"://[^:/@]*:([^@]+)@", dsn) + re.findall(r"password\s*=\s*'?([^'\s]+)", dsn))
+        return
+    public = [str(parsed.get(key, "")) for key in ("user", "dbname", "host")]
+    redactor.learn([str(parsed.get(key, "")) for key in ("password", "sslpassword")], public=public)
+    home = Path(environment.get("HOME") or "/nonexistent")
+    passfile = Path(str(parsed.get("passfile") or environment.get("PGPASSFILE") or home / ".pgpass"))
+    for line in _lines(passfile):
+        fields = re.split(r"(?<!\\):", line, maxsplit=4)
+        if len(fields) == 5:  # noqa: PLR2004  host:port:database:user:password
+            redactor.learn([re.sub(r"\\(.)", r"\1", fields[4])], public=fields[:4])
+    services = Path(environment.get("PGSERVICEFILE") or home / ".pg_service.conf")
+    redactor.learn(line.partition("=")[2].strip() for line in _lines(services) if line.strip().startswith("password"))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        if not path.is_file() or path.stat().st_size > 1_000_000:
+            return []
+        return path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return []
+
+
+def selection(checks: Sequence[Check], *, only: Sequence[str], skip: Sequence[str]) -> Callable[[str], bool]:
+    """Which checks are asked.
+
+    Raises:
+        ConfigError: a pattern matches no check.
+    """
+    ids = [c.info.id for c in checks]
+    for option, patterns in (("--only", only), ("--skip", skip)):
+        for p in patterns:
+            if not fnmatch.filter(ids, p):
+                raise ConfigError(f"{option} {p}: {policy.unknown_check(p, ids)}")
+    left = {i for i in ids if not only or any(fnmatch.fnmatchcase(i, p) for p in only)}
+    left -= {i for i in ids if any(fnmatch.fnmatchcase(i, p) for p in skip)}
+    return left.__contains__
+
+
+def _register_file(source: profile.Source, named: str | None, default: str) -> Path | None:
+    """The file that the profile names, which must be there, or the default one beside it, if it is."""
+    path = source.folder / (named or default)
+    if named and not path.is_file():
+        raise ConfigError(f"{source.path or source.profile.name}: {named}: there is no such file")
+    return path if path.is_file() else None
+
+
+def _open_store(request: Request) -> tuple[Store | None, list[str]]:
+    if request.evidence is None:
+        return None, []
+    try:
+        store = history.open_store(request.evidence, now=request.now())
+    except StoreError as error:
+        return None, [f"this run is not kept, and earlier evidence was not seen: {error}"]
+    return store, list(store.notes)
+
+
+def _drills(store: Store | None, target: str, notes: list[str]) -> DrillRecords:
+    if store is None:
+        return DrillRecords(())
+    try:
+        return DrillRecords(tuple(store.drills(target)))
+    except StoreError as error:
+        notes.append(f"earlier evidence was not seen: {error}")
+        return DrillRecords(())
+
+
+def _first_look(postgres: Postgres) -> tuple[Server | None, CatalogMark | None, Unobservable | None]:
+    try:
+        server = Server.take(postgres)
+    except Unobservable as refusal:
+        return None, None, refusal
+    try:
+        return server, CatalogMark.take(postgres), None
+    except Unobservable:
+        return server, None, None
+
+
+def _moved_ground(postgres: Postgres, before: Server | None, mark: CatalogMark | None) -> list[str]:
+    if before is None:
+        return []
+    try:
+        after = Server.take(postgres)
+        mark_after = CatalogMark.take(postgres) if mark else None
+    except Unobservable as gone:
+        return [f"the database was there when the audit began, and is not at its end: {gone.detail}"]
+    moved = []
+    if abs(after.started_at - before.started_at) > 1:
+        moved.append("the server was restarted while the audit ran")
+    if (after.system_identifier, after.timeline, after.standby) != (
+        before.system_identifier,
+        before.timeline,
+        before.standby,
+    ):
+        moved.append("another server answered at the end than at the beginning (a failover?): the evidence is mixed")
+    if mark_after and mark and mark_after.text != mark.text:
+        moved.append("the catalog changed while the audit ran (DDL)")
+    return moved
+
+
+def _refuse_as_superuser(checks: Sequence[Check]) -> None:
+    """As superuser nothing holds back what other people's checks may do."""
+    if others := sorted({c.info.pack for c in checks if not _is_ours(c)}):
+        raise ConfigError(
+            f"packs: {', '.join(others)}: other people's checks don't run as a superuser; audit as the role that "
+            f"`readiness role-sql` prints, or say --as-superuser"
+        )
+
+
+def _is_ours(check: Check) -> bool:
+    return any(
+        e.name == check.info.pack and e.dist is not None and e.dist.name == DISTRIBUTION
+        for e in entry_points(group="readiness.packs")
+    )
+
+
+def _ask_all(
+    request: Request,
+    checks: Sequence[Check],
+    chosen: Callable[[str], bool],
+    facts: runner.Facts,
+    started_at: datetime,
+) -> tuple[list[CheckResult], BaseException | None]:
+    """Every check's result; those that an interruption cut off are unknown."""
+    own = request.policy.policy.checks
+
+    def parameters(check: str) -> Mapping[str, Scalar]:
+        return own[check].parameters if check in own else {}
+
+    results: list[CheckResult] = []
+    interrupted: BaseException | None = None
+    request.on_start(len(checks))
+    try:
+        for result in runner.run(
+            checks,
+            facts,
+            parameters=parameters,
+            selected=chosen,
+            now=started_at,
+            evidence_days=request.policy.policy.evidence_days,
+        ):
+            results.append(result)
+            request.on_result(result)
+    except KeyboardInterrupt as interrupt:
+        interrupted = interrupt
+        done = {r.check.id for r in results}
+        cut = Unknown(reason=Reason.NOT_SELECTED, detail="the run was interrupted before this was asked")
+        results += [CheckResult(check=c.info, outcome=cut) for c in checks if c.info.id not in done]
+    return results, interrupted
+
+
+def _any_service_answers(facts: runner.Facts) -> bool:
+    try:
+        probes: HealthProbes = facts.get(HealthProbes)
+    except Unobservable:
+        return False
+    return any(p.answered for p in probes.by_service.values())
+
+
+def _one_service(result: CheckResult, scopes: Sequence[ServiceScope]) -> str | None:
+    """The service that all of a check's subjects belong to."""
+    if not isinstance(result.outcome, Examined):
+        return None
+    kind = result.check.subject_kind
+    kinds = {scope_of(o.subject, o.kind or kind): o.kind or kind for o in result.outcome.observations}
+    owners = {
+        next((s.name for s in scopes if s.owns(scope, kinds.get(scope, kind))), None) for scope in result.outcome.tally
+    }
+    return owners.pop() if len(owners) == 1 else None
+
+
+def _drill_part(record: Any, redactor: Redactor) -> DrillPart:
+    return DrillPart(
+        id=record.id,
+        kind=record.kind,
+        taken_at=record.taken_at,
+        expires_at=record.expires_at,
+        passed=record.passed,
+        evidence=redactor.value(dict(record.evidence)),
+    )
+
+
+def _keep(store: Store, built: RunDocument, results: Sequence[CheckResult], redactor: Redactor) -> RunDocument:
+    try:
+        store.save_run(
+            RunRecord(
+                id=built.id,
+                target=built.target.name,
+                system_identifier=built.target.system_identifier,
+                started_at=built.started_at,
+                finished_at=built.finished_at,
+                decision=built.verdict.decision.value,
+                score=built.verdict.score_exact,
+                ceiling=built.verdict.ceiling_exact,
+                coverage=built.verdict.coverage_exact,
+                policy_sha256=built.policy.sha256,
+                checkset_sha256=built.checkset_sha256,
+                partial=built.partial,
+                document=built.model_dump(mode="json", by_alias=True),
+            ),
+            [
+                OutcomeRecord(
+                    check_id=r.check.id,
+                    status=r.status.value,
+                    credit=None if r.credit is None else str(r.credit),
+                    examined=r.outcome.examined if isinstance(r.outcome, Examined) else 0,
+                    outcome=document.outcome_record(r.outcome, redactor),
+                )
+                for r in results
+            ],
+        )
+    except StoreError as error:
+        return built.model_copy(update={"notes": [*built.notes, f"this run is not kept: {error}"]})
+    return built
+
+
+def source_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

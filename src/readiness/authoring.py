@@ -1,0 +1,147 @@
+"""What the author of a check imports: the decorator, the contract of a fact, and the way to say "could not look"."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias, get_type_hints
+
+from readiness.model import (
+    SUBJECT_KINDS,
+    Category,
+    CheckInfo,
+    Credit,
+    Effort,
+    Examined,
+    NotApplicable,
+    Observation,
+    Priority,
+    Reason,
+    Scalar,
+    Unknown,
+    Unseen,
+)
+
+Subject: TypeAlias = Observation | Unseen
+Answer: TypeAlias = Subject | Sequence[Subject] | Examined | NotApplicable | Unknown
+
+
+class Unobservable(Exception):  # noqa: N818  not an error: an answer
+    """A fact could not be had; whatever needs it is unknown, not failed."""
+
+    def __init__(self, reason: Reason, detail: str, unlock: str | None = None) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.detail = detail
+        self.unlock = unlock
+
+
+class Fact(Protocol):
+    """Something seen on the target, typed; taking it is the only thing that costs I/O.
+
+    `take` names the facts that it builds on by the annotations of its parameters, as a check does. Each fact is taken
+    once a run; one that can't be taken raises `Unobservable`.
+    """
+
+    @classmethod
+    def take(cls, *facts: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One question, ready to be asked.
+
+    Args:
+        info: what is known of it before it runs.
+        facts: parameter name -> the fact that it wants.
+        ask: called with the facts, and with the policy's parameters by name.
+        source: its SQL or Python, as `readiness checks ID` shows it.
+    """
+
+    info: CheckInfo
+    facts: Mapping[str, type[Any]]
+    ask: Callable[..., Answer]
+    source: str
+
+
+def check(
+    *,
+    subject: str,
+    universe: str,
+    priority: Literal["P0", "P1", "P2", "info"],
+    effort: Literal["S", "M", "L"],
+    credit: Credit,
+    mend: str,
+    links: Sequence[str] = (),
+    needs: Sequence[str] = (),
+    attestable: bool = False,
+    valid_days: int | None = None,
+) -> Callable[[Callable[..., Answer]], Check]:
+    """Make a check of a function.
+
+    Its module is its id (`security/plaintext_admitted.py` is `security/plaintext-admitted`, and the function bears the
+    module's name), its docstring is title and why, its annotated parameters are the facts that it needs, and its
+    keyword-only parameters are what a policy may set.
+
+    Raises:
+        TypeError: the function doesn't keep to this.
+    """
+
+    def decorate(ask: Callable[..., Answer]) -> Check:
+        *_, category, module = ask.__module__.split(".")
+        if ask.__name__ != module:
+            raise TypeError(f"{ask.__module__}: the check is named like its file, {module}(), not {ask.__name__}()")
+        title, _, why = inspect.cleandoc(ask.__doc__ or "").partition("\n\n")
+        if not title or not why:
+            raise TypeError(f"{ask.__module__}: the docstring is the title, an empty line, and the why")
+        if subject not in SUBJECT_KINDS:
+            raise TypeError(f"{ask.__module__}: {subject!r} is no kind of subject; known: {', '.join(SUBJECT_KINDS)}")
+        facts, parameters = signature_of(ask)
+        source = inspect.getsource(sys.modules[ask.__module__])
+        info = CheckInfo(
+            id=f"{category}/{module.replace('_', '-')}",
+            title=" ".join(title.split()).removesuffix("."),
+            category=Category(category),
+            priority=Priority(priority),
+            effort=Effort(effort),
+            credit=credit,
+            subject_kind=subject,
+            universe=universe,
+            why=why,
+            mend=inspect.cleandoc(mend),
+            needs=tuple(needs),
+            links=tuple(links),
+            parameters=parameters,
+            attestable=attestable,
+            valid_days=valid_days,
+            sha256=hashlib.sha256(source.encode()).hexdigest(),
+        )
+        return Check(info=info, facts=facts, ask=ask, source=source)
+
+    return decorate
+
+
+def signature_of(ask: Callable[..., Any]) -> tuple[dict[str, type[Any]], dict[str, Scalar]]:
+    """The facts that a function wants, and the parameters (with defaults) that a policy may set.
+
+    Raises:
+        TypeError: a parameter is neither.
+    """
+    hints = get_type_hints(ask)
+    facts: dict[str, type[Any]] = {}
+    parameters: dict[str, Scalar] = {}
+    for name, parameter in inspect.signature(ask).parameters.items():
+        kind = hints.get(name)
+        if parameter.kind is parameter.KEYWORD_ONLY and isinstance(parameter.default, str | int | float | bool):
+            parameters[name] = parameter.default
+        elif parameter.kind is parameter.POSITIONAL_OR_KEYWORD and isinstance(kind, type):
+            facts[name] = kind
+        else:
+            where = f"{ask.__module__}.{ask.__qualname__}"
+            raise TypeError(
+                f"{where}: {name!r} is neither an annotated fact nor a keyword-only parameter with a default"
+            )
+    return facts, parameters

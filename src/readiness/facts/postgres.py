@@ -1,0 +1,529 @@
+"""A harmless session with Postgres.
+
+One connection. One short `BEGIN READ ONLY` for each question, with guards that end with the transaction, so that
+nothing stays behind on a pooler's server connection (a session `SET` would be inherited by the next client of the
+pool). `statement_timeout` does not bound time (a half-open network, a silent foreign server), so a deadline on our
+side drops the socket. Every statement bears a marker comment and the session a name, for the DBA who looks.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import conninfo, errors, sql
+from psycopg.abc import Buffer, PQGen
+from psycopg.adapt import Loader
+from psycopg.rows import dict_row
+
+from readiness import __version__
+from readiness.authoring import Unobservable
+from readiness.model import Reason
+
+APPLICATION_NAME = f"readiness/{__version__}"
+CONNECT_SECONDS = 5
+LOCK_MILLISECONDS = 50
+GRACE_SECONDS = 3  # how much longer than the server's own limit we wait before the socket is dropped
+STARTING_UP_SECONDS = 30
+MAX_PEERS = 3  # other audits of the same database at once
+
+T = TypeVar("T")
+Row = dict[str, Any]
+
+
+class DeadlineExceededError(psycopg.OperationalError):
+    """The server did not answer in time; the connection is gone."""
+
+
+class _Connection(psycopg.Connection[Any]):
+    """A connection whose every wait ends at a deadline."""
+
+    deadline: float | None = None  # on time.monotonic()'s scale
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        left = None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+        asked = timeout is not None and (left is None or timeout <= left)
+        try:
+            return super().wait(gen, interval, timeout if asked else left)
+        except errors._WaitTimeout:  # noqa: SLF001  named in the documentation of wait()
+            if asked:
+                raise
+            self.pgconn.finish()
+            raise DeadlineExceededError("no answer in time; the connection was dropped") from None
+
+
+class _TolerantText(Loader):
+    """Text as it comes: bytes that are no UTF-8 (an SQL_ASCII database) are shown escaped; `infinity` stays a word."""
+
+    def load(self, data: Buffer) -> str:
+        return bytes(data).decode("utf-8", "backslashreplace")
+
+
+_TEXT_TYPES = [
+    "text",
+    "name",
+    "varchar",
+    "bpchar",
+    "char",
+    "json",
+    "jsonb",
+    "xml",
+    "date",
+    "time",
+    "timetz",
+    "timestamp",
+    "timestamptz",
+    "interval",
+    "uuid",
+    "inet",
+    "cidr",
+    "bytea",
+    "oid",
+    "regclass",
+    "regproc",
+    "regtype",
+    "regrole",
+    "regnamespace",
+]
+
+
+def _prepare(connection: psycopg.Connection[Any]) -> None:
+    for name in _TEXT_TYPES:
+        found = connection.adapters.types.get('"char"' if name == "char" else name)
+        if found is not None and name != "oid":
+            connection.adapters.register_loader(found.oid, _TolerantText)
+    connection.adapters.register_loader(0, _TolerantText)  # every type that psycopg doesn't know
+
+
+# What each transaction sets for itself, and the server version that knows it. Values are constants of ours.
+_GUARDS: tuple[tuple[str, str, int], ...] = (
+    ("lock_timeout", f"{LOCK_MILLISECONDS}ms", 0),
+    ("idle_in_transaction_session_timeout", "15s", 0),
+    ("client_connection_check_interval", "1s", 140000),  # a killed auditor leaves no statement behind
+    ("max_parallel_workers_per_gather", "0", 0),
+    ("jit", "off", 0),
+    ("search_path", "pg_catalog", 0),  # nobody's schema can put functions of its own in our way
+    ("row_security", "off", 0),  # a filtered answer is an error, not a smaller answer
+    ("timezone", "UTC", 0),
+    ("datestyle", "ISO, YMD", 0),
+    ("intervalstyle", "postgres", 0),
+    ("extra_float_digits", "1", 0),
+    ("bytea_output", "hex", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a DSN leads, without its secrets."""
+
+    host: str
+    port: str
+    database: str
+    user: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}" if self.port and not self.host.startswith("/") else self.host
+
+
+class Postgres:
+    """A session. The connection opens with the first question; when it can't, every question says the same."""
+
+    def __init__(
+        self,
+        dsn: str = "",
+        *,
+        statement_seconds: float = 5.0,
+        connect_seconds: int = CONNECT_SECONDS,
+        extra_guards: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare a session; nothing is sent yet.
+
+        Args:
+            dsn: whatever libpq takes; empty means libpq's own sources.
+            statement_seconds: the server-side limit of one statement.
+            extra_guards: settings that each transaction sets beside our own.
+
+        Raises:
+            ValueError: the DSN can't be parsed. The message quotes nothing of it: a password may be the very reason.
+        """
+        self._parameters = parse_dsn(dsn)
+        self._connect_seconds = connect_seconds
+        self._statement_seconds = statement_seconds
+        self._extra_guards = dict(extra_guards or {})
+        self._connection: _Connection | None = None
+        self._guards: list[tuple[str, str]] = []
+        self._refusal: Unobservable | None = None
+        self._losses = 0
+        self.statements = 0
+        self.longest_seconds = 0.0
+
+    # -- what a check or a fact uses ---------------------------------------------------------------------------
+
+    def rows(
+        self,
+        statement: str,
+        parameters: Sequence[Any] = (),
+        *,
+        marker: str,
+        settings: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+        one_statement: bool = False,
+    ) -> list[Row]:
+        """Ask one question in a read-only transaction of its own.
+
+        Args:
+            statement: SQL with `$1`, `$2`... for the parameters; `%` means itself.
+            marker: who asks; stands in a comment before the statement.
+            settings: transaction-local settings beside the guards.
+            seconds: the server's limit for this statement, where it differs from the session's.
+            one_statement: refuse more than one (the extended protocol does), for SQL that is not ours.
+
+        Raises:
+            Unobservable: with the reason, and the GRANT that would help where that is known.
+        """
+        for attempt in (1, 2):
+            try:
+                return self._ask(statement, parameters, marker, settings or {}, seconds, one_statement=one_statement)
+            except (errors.SerializationFailure, errors.DeadlockDetected) as error:
+                # A recovery conflict on a standby, or a deadlock's victim: once more, and then it is an answer.
+                if attempt == 2:
+                    raise classify(error) from error
+            except psycopg.Error as error:
+                if not _connection_lost(error):
+                    raise classify(error, role=self._parameters.get("user")) from error
+                self._losses += 1
+                if self._losses > 1:
+                    self._refusal = Unobservable(
+                        Reason.UNREACHABLE, "the session was lost twice; the network, or somebody, is ending it"
+                    )
+                    raise self._refusal from error
+                if isinstance(error, DeadlineExceededError):
+                    raise classify(error) from error
+        raise AssertionError("two attempts end in a result or an exception")
+
+    def timed(
+        self,
+        statement: str,
+        parameters: Sequence[Any] = (),
+        *,
+        marker: str,
+        seconds: float,
+        settings: Mapping[str, str],
+    ) -> float:
+        """Milliseconds from sending a statement to having all its rows; infinity where it failed or ran out of time.
+
+        Raises:
+            Unobservable: it can't run at all (no permission, no such table, a syntax error).
+        """
+        connection = self._open()
+        self._begin(connection, seconds, settings)
+        try:
+            started = time.perf_counter()
+            self._execute(connection, statement, parameters, marker, one_statement=True)
+            return (time.perf_counter() - started) * 1000
+        except (errors.QueryCanceled, errors.LockNotAvailable, DeadlineExceededError):
+            return math.inf
+        except psycopg.Error as error:
+            raise classify(error, role=self._parameters.get("user")) from error
+        finally:
+            self._end(connection)
+
+    @property
+    def address(self) -> Address:
+        """Where the session leads, from the connection when it stands."""
+        if self._connection is not None and not self._connection.closed:
+            info = self._connection.info
+            return Address(info.host or "local socket", str(info.port), info.dbname, info.user)
+        p = self._parameters
+        return Address(p.get("host") or "local socket", p.get("port") or "5432", p.get("dbname", ""), p.get("user", ""))
+
+    @property
+    def dsn_parameters(self) -> Mapping[str, str]:
+        """The connection's parameters with their secrets, for facts that open connections of their own."""
+        return self._parameters
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether our own leg is (through a pooler, pg_stat_ssl tells of the pooler's)."""
+        return bool(self._open().pgconn.ssl_in_use)
+
+    @property
+    def startup_pid(self) -> int:
+        """The pid that the other side gave when we connected; a pooler gives its own."""
+        return self._open().info.backend_pid
+
+    @property
+    def server_version(self) -> int:
+        """As server_version_num has it: 150018."""
+        return self._open().info.server_version
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # -- the connection ----------------------------------------------------------------------------------------
+
+    def _open(self) -> _Connection:
+        if self._connection is not None and not self._connection.closed:
+            return self._connection
+        if self._refusal is not None:
+            raise self._refusal
+        try:
+            self._connection = self._connect()
+            self._guards = self._accepted_guards(self._connection)
+        except Unobservable as refusal:
+            self._refusal = refusal  # never tried again in this run: a wrong password must not lock the role out
+            raise
+        return self._connection
+
+    def _connect(self) -> _Connection:
+        started = time.monotonic()
+        retries = 2
+        while True:
+            try:
+                connection = _Connection.connect(
+                    conninfo.make_conninfo("", **self._parameters),
+                    autocommit=True,
+                    prepare_threshold=None,  # a pooler in transaction mode has another server connection next time
+                )
+            except psycopg.Error as error:
+                refusal = classify_connect(error, self.address)
+                text = str(error)
+                starting = "starting up" in text or "shutting down" in text or "recovery" in text
+                if starting and time.monotonic() - started < STARTING_UP_SECONDS:
+                    time.sleep(0.5)
+                    continue
+                crowded = "too many" in text or "slots are reserved" in text
+                dropped = "server closed the connection unexpectedly" in text
+                if (crowded or dropped) and retries:
+                    retries -= 1
+                    time.sleep(0.2 + random.random() * 0.3)  # noqa: S311  jitter
+                    continue
+                raise refusal from error
+            except UnicodeError as error:
+                raise Unobservable(Reason.UNREACHABLE, f"{self.address}: its reply can't be read as text") from error
+            _prepare(connection)
+            return connection
+
+    def _accepted_guards(self, connection: _Connection) -> list[tuple[str, str]]:
+        """The guards that this server takes: an old version or another platform lacks some."""
+        version = connection.info.server_version
+        guards = [(name, value) for name, value, since in _GUARDS if version >= since]
+        guards += self._extra_guards.items()
+        for tried in (guards, *([g] for g in guards)):
+            try:
+                self._guards = list(tried)
+                self._begin(connection, self._statement_seconds, {})
+                self._end(connection)
+            except psycopg.Error as error:
+                if _connection_lost(error):
+                    raise classify_connect(error, self.address) from error
+                self._end(connection)
+                if len(tried) == 1:
+                    guards.remove(tried[0])
+            else:
+                if tried is guards:
+                    break
+        return guards
+
+    # -- one transaction ---------------------------------------------------------------------------------------
+
+    def _ask(
+        self,
+        statement: str,
+        parameters: Sequence[Any],
+        marker: str,
+        settings: Mapping[str, str],
+        seconds: float | None,
+        *,
+        one_statement: bool,
+    ) -> list[Row]:
+        connection = self._open()
+        started = time.perf_counter()
+        try:
+            self._begin(connection, seconds or self._statement_seconds, settings)
+            found = self._execute(connection, statement, parameters, marker, one_statement=one_statement)
+            return [{name: _plain(value) for name, value in row.items()} for row in found]
+        finally:
+            self.longest_seconds = max(self.longest_seconds, time.perf_counter() - started)
+            self._end(connection)
+
+    def _begin(self, connection: _Connection, seconds: float, settings: Mapping[str, str]) -> None:
+        everything = [("statement_timeout", f"{round(seconds * 1000)}ms"), *self._guards, *settings.items()]
+        calls = sql.SQL(", ").join(
+            sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
+            for name, value in everything
+        )
+        opening = sql.SQL("begin transaction isolation level read committed read only; select {}").format(calls)
+        connection.deadline = time.monotonic() + seconds + GRACE_SECONDS
+        connection.execute(opening)
+
+    def _execute(
+        self, connection: _Connection, statement: str, parameters: Sequence[Any], marker: str, *, one_statement: bool
+    ) -> list[Row]:
+        self.statements += 1
+        text = f"/* readiness:{_MARKER_UNSAFE.sub('-', marker)} */ {statement}".encode()
+        with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
+            if one_statement and not parameters:
+                with connection.pipeline():  # the extended protocol takes one statement, never two
+                    cursor.execute(text)
+            else:
+                cursor.execute(text, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def _end(self, connection: _Connection) -> None:
+        if connection.closed:
+            return
+        try:
+            connection.deadline = time.monotonic() + GRACE_SECONDS
+            connection.execute("rollback")
+        except psycopg.Error:
+            connection.close()
+        finally:
+            connection.deadline = None
+
+
+_MARKER_UNSAFE = re.compile(r"[^\w:./@ -]")
+
+
+def parse_dsn(dsn: str) -> dict[str, str]:
+    """A DSN's parameters, with our own name and a bound on connecting.
+
+    Raises:
+        ValueError: it can't be parsed; the message quotes nothing of it.
+    """
+    try:
+        parsed = conninfo.conninfo_to_dict(dsn)
+    except psycopg.Error:
+        form = "a URI postgresql://user@host:port/database" if "://" in dsn else "host=... port=... dbname=... user=..."
+        raise ValueError(
+            f"the connection string can't be parsed; expected {form} (in a URI, percent-encode @ : / % in the password)"
+        ) from None
+    if "@" in str(parsed.get("host", "")):
+        # libpq takes everything behind the first @ for the host, so its errors would show half a password.
+        raise ValueError("the connection string has an @ too many; percent-encode @ in the password as %40")
+    parameters = {key: str(value) for key, value in parsed.items() if value is not None}
+    parameters.setdefault("connect_timeout", str(CONNECT_SECONDS))
+    return parameters | {"application_name": APPLICATION_NAME, "client_encoding": "utf8"}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as Python's own; what is no number is None, so that it can't pass for one."""
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            return None
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _connection_lost(error: psycopg.Error) -> bool:
+    state = error.sqlstate or ""
+    lost = isinstance(error, psycopg.OperationalError) and not state
+    return lost or state.startswith("08") or state in ("57P01", "57P02", "57P03", "25P03")
+
+
+_DENIED = re.compile(r"permission denied for ((?:materialized )?\w+) (.+)")
+
+_GRANTS = {
+    "table": "grant select on {} to {};",
+    "relation": "grant select on {} to {};",
+    "view": "grant select on {} to {};",
+    "materialized view": "grant select on {} to {};",
+    "sequence": "grant select on sequence {} to {};",
+    "schema": "grant usage on schema {} to {};",
+    "function": "grant execute on function {} to {};",
+    "database": "grant connect on database {} to {};",
+}
+
+
+def classify(error: psycopg.Error, *, role: str | None = None) -> Unobservable:
+    """What a failed statement means for the check that asked it."""
+    state, message = error.sqlstate or "", (error.diag.message_primary or str(error)).strip()
+    unlock: str | None = None
+    match state:
+        case "42501":
+            if found := _DENIED.match(message):
+                grant = _GRANTS.get(found.group(1))
+                unlock = grant.format(found.group(2), role or "the auditor's role") if grant else None
+            if "row-level security" in message:
+                unlock = "give the query a service with a dsn of its own, or audit as a role with BYPASSRLS"
+            return Unobservable(Reason.NO_PERMISSION, message, unlock)
+        case "57014":
+            by_limit = "timeout" in message
+            return Unobservable(Reason.TIMEOUT if by_limit else Reason.ERROR, message)
+        case "55P03":
+            return Unobservable(Reason.LOCKED, "a table that it reads is locked by a running DDL statement")
+        case "42P01" | "42883" | "42703" | "3F000":
+            return Unobservable(Reason.UNSUPPORTED, message)
+        case "55000" if "shared_preload_libraries" in message:
+            library = message.split()[0].strip('"')
+            return Unobservable(
+                Reason.MISSING_EXTENSION, message, f"add {library} to shared_preload_libraries and restart the server"
+            )
+    if isinstance(error, DeadlineExceededError):
+        return Unobservable(Reason.TIMEOUT, str(error))
+    return Unobservable(Reason.ERROR, f"{message} (SQLSTATE {state})" if state else message)
+
+
+def classify_connect(error: psycopg.Error, address: Address) -> Unobservable:
+    """Why there is no connection, in one sentence; libpq gives no SQLSTATE here, so its words decide."""
+    text = " ".join(str(error).split())
+    unlock: str | None = None
+    for words, told in _CONNECT_FAILURES:
+        if any(word in text for word in words):
+            said = told
+            break
+    else:
+        said = text.removeprefix("connection failed: ")
+    if "no pg_hba.conf entry" in text:
+        unlock = f"add a hostssl line for {address.user or 'the role'} and {address.database or 'the database'} to pg_hba.conf"
+    return Unobservable(Reason.UNREACHABLE, f"{address}: {said}", unlock)
+
+
+_CONNECT_FAILURES: tuple[tuple[tuple[str, ...], str], ...] = (
+    (("Connection refused",), "connection refused; is the server running and listening there?"),
+    (
+        ("could not translate host name", "failed to resolve host", "Name or service not known"),
+        "the host name can't be resolved",
+    ),
+    (("received invalid response",), "something answers there that isn't Postgres"),
+    (
+        ("timeout expired", "Operation timed out", "connection timeout"),
+        "no answer in time; a firewall, or a silent server",
+    ),
+    (("Network is unreachable", "No route to host"), "there is no route to the host"),
+    (("password authentication failed",), "password authentication failed"),
+    (
+        ("fe_sendauth: no password supplied",),
+        "the server asks for a password and none is configured (passfile, PGPASSWORD)",
+    ),
+    (
+        ("remaining connection slots are reserved", "too many clients", "too many connections"),
+        "all connection slots are taken",
+    ),
+    (("certificate verify failed",), "TLS: the server's certificate is not trusted (sslrootcert)"),
+    (("root certificate file",), "TLS: the root certificate file is missing (sslrootcert)"),
+    (("does not match host name",), "TLS: the server's certificate is for another host name"),
+    (
+        ("no protocols available", "unsupported protocol", "tlsv1 alert protocol version"),
+        "TLS: no common protocol version",
+    ),
+    (
+        ("server does not support SSL", "server does not support encryption"),
+        "TLS is required and the server offers none",
+    ),
+    (("unsupported startup parameter",), "the pooler refuses a startup parameter (options=); remove it from the DSN"),
+    (("starting up",), "the server is starting up"),
+    (("shutting down",), "the server is shutting down"),
+    (("No such file or directory",), "no server listens on that socket"),
+)

@@ -1,0 +1,602 @@
+"""The vocabulary: what is seen, what is concluded, what it weighs. A leaf: standard library only, no I/O, no clock.
+
+A check answers with one outcome. Three types, and a `match` where they part:
+
+    Examined        looked at every subject; whether it passed is read off the observations
+    NotApplicable   measured that there is nothing of the kind here
+    Unknown         could not look, or not at everything; never counted as a pass
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from fractions import Fraction
+from types import MappingProxyType
+from typing import TypeAlias
+
+Scalar: TypeAlias = str | int | float | bool | None
+Evidence: TypeAlias = Mapping[str, "Scalar | Sequence[Scalar]"]
+
+NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+class Category(StrEnum):
+    SCHEMA = "schema"
+    MIGRATION = "migration"
+    PERFORMANCE = "performance"
+    SECURITY = "security"
+    OPERATIONS = "operations"
+
+
+class Priority(StrEnum):
+    """P0 must hold, P1 should, P2 is good to have; `info` is told and weighs nothing (opinions, previews)."""
+
+    P0 = "P0"
+    P1 = "P1"
+    P2 = "P2"
+    INFO = "info"
+
+
+class Effort(StrEnum):
+    """What mending takes: minutes, a day, longer."""
+
+    S = "S"
+    M = "M"
+    L = "L"
+
+
+class Status(StrEnum):
+    PASS = "pass"  # noqa: S105  a status
+    PARTIAL = "partial"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class Reason(StrEnum):
+    """Why something could not be looked at."""
+
+    NO_PERMISSION = "no_permission"
+    MISSING_EXTENSION = "missing_extension"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    INSUFFICIENT_SAMPLES = "insufficient_samples"
+    STALE = "stale"
+    NO_ATTESTATION = "no_attestation"
+    NOT_CONFIGURED = "not_configured"
+    NOT_SELECTED = "not_selected"
+    LOCKED = "locked"
+    WRONG_ROLE = "wrong_role"
+    UNSUPPORTED = "unsupported"
+    NOT_OBSERVABLE = "not_observable"
+
+
+class EvidenceKind(StrEnum):
+    MEASURED = "measured"
+    ATTESTED = "attested"
+
+
+# What a subject can be, and the catalog whose oid anchors it in the database. Anchored subjects follow the policy's
+# ignored schemas, leave out what an extension owns, and count for the service that the schema belongs to.
+SUBJECT_KINDS: Mapping[str, str | None] = MappingProxyType(
+    {
+        "table": "pg_class",
+        "column": "pg_class",
+        "constraint": "pg_class",
+        "index": "pg_class",
+        "policy": "pg_class",
+        "trigger": "pg_class",
+        "sequence": "pg_class",
+        "view": "pg_class",
+        "function": "pg_proc",
+        "type": "pg_type",
+        "schema": "pg_namespace",
+        "role": None,
+        "setting": None,
+        "extension": None,
+        "database": None,
+        "server": None,
+        "rule": None,
+        "query": None,
+        "service": None,
+        "address": None,
+        "migration": None,
+        "drill": None,
+        "attestation": None,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One subject that a check looked at, and what it saw.
+
+    Args:
+        subject: the object's name, quoted as Postgres quotes it (`auth."Odd Name"`, `schema.table:constraint`).
+        ok: whether the subject is healthy. An observation that is not ok is a finding.
+        evidence: what was seen, by name; names carry the unit (`age_seconds`).
+        remedy: SQL that takes the finding away, or a worded instruction where no statement can.
+        kind: the subject's kind, where it differs from the check's.
+    """
+
+    subject: str
+    ok: bool
+    evidence: Evidence = field(default_factory=dict)
+    remedy: str | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unseen:
+    """One subject that a check could not look at, why, and what would let it."""
+
+    subject: str
+    reason: Reason
+    detail: str
+    unlock: str | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """How many subjects were examined, and how many of them were healthy."""
+
+    examined: int
+    ok: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """The check looked, and accounts for every subject.
+
+    Args:
+        observations: every finding (up to the cap), and healthy subjects where they were listed.
+        unseen: subjects that could not be looked at, beside findings that stand without them.
+        tally: all subjects, listed or only counted by the server, by scope (`scope_of`).
+    """
+
+    observations: tuple[Observation, ...]
+    tally: Mapping[str, Count]
+    unseen: tuple[Unseen, ...] = ()
+
+    @property
+    def examined(self) -> int:
+        return sum(count.examined for count in self.tally.values())
+
+    @property
+    def healthy(self) -> int:
+        return sum(count.ok for count in self.tally.values())
+
+    @property
+    def findings(self) -> tuple[Observation, ...]:
+        return tuple(o for o in self.observations if not o.ok)
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplicable:
+    """There is nothing here of the kind that the check is about; `evidence` says how that was measured."""
+
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """The check could not look, or what it saw does not settle the question.
+
+    Args:
+        reason: from the closed set.
+        detail: one sentence.
+        unlock: the GRANT, setting or command that would let it look.
+        unseen: the subjects that it could not look at, where it looked at others.
+        observations: what it did see, all healthy (a finding would have decided).
+    """
+
+    reason: Reason
+    detail: str
+    unlock: str | None = None
+    unseen: tuple[Unseen, ...] = ()
+    observations: tuple[Observation, ...] = ()
+
+
+Outcome: TypeAlias = Examined | NotApplicable | Unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Binary:
+    """Full credit when every subject is healthy, else none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """The healthy share of the subjects."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ramp:
+    """The mean over the subjects of a linear credit: 1 at `target`, 0 at `limit`, read from evidence `measure`."""
+
+    measure: str
+    target: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tiers:
+    """The mean over the subjects of a stepped credit: the first (upper bound, credit) that holds `measure`, else 0."""
+
+    measure: str
+    steps: tuple[tuple[float, float], ...]
+
+
+Credit: TypeAlias = Binary | Ratio | Ramp | Tiers
+
+BINARY = Binary()
+RATIO = Ratio()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckInfo:
+    """What is known of a check before it runs."""
+
+    id: str
+    title: str
+    category: Category
+    priority: Priority
+    effort: Effort
+    credit: Credit
+    subject_kind: str
+    universe: str
+    """The subjects in words, plural: "foreign keys"."""
+    why: str
+    mend: str
+    needs: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    """Names and defaults of what a policy may set."""
+    attestable: bool = False
+    """Whether a signed statement may stand in where no probe can see."""
+    valid_days: int | None = None
+    """How long its evidence holds, where that is not the policy's default."""
+    pack: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """A check's outcome, unweighed.
+
+    Args:
+        expires: when the evidence stops counting (UTC), or None where it does not age.
+        waived: indices into the outcome's findings that an accepted waiver covers.
+    """
+
+    check: CheckInfo
+    outcome: Outcome
+    seconds: float = 0.0
+    evidence_kind: EvidenceKind = EvidenceKind.MEASURED
+    expires: datetime | None = None
+    waived: frozenset[int] = frozenset()
+    waiver_expires: datetime | None = None
+
+    @property
+    def credit(self) -> Fraction | None:
+        """The share of the check's weight that is earned, in [0, 1]; None where nothing is known or nothing applies."""
+        match self.outcome:
+            case Examined() as examined:
+                return credit_of(self.check.credit, examined)
+            case NotApplicable() | Unknown():
+                return None
+
+    @property
+    def status(self) -> Status:
+        match self.outcome:
+            case NotApplicable():
+                return Status.NOT_APPLICABLE
+            case Unknown():
+                return Status.UNKNOWN
+            case Examined():
+                credit = self.credit
+                if credit == 1:
+                    return Status.PASS
+                return Status.PARTIAL if credit else Status.FAIL
+
+    @property
+    def fully_waived(self) -> bool:
+        """Whether every finding is covered by a waiver, so that it lifts a veto; it never adds a point."""
+        match self.outcome:
+            case Examined(unseen=()) as examined:
+                listed = len(examined.findings)
+                return 0 < listed == len(self.waived) == examined.examined - examined.healthy
+            case _:
+                return False
+
+
+def credit_of(form: Credit, examined: Examined) -> Fraction:
+    """The credit of an examined check, exactly.
+
+    Subjects that could not be seen beside a finding count as not healthy: measuring less never earns more.
+    """
+    total = examined.examined + len(examined.unseen)
+    if not total:
+        raise ValueError("an examined check has at least one subject; an empty one is NotApplicable")
+    match form:
+        case Binary():
+            return Fraction(int(examined.healthy == total))
+        case Ratio():
+            return Fraction(examined.healthy, total)
+        case Ramp() | Tiers():
+            unlisted_healthy = examined.healthy - sum(o.ok for o in examined.observations)
+            earned = sum((_graded(form, o) for o in examined.observations), Fraction(unlisted_healthy))
+            return earned / total
+
+
+def _graded(form: Ramp | Tiers, observation: Observation) -> Fraction:
+    if observation.ok:
+        return Fraction(1)
+    measure = observation.evidence.get(form.measure)
+    if isinstance(measure, bool) or not isinstance(measure, int | float) or measure != measure:  # noqa: PLR0124  NaN
+        return Fraction(0)
+    match form:
+        case Ramp(target=target, limit=limit):
+            if measure in (float("inf"), float("-inf")):
+                return Fraction(0)
+            share = (_exact(limit) - _exact(measure)) / (_exact(limit) - _exact(target))
+            return min(max(share, Fraction(0)), Fraction(1))
+        case Tiers(steps=steps):
+            return next((_exact(credit) for bound, credit in steps if measure <= bound), Fraction(0))
+
+
+def _exact(number: float) -> Fraction:
+    """The decimal number as it is written, not its nearest binary neighbour: 0.1 is 1/10."""
+    return Fraction(repr(number)) if isinstance(number, float) else Fraction(number)
+
+
+_FIRST_IDENTIFIER = re.compile(r'"(?:[^"]|"")*"|[^."]+')
+
+
+def scope_of(subject: str, kind: str) -> str:
+    """What a subject counts for: the (quoted) schema of an anchored one, else the subject itself."""
+    if SUBJECT_KINDS.get(kind) is None:
+        return subject
+    found = _FIRST_IDENTIFIER.match(subject)
+    return found.group() if found else subject
+
+
+def tally(observations: Sequence[Observation], kind: str) -> dict[str, Count]:
+    """Count listed observations by scope."""
+    counts: dict[str, Count] = {}
+    for o in observations:
+        scope = scope_of(o.subject, o.kind or kind)
+        seen = counts.get(scope, Count(examined=0, ok=0))
+        counts[scope] = Count(examined=seen.examined + 1, ok=seen.ok + o.ok)
+    return counts
+
+
+def settle(
+    observations: Sequence[Observation],
+    unseen: Sequence[Unseen],
+    counts: Mapping[str, Count],
+) -> Examined | Unknown:
+    """What the subjects together say: a finding decides, else an unseen subject leaves it open, else all is well."""
+    examined = Examined(observations=tuple(observations), tally=dict(counts), unseen=tuple(unseen))
+    if examined.healthy < examined.examined or not unseen:
+        return examined
+    first = unseen[0]
+    others = f" (and {len(unseen) - 1} more)" if len(unseen) > 1 else ""
+    return Unknown(
+        reason=first.reason,
+        detail=f"{first.subject}: {first.detail}{others}",
+        unlock=next((u.unlock for u in unseen if u.unlock), None),
+        unseen=tuple(unseen),
+        observations=tuple(observations),
+    )
+
+
+_PLAIN_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_$]*")
+
+# The words that quote_ident() quotes: every keyword that is not UNRESERVED (src/include/parser/kwlist.h).
+_QUOTED_WORDS = frozenset(
+    [
+        "all",
+        "analyse",
+        "analyze",
+        "and",
+        "any",
+        "array",
+        "as",
+        "asc",
+        "asymmetric",
+        "authorization",
+        "between",
+        "bigint",
+        "binary",
+        "bit",
+        "boolean",
+        "both",
+        "case",
+        "cast",
+        "char",
+        "character",
+        "check",
+        "coalesce",
+        "collate",
+        "collation",
+        "column",
+        "concurrently",
+        "constraint",
+        "create",
+        "cross",
+        "current_catalog",
+        "current_date",
+        "current_role",
+        "current_schema",
+        "current_time",
+        "current_timestamp",
+        "current_user",
+        "dec",
+        "decimal",
+        "default",
+        "deferrable",
+        "desc",
+        "distinct",
+        "do",
+        "else",
+        "end",
+        "except",
+        "exists",
+        "extract",
+        "false",
+        "fetch",
+        "float",
+        "for",
+        "foreign",
+        "freeze",
+        "from",
+        "full",
+        "grant",
+        "greatest",
+        "group",
+        "grouping",
+        "having",
+        "ilike",
+        "in",
+        "initially",
+        "inner",
+        "inout",
+        "int",
+        "integer",
+        "intersect",
+        "interval",
+        "into",
+        "is",
+        "isnull",
+        "join",
+        "json",
+        "json_array",
+        "json_arrayagg",
+        "json_exists",
+        "json_object",
+        "json_objectagg",
+        "json_query",
+        "json_scalar",
+        "json_serialize",
+        "json_table",
+        "json_value",
+        "lateral",
+        "leading",
+        "least",
+        "left",
+        "like",
+        "limit",
+        "localtime",
+        "localtimestamp",
+        "merge_action",
+        "national",
+        "natural",
+        "nchar",
+        "none",
+        "normalize",
+        "not",
+        "notnull",
+        "null",
+        "nullif",
+        "numeric",
+        "offset",
+        "on",
+        "only",
+        "or",
+        "order",
+        "out",
+        "outer",
+        "overlaps",
+        "overlay",
+        "placing",
+        "position",
+        "precision",
+        "primary",
+        "real",
+        "references",
+        "returning",
+        "right",
+        "row",
+        "select",
+        "session_user",
+        "setof",
+        "similar",
+        "smallint",
+        "some",
+        "substring",
+        "symmetric",
+        "system_user",
+        "table",
+        "tablesample",
+        "then",
+        "time",
+        "timestamp",
+        "to",
+        "trailing",
+        "treat",
+        "trim",
+        "true",
+        "union",
+        "unique",
+        "user",
+        "using",
+        "values",
+        "varchar",
+        "variadic",
+        "verbose",
+        "when",
+        "where",
+        "window",
+        "with",
+        "xmlattributes",
+        "xmlconcat",
+        "xmlelement",
+        "xmlexists",
+        "xmlforest",
+        "xmlnamespaces",
+        "xmlparse",
+        "xmlpi",
+        "xmlroot",
+        "xmlserialize",
+        "xmltable",
+    ]
+)
+
+
+def quote_ident(name: str) -> str:
+    """Quote an identifier as Postgres' own quote_ident() does."""
+    if _PLAIN_IDENTIFIER.fullmatch(name) and name not in _QUOTED_WORDS:
+        return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quote_literal(text: str) -> str:
+    """Quote a string as Postgres' own quote_literal() does."""
+    quoted = "'" + text.replace("'", "''") + "'"
+    return "E" + quoted.replace("\\", "\\\\") if "\\" in quoted else quoted
+
+
+def count_of(number: int, plural: str) -> str:
+    """`1 table`, `7 tables`: universes are written in the plural."""
+    if number != 1:
+        return f"{number:,} {plural}"
+    head, *tail = plural.split(" ")
+    for at, word in enumerate(words := [head, *tail]):
+        # The noun stands before "of", "in", "that"...; the first word that ends in s is it.
+        if word.endswith("ies"):
+            words[at] = word[:-3] + "y"
+        elif word.endswith(("sses", "xes", "ches")):
+            words[at] = word[:-2]
+        elif word.endswith("s") and not word.endswith("ss"):
+            words[at] = word[:-1]
+        else:
+            continue
+        break
+    return f"1 {' '.join(words)}"

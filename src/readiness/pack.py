@@ -1,0 +1,455 @@
+"""Read a pack of checks: every .sql file and every Python module in the category folders of a package.
+
+The SQL door. A file opens with a YAML header in a `/*--- ... ---*/` comment, then holds one query that runs unchanged
+in psql. Its columns:
+
+    subject       the object's name, quoted as Postgres would
+    ok            whether it is healthy; null where that could not be seen
+    objid         the oid that anchors the subject in the catalog (kinds with an anchor, see model.SUBJECT_KINDS)
+    remedy        optional: SQL that takes the finding away
+    unseen, unlock  optional, where ok may be null: the reason's code, and the GRANT that would help
+    any other     evidence
+
+`statement()` puts the query into a frame that leaves out, in this one place, what no check looks at: system and
+temporary schemas, the policy's ignored ones, what an extension owns, and migration bookkeeping for the checks that
+spare it; and lets the server count the healthy subjects, sending the findings alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from types import ModuleType
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from readiness import yamldoc
+from readiness.authoring import Answer, Check, Unobservable
+from readiness.facts.bookkeeping import BOOKKEEPING_TABLES
+from readiness.facts.postgres import Postgres, Row
+from readiness.facts.server import Server
+from readiness.facts.target import Target
+from readiness.model import (
+    BINARY,
+    RATIO,
+    SUBJECT_KINDS,
+    Category,
+    CheckInfo,
+    Count,
+    Credit,
+    Effort,
+    NotApplicable,
+    Observation,
+    Priority,
+    Ramp,
+    Reason,
+    Scalar,
+    Tiers,
+    Unseen,
+    settle,
+)
+
+MOST_FINDINGS = 10_000  # sent for one check; the rest is counted
+HEALTHY_SHOWN = 20  # healthy subjects that are listed with their evidence
+
+
+class PackError(Exception):
+    """A pack, or one of its checks, can't be read: one sentence with the file and the mend."""
+
+
+class _RampForm(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    measure: str
+    target: float
+    limit: float
+
+
+class _TiersForm(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    measure: str
+    steps: tuple[tuple[float, float], ...]
+
+
+class _CreditForm(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    ramp: _RampForm | None = None
+    tiers: _TiersForm | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> _CreditForm:
+        if (self.ramp is None) == (self.tiers is None):
+            raise ValueError("give binary, ratio, one ramp or one list of tiers")
+        return self
+
+
+class Header(BaseModel):
+    """The YAML at the top of a .sql check."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    title: str
+    subject: str
+    universe: str
+    priority: Priority
+    effort: Effort
+    credit: Literal["binary", "ratio"] | _CreditForm
+    why: str
+    mend: str
+    needs: tuple[str, ...] = ()
+    links: tuple[Annotated[str, Field(pattern=r"^https://")], ...] = ()
+    spares_bookkeeping: bool = False
+    valid_days: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _kind_is_known(self) -> Header:
+        if self.subject not in SUBJECT_KINDS:
+            raise ValueError(f"subject: {self.subject!r} is no kind of subject; known: {', '.join(SUBJECT_KINDS)}")
+        return self
+
+    @property
+    def form(self) -> Credit:
+        if isinstance(self.credit, str):
+            return BINARY if self.credit == "binary" else RATIO
+        if self.credit.ramp:
+            return Ramp(**self.credit.ramp.model_dump())
+        assert self.credit.tiers is not None
+        return Tiers(measure=self.credit.tiers.measure, steps=self.credit.tiers.steps)
+
+
+def load(package: str, *, name: str | None = None) -> list[Check]:
+    """All checks of an importable package, sorted by id.
+
+    Raises:
+        PackError: a file doesn't keep to the contract.
+    """
+    found = [*sql_checks(files(package), pack=name or package), *python_checks(package, pack=name or package)]
+    return in_order(found)
+
+
+def in_order(checks: list[Check]) -> list[Check]:
+    """Sorted by id.
+
+    Raises:
+        PackError: two checks have one id.
+    """
+    checks.sort(key=lambda c: c.info.id)
+    for one, other in zip(checks, checks[1:], strict=False):
+        if one.info.id == other.info.id:
+            raise PackError(
+                f"two checks are named {one.info.id!r}, in {one.info.pack} and {other.info.pack}; rename one"
+            )
+    return checks
+
+
+# -- the SQL door ----------------------------------------------------------------------------------------------
+
+_FILE = re.compile(r"(?P<stem>[a-z][a-z0-9_]*)(?:@(?P<version>\d+))?\.sql")
+
+
+def sql_checks(root: Traversable, *, pack: str) -> Iterator[Check]:
+    """The checks in a folder's .sql files; nothing of the pack is executed."""
+    for category in Category:
+        folder = root / category.value
+        if not folder.is_dir():
+            continue
+        queries: dict[str, str] = {}
+        variants: dict[str, dict[int, str]] = {}
+        for entry in folder.iterdir():
+            if not entry.name.endswith(".sql"):
+                continue
+            found = _FILE.fullmatch(entry.name)
+            if not found:
+                raise PackError(f"{pack}: {category}/{entry.name}: names are like fk_without_index.sql or name@17.sql")
+            text = entry.read_text(encoding="utf-8")
+            if found["version"]:
+                variants.setdefault(found["stem"], {})[int(found["version"])] = text
+            else:
+                queries[found["stem"]] = text
+        if orphans := sorted(set(variants) - set(queries)):
+            raise PackError(f"{pack}: {category}/{orphans[0]}@...sql: there is no {orphans[0]}.sql that it varies")
+        for stem, text in queries.items():
+            yield sql_check(category, stem, text, variants.get(stem, {}), pack=pack)
+
+
+_HEADER = re.compile(r"\s*/\*---\n(?P<header>.*?)\n---\*/\s*(?P<query>.*)", re.DOTALL)
+
+# coalesce(nullif(current_setting('readiness.name', true), ''), 'default')
+_PARAMETER = re.compile(
+    r"nullif\s*\(\s*(?:pg_catalog\.)?current_setting\s*\(\s*'readiness\.(\w+)'\s*,\s*true\s*\)\s*,\s*''\s*\)"
+    r"\s*,\s*'([^']*)'",
+    re.IGNORECASE,
+)
+_ANY_SETTING = re.compile(r"current_setting\s*\(\s*'readiness\.(\w+)'", re.IGNORECASE)
+LOCKED = "locked_relations"  # set by us, not by a policy
+
+
+def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, str], *, pack: str) -> Check:
+    """One check from its file's text.
+
+    Raises:
+        PackError: no header, a header that doesn't validate, or a parameter without a default.
+    """
+    where = f"{pack}: {category}/{stem}.sql"
+    parts = _HEADER.fullmatch(text)
+    if not parts:
+        raise PackError(f"{where}: a .sql check opens with a /*--- ... ---*/ header")
+    try:
+        header = yamldoc.validate(Header, yamldoc.parse(parts["header"], where))
+    except yamldoc.ConfigError as error:
+        raise PackError(str(error)) from error
+    query = bare(parts["query"])
+    by_version = {version: bare(variant) for version, variant in sorted(variants.items())}
+    parameters = {name: _typed(default) for name, default in _PARAMETER.findall(query) if name != LOCKED}
+    for name in _ANY_SETTING.findall(query):
+        if name not in parameters and name != LOCKED:
+            raise PackError(
+                f"{where}: readiness.{name} has no default; write "
+                f"coalesce(nullif(current_setting('readiness.{name}', true), ''), 'default')"
+            )
+    check_id = f"{category}/{stem.replace('_', '-')}"
+    info = CheckInfo(
+        id=check_id,
+        title=" ".join(header.title.split()),
+        category=category,
+        priority=header.priority,
+        effort=header.effort,
+        credit=header.form,
+        subject_kind=header.subject,
+        universe=header.universe,
+        why=header.why.strip(),
+        mend=header.mend.strip(),
+        needs=header.needs,
+        links=header.links,
+        parameters=parameters,
+        valid_days=header.valid_days,
+        pack=pack,
+        sha256=hashlib.sha256("\0".join([text, *variants.values()]).encode()).hexdigest(),
+    )
+
+    def query_for(major: int) -> str:
+        return next((by_version[v] for v in sorted(by_version, reverse=True) if v <= major), query)
+
+    def ask(postgres: Postgres, server: Server, target: Target, **given: Scalar) -> Answer:
+        for need in header.needs:
+            server.require(need)
+        settings = {f"readiness.{name}": str(value) for name, value in given.items()}
+        framed = statement(query_for(server.major), header, target.ignored_schemas)
+        return _look(postgres, framed, info, settings, gives_up_on_locked=LOCKED in framed)
+
+    return Check(
+        info=info, facts={"postgres": Postgres, "server": Server, "target": Target}, ask=ask, source=text.strip()
+    )
+
+
+def bare(query: str) -> str:
+    """A query as it can stand in a frame: no semicolon behind it."""
+    return query.strip().rstrip(";").rstrip()
+
+
+def _typed(default: str) -> Scalar:
+    """A default in a query is text; what it is shows from its form."""
+    if default in ("true", "false"):
+        return default == "true"
+    try:
+        return int(default)
+    except ValueError:
+        try:
+            return float(default)
+        except ValueError:
+            return default
+
+
+_ANCHORS = {
+    "pg_class": ("pg_class", "relnamespace"),
+    "pg_proc": ("pg_proc", "pronamespace"),
+    "pg_type": ("pg_type", "typnamespace"),
+    "pg_namespace": ("pg_namespace", "oid"),
+}
+
+
+def statement(query: str, header: Header, ignored_schemas: tuple[str, ...] = ()) -> str:
+    """The complete statement, as it runs: `$1` is the most findings to send. See the module's docstring."""
+    anchor = SUBJECT_KINDS[header.subject]
+    if anchor is None:
+        subjects = "select o.*, o.subject::text as _scope from observed as o"
+    else:
+        catalog, namespace = _ANCHORS[anchor]
+        left_out = [
+            "ns.nspname !~ '^pg_'",
+            "ns.nspname <> 'information_schema'",
+            "not exists (select from pg_catalog.pg_depend as d where d.deptype = 'e' "
+            f"and d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass and d.objid = o.objid)",
+        ]
+        if ignored_schemas:
+            left_out.append(f"ns.nspname <> all ({_text_array(ignored_schemas)})")
+        if header.spares_bookkeeping and anchor == "pg_class":
+            left_out.append(f"anchor.relname <> all ({_text_array(sorted(BOOKKEEPING_TABLES))})")
+        conditions = "\n        and ".join(left_out)
+        subjects = f"""select o.*, pg_catalog.quote_ident(ns.nspname) as _scope
+    from observed as o
+    inner join pg_catalog.{catalog} as anchor on o.objid = anchor.oid
+    inner join pg_catalog.pg_namespace as ns on anchor.{namespace} = ns.oid
+    where
+        {conditions}"""
+    return f"""with observed as materialized (
+{query}
+),
+judged as materialized (
+    {subjects}
+),
+listed as (
+    select j.*, pg_catalog.row_number() over (order by j.ok is true, j.subject::text collate "C") as _rank
+    from judged as j
+),
+counted as (
+    select
+        _scope,
+        pg_catalog.count(ok) as _examined,
+        pg_catalog.count(*) filter (where ok) as _healthy
+    from judged
+    group by _scope
+)
+select c._examined, c._healthy, c._scope as _counted, l.*
+from counted as c
+left join listed as l
+    on c._scope = l._scope and l._rank <= $1 and (l.ok is not true or l._rank <= {HEALTHY_SHOWN})
+order by c._scope, l._rank"""
+
+
+def _text_array(names: tuple[str, ...] | list[str]) -> str:
+    quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    return f"array[{quoted}]::pg_catalog.text[]"
+
+
+_RESERVED = frozenset(
+    [
+        "subject",
+        "ok",
+        "objid",
+        "remedy",
+        "subject_kind",
+        "unseen",
+        "unlock",
+        "_scope",
+        "_rank",
+        "_examined",
+        "_healthy",
+        "_counted",
+    ]
+)
+
+
+def _look(
+    postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[str, str], *, gives_up_on_locked: bool
+) -> Answer:
+    locked: list[Row] = []
+    try:
+        rows = postgres.rows(framed, (MOST_FINDINGS,), marker=info.id, settings=settings, one_statement=True)
+    except Unobservable as unseen:
+        if unseen.reason is not Reason.LOCKED or not gives_up_on_locked:
+            raise
+        # A running DDL statement stands in the way of one relation: look at all the others, and name it.
+        locked = postgres.rows(_LOCKED_RELATIONS, marker=info.id)
+        oids = "{" + ",".join(str(row["oid"]) for row in locked) + "}"
+        rows = postgres.rows(
+            framed,
+            (MOST_FINDINGS,),
+            marker=info.id,
+            settings={**settings, f"readiness.{LOCKED}": oids},
+            one_statement=True,
+        )
+    counts: dict[str, Count] = {}
+    observations: list[Observation] = []
+    unseen_subjects = [
+        Unseen(
+            subject=row["subject"], reason=Reason.LOCKED, detail="a running DDL statement holds a lock", kind="table"
+        )
+        for row in locked
+    ]
+    for row in rows:
+        counts[row["_counted"]] = Count(examined=row["_examined"], ok=row["_healthy"])
+        if row["subject"] is None:
+            continue
+        subject, ok = str(row["subject"]), row["ok"]
+        kind = row.get("subject_kind")
+        if ok is None:
+            unseen_subjects.append(
+                Unseen(
+                    subject=subject,
+                    reason=Reason(row.get("unseen") or Reason.NO_PERMISSION),
+                    detail="the role may not see it",
+                    unlock=row.get("unlock"),
+                    kind=kind,
+                )
+            )
+            continue
+        observations.append(
+            Observation(
+                subject=subject,
+                ok=ok,
+                evidence={name: value for name, value in row.items() if name not in _RESERVED},
+                remedy=None if ok else row.get("remedy"),
+                kind=kind,
+            )
+        )
+    counts = {scope: count for scope, count in counts.items() if count.examined}
+    if not counts and not unseen_subjects:
+        return NotApplicable(f"0 {info.universe}")
+    return settle(observations, unseen_subjects, counts)
+
+
+_LOCKED_RELATIONS = """
+select distinct
+    c.oid::int8 as oid,
+    pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject
+from (
+    -- granted or waiting: who waits for this lock is already in everybody's way
+    select l.relation
+    from pg_catalog.pg_locks as l
+    where
+        l.mode = 'AccessExclusiveLock'
+        and l.relation is not null
+        and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
+) as locked
+inner join pg_catalog.pg_class as found on locked.relation = found.oid
+left join pg_catalog.pg_index as ix on locked.relation = ix.indexrelid
+inner join pg_catalog.pg_class as c on c.oid = coalesce(ix.indrelid, found.oid)
+inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+where c.relkind in ('r', 'p', 'm', 'v', 'f')
+order by subject
+"""
+
+
+# -- the Python door -------------------------------------------------------------------------------------------
+
+
+def python_checks(package: str, *, pack: str) -> Iterator[Check]:
+    """The checks in a package's modules, one a module; a module whose name begins with an underscore has none."""
+    for category in Category:
+        try:
+            folder = importlib.import_module(f"{package}.{category.value}")
+        except ModuleNotFoundError as error:
+            if error.name != f"{package}.{category.value}":
+                raise
+            continue
+        for found in pkgutil.iter_modules(folder.__path__):
+            if not found.name.startswith("_"):
+                yield python_check(importlib.import_module(f"{folder.__name__}.{found.name}"), pack=pack)
+
+
+def python_check(module: ModuleType, *, pack: str) -> Check:
+    """The one check of a module.
+
+    Raises:
+        PackError: it has none, or several.
+    """
+    found = [value for value in vars(module).values() if isinstance(value, Check)]
+    if len(found) != 1:
+        raise PackError(f"{pack}: {module.__name__}: a module holds one check, this one holds {len(found)}")
+    return replace(found[0], info=replace(found[0].info, pack=pack))

@@ -1,0 +1,330 @@
+"""The profile: what one platform is made of and what it promises. Read from YAML; `readiness profile schema` documents it.
+
+Nothing here is judged. A profile that declares little is audited for what any platform needs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+
+from readiness import yamldoc
+from readiness.yamldoc import ConfigError, Document
+
+FILE_NAME = "readiness.yaml"
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+", max_length=2000)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class Database(_Section):
+    """The audited database. Without a DSN libpq's own sources count: PG* variables, service file, passfile."""
+
+    dsn: SecretStr | None = None
+    """A libpq URI or keyword string; keep the password out of it (`${VARIABLE}`, passfile, service)."""
+    search_path: tuple[str, ...] = ()
+    """For the critical queries, where they don't qualify their names."""
+
+
+class Pool(_Section):
+    """How a service bounds its connections."""
+
+    max: int = Field(gt=0, description="Most connections that one instance opens.")
+    min: int = Field(default=0, ge=0)
+    idle_seconds: float | None = Field(default=None, gt=0)
+    instances: int = Field(default=1, gt=0, description="How many instances run, each with a pool of its own.")
+
+
+class Health(_Section):
+    """What a healthy answer looks like."""
+
+    path: str = Field(default="/health", pattern=r"^/")
+    status: int = Field(default=200, ge=100, le=599)
+    json_body: bool = Field(default=True, description="The body is JSON, and its status field says healthy.")
+
+
+class Service(_Section):
+    """One service of the platform."""
+
+    title: str = ""
+    url: HttpUrl | None = None
+    health: Health | None = Health()
+    """None where it has no health endpoint."""
+    role: str | None = None
+    """The Postgres role that it connects as."""
+    dsn: SecretStr | None = None
+    """Its own connection string, to see that it leads to the audited database."""
+    uses_postgres: bool = True
+    needs_change: bool = True
+    """Whether its readiness counts in the platform's mean."""
+    schemas: tuple[str, ...] = ()
+    """The schemas that are its own."""
+    pool: Pool | None = None
+    latency_path: str | None = Field(default=None, pattern=r"^/")
+    """What is timed for its P95; the health path by default."""
+    sources: tuple[str, ...] = ()
+    """Folders of its source code."""
+
+    @property
+    def port(self) -> int | None:
+        if self.url is None:
+            return None
+        parts = urlsplit(self.url)
+        return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+class Store(_Section):
+    """A store beside Postgres."""
+
+    kind: Literal["qdrant", "redis", "s3"]
+    title: str = ""
+    url: str | None = None
+
+
+class Column(_Section):
+    type: str
+    """As format_type() writes it: `uuid`, `timestamp with time zone`, `text[]`."""
+    nullable: bool = True
+
+
+class Table(_Section):
+    columns: dict[str, Column | str] = {}
+    """Column name to type, or to type and nullability; columns that aren't named aren't judged."""
+
+
+class Schema(_Section):
+    tables: dict[str, Table | None] = {}
+
+
+class CriticalQuery(_Section):
+    """A query whose latency is a promise."""
+
+    sql: str
+    """One read-only statement; parameters as $1, $2..."""
+    title: str = ""
+    values: tuple[tuple[str | int | float | bool | None, ...], ...] = ()
+    """Sets of parameter values, drawn in turn."""
+    values_sql: str | None = None
+    """Or a query that yields them, one set a row (the first 1,000)."""
+    target_ms: float | None = Field(default=None, gt=0)
+    service: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_source_of_values(self) -> Self:
+        if self.values and self.values_sql:
+            raise ValueError("give values or values_sql, not both")
+        if "$1" in self.sql and not (self.values or self.values_sql):
+            raise ValueError("the statement has parameters; give values or values_sql")
+        return self
+
+
+class Migrations(_Section):
+    directory: str
+    """The migrations folder, from the profile's own."""
+    framework: str | None = None
+    """Where the folder and the bookkeeping table leave a doubt."""
+    rollback_document: str | None = None
+    seeds: str | None = None
+
+
+class RowSecurity(_Section):
+    """Tables whose rows belong to tenants."""
+
+    tables: tuple[str, ...] = ()
+
+
+class Audit(_Section):
+    """Tables whose changes must leave a trail."""
+
+    tables: tuple[str, ...] = ()
+
+
+class Targets(_Section):
+    """What the platform promises."""
+
+    query_p95_ms: float = Field(default=100, gt=0)
+    service_p95_ms: float = Field(default=300, gt=0)
+    connections: int = Field(default=100, gt=0)
+    transactions_per_second: float = Field(default=1000, gt=0)
+    standbys: int = Field(default=1, ge=0)
+    standby_lag_seconds: float = Field(default=10, gt=0)
+
+
+class Probing(_Section):
+    """How much the audit may ask of the platform."""
+
+    query_samples: int = Field(default=200, ge=1, le=100_000)
+    query_seconds: float = Field(default=20, gt=0, le=3600)
+    """For all critical queries together."""
+    pause_ms: float = Field(default=2, ge=0)
+    """Between two timed queries or requests."""
+    http_requests: int = Field(default=100, ge=1, le=10_000)
+    http_seconds: float = Field(default=10, gt=0, le=3600)
+    """For each service; services are asked side by side."""
+    http_timeout_seconds: float = Field(default=5, gt=0, le=60)
+    statement_seconds: float = Field(default=5, gt=0, le=600)
+    sample_rows: int = Field(default=200, ge=3, le=10_000)
+    """Rows looked at in each table for what its text columns hold."""
+    sample_seconds: float = Field(default=15, gt=0, le=3600)
+
+
+class Milestone(_Section):
+    title: str
+    date: date
+
+
+class Profile(_Section):
+    """One platform."""
+
+    name: Name
+    title: str = ""
+    database: Database = Database()
+    services: dict[Name, Service] = {}
+    stores: dict[Name, Store] = {}
+    schemas: dict[str, Schema] = {}
+    """The canonical schema: what must be there, by schema and table."""
+    queries: dict[Name, CriticalQuery] = {}
+    migrations: Migrations | None = None
+    row_security: RowSecurity = RowSecurity()
+    audit: Audit = Audit()
+    targets: Targets = Targets()
+    probing: Probing = Probing()
+    milestones: tuple[Milestone, ...] = ()
+    attestations: str | None = None
+    """The attestations' file, from the profile's folder (`readiness attest` writes it)."""
+    waivers: str | None = None
+    """The waivers' file, from the profile's folder (`readiness waive` writes it)."""
+
+    @model_validator(mode="after")
+    def _names_meet(self) -> Self:
+        if twice := sorted(set(self.services) & set(self.stores)):
+            raise ValueError(f"two targets are named {twice[0]!r}, a service and a store; rename one")
+        for name, query in self.queries.items():
+            if query.service and query.service not in self.services:
+                raise ValueError(f"queries.{name}.service: no service is named {query.service!r}")
+        owners: dict[str, str] = {}
+        for name, service in self.services.items():
+            for schema in service.schemas:
+                if schema in owners:
+                    raise ValueError(
+                        f"the schema {schema!r} belongs to {owners[schema]!r} and to {name!r}; keep one owner"
+                    )
+                owners[schema] = name
+        return self
+
+    @property
+    def shown(self) -> str:
+        return self.title or self.name
+
+    def service_of_schema(self, schema: str) -> str | None:
+        return next((name for name, service in self.services.items() if schema in service.schemas), None)
+
+    def service_of_role(self, role: str) -> str | None:
+        """The one service that connects as a role; None where several share it."""
+        owners = [name for name, service in self.services.items() if service.role == role]
+        return owners[0] if len(owners) == 1 else None
+
+
+class Source(BaseModel):
+    """A profile and the folder that its relative paths start from."""
+
+    model_config = ConfigDict(frozen=True)
+    profile: Profile
+    folder: Path
+    path: Path | None = None
+
+
+def find(start: Path) -> Path | None:
+    """`readiness.yaml` in a folder or the nearest one above it."""
+    for folder in (start, *start.parents):
+        candidate = folder / FILE_NAME
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def load(path: Path, environment: Mapping[str, str], *, overrides: Mapping[str, str] | None = None) -> Source:
+    """Read a profile with what it includes.
+
+    Args:
+        overrides: values for `${...}` that go before the environment's.
+
+    Raises:
+        ConfigError: see `yamldoc`.
+    """
+    document = yamldoc.read(path)
+    folder = path.resolve().parent
+    _include(document, folder, path, seen=(path.resolve(),))
+    yamldoc.substitute(document, {**environment, **(overrides or {})})
+    return Source(profile=yamldoc.validate(Profile, document), folder=folder, path=path)
+
+
+def _include(document: Document, folder: Path, shown: Path, seen: tuple[Path, ...]) -> None:
+    names = document.data.pop("include", [])
+    if isinstance(names, str):
+        names = [names]
+    for at, name in enumerate(names if isinstance(names, list) else [names]):
+        place = document.mark(("include", at))
+        if not isinstance(name, str):
+            raise ConfigError(f"{place}: include: expected the name of a file")
+        target = (folder / name).resolve()
+        if not target.is_relative_to(folder):
+            raise ConfigError(f"{place}: include: {name!r} lies outside the profile's folder; move it there")
+        if target in seen:
+            raise ConfigError(f"{place}: include: {name!r} includes itself")
+        other = yamldoc.read(target, shown_as=str(shown.parent / name))
+        _include(other, target.parent, shown.parent / name, (*seen, target))
+        yamldoc.merge(document, other)
+
+
+def shipped() -> list[str]:
+    """The names of the profiles that come with the tool."""
+    folder = files("readiness_config") / "profiles"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def load_shipped(name: str, environment: Mapping[str, str], *, overrides: Mapping[str, str] | None = None) -> Source:
+    """A shipped profile, its relative paths starting from the current folder.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    if name not in shipped():
+        raise ConfigError(f"no profile named {name!r} ships with the tool; there are: {', '.join(shipped())}")
+    with as_file(files("readiness_config") / "profiles" / f"{name}.yaml") as path:
+        source = load(path, environment, overrides=overrides)
+    return source.model_copy(update={"folder": Path.cwd(), "path": None})
+
+
+def without_file() -> Source:
+    """What is audited where there is no profile: any database, for what any platform needs."""
+    return Source(profile=Profile(name="database"), folder=Path.cwd())
+
+
+def secrets_of(profile: Profile) -> list[str]:
+    """Every secret that a profile holds, to be struck out of all output."""
+    found = [profile.database.dsn, *(service.dsn for service in profile.services.values())]
+    texts = [secret.get_secret_value() for secret in found if secret]
+    for url in [s.url for s in profile.services.values()] + [s.url for s in profile.stores.values()]:
+        if url and (password := urlsplit(url).password):
+            texts.append(password)
+    return texts
+
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def file_stem(name: str) -> str:
+    """A name as part of a file name."""
+    return _UNSAFE.sub("-", name).strip("-.") or "target"
