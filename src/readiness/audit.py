@@ -246,7 +246,7 @@ def learn_secrets(redactor: Redactor, dsn: str, environment: Mapping[str, str]) 
     passfile = Path(str(parsed.get("passfile") or environment.get("PGPASSFILE") or home / ".pgpass"))
     for line in _lines(passfile):
         fields = re.split(r"(?<!\\):", line, maxsplit=4)
-        if len(fields) == 5:  # noqa: PLR2004  host:port:database:user:password
+        if len(fields) == 5:
             redactor.learn([re.sub(r"\\(.)", r"\1", fields[4])], public=fields[:4])
     services = Path(environment.get("PGSERVICEFILE") or home / ".pg_service.conf")
     redactor.learn(line.partition("=")[2].strip() for line in _lines(services) if line.strip().startswith("password"))

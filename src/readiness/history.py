@@ -112,7 +112,7 @@ class Store:
 
     def __init__(
         self, connection: sqlite3.Connection, path: Path, *, notes: Sequence[str] = (), read_only: bool = False
-    ):
+    ) -> None:
         self._connection = connection
         self.path = path
         self.notes = tuple(notes)

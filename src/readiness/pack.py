@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import itertools
 import pkgutil
 import re
 from collections.abc import Iterator, Mapping
@@ -139,7 +140,7 @@ def in_order(checks: list[Check]) -> list[Check]:
         PackError: two checks have one id.
     """
     checks.sort(key=lambda c: c.info.id)
-    for one, other in zip(checks, checks[1:], strict=False):
+    for one, other in itertools.pairwise(checks):
         if one.info.id == other.info.id:
             raise PackError(
                 f"two checks are named {one.info.id!r}, in {one.info.pack} and {other.info.pack}; rename one"
@@ -236,8 +237,6 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
         return next((by_version[v] for v in sorted(by_version, reverse=True) if v <= major), query)
 
     def ask(postgres: Postgres, server: Server, target: Target, **given: Scalar) -> Answer:
-        for need in header.needs:
-            server.require(need)
         settings = {f"readiness.{name}": str(value) for name, value in given.items()}
         framed = statement(query_for(server.major), header, target.ignored_schemas)
         return _look(postgres, framed, info, settings, gives_up_on_locked=LOCKED in framed)
@@ -320,6 +319,15 @@ from counted as c
 left join listed as l
     on c._scope = l._scope and l._rank <= $1 and (l.ok is not true or l._rank <= {HEALTHY_SHOWN})
 order by c._scope, l._rank"""
+
+
+def for_psql(text: str, ignored_schemas: tuple[str, ...] = ()) -> str:
+    """The complete statement of a .sql check's file, ready for psql."""
+    parts = _HEADER.fullmatch(text)
+    if not parts:
+        raise PackError("a .sql check opens with a /*--- ... ---*/ header")
+    header = yamldoc.validate(Header, yamldoc.parse(parts["header"], "header"))
+    return statement(bare(parts["query"]), header, ignored_schemas).replace("$1", str(MOST_FINDINGS))
 
 
 def _text_array(names: tuple[str, ...] | list[str]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import date
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
@@ -310,6 +310,18 @@ def load_shipped(name: str, environment: Mapping[str, str], *, overrides: Mappin
 def without_file() -> Source:
     """What is audited where there is no profile: any database, for what any platform needs."""
     return Source(profile=Profile(name="database"), folder=Path.cwd())
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a profile's file, for editors."""
+    schema = Profile.model_json_schema()
+    include = {
+        "description": "Other files of the profile, from its folder.",
+        "type": "array",
+        "items": {"type": "string"},
+    }
+    schema["properties"] = {"include": include, **schema["properties"]}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def secrets_of(profile: Profile) -> list[str]:

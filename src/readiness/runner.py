@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from readiness.authoring import Answer, Check, Unobservable, signature_of
+from readiness.facts.server import Server
 from readiness.model import (
     CheckResult,
     Examined,
@@ -96,6 +97,10 @@ def run(
 def ask(check: Check, facts: Facts, parameters: Mapping[str, Scalar]) -> Outcome:
     """One check's outcome, whatever happens in it."""
     try:
+        if check.info.needs:
+            server: Server = facts.get(Server)
+            for need in check.info.needs:
+                server.require(need)
         given = {name: facts.get(kind) for name, kind in check.facts.items()}
         return conclude(check.ask(**given, **parameters), check.info.subject_kind, check.info.universe)
     except Unobservable as unseen:

@@ -173,7 +173,7 @@ def time_requests(url: str, *, requests: int, seconds: float, timeout: float, pa
     failures: dict[str, int] = {}
     while len(waits) < requests and time.monotonic() < ends:
         reply = get(url, timeout)
-        failure = reply.error or (f"HTTP {reply.status}" if reply.status is None or reply.status >= 400 else None)  # noqa: PLR2004
+        failure = reply.error or (f"HTTP {reply.status}" if reply.status is None or reply.status >= 400 else None)
         if failure:
             failures[failure] = failures.get(failure, 0) + 1
         waits.append(math.inf if failure else reply.milliseconds)

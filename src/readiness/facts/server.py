@@ -130,7 +130,8 @@ class Server:
     def require(self, need: str) -> None:
         """See that a check's need is met.
 
-        Needs: a predefined role (`pg_monitor`), `extension NAME`, `primary`, `postgres 14`.
+        Needs: a predefined role (`pg_monitor`), `extension NAME`, `primary`, `postgres 14`, `select ...` (a tier of the
+        auditor's role; the fact that reads it says what is missing, with the very GRANT).
 
         Raises:
             Unobservable: it is not; with the statement that would meet it.
@@ -154,6 +155,8 @@ class Server:
         elif kind == "postgres" and name.isdigit():
             if self.major < int(name):
                 raise Unobservable(Reason.UNSUPPORTED, f"PostgreSQL {self.major} cannot tell; {name} and later can")
+        elif kind == "select":
+            pass
         elif re.fullmatch(r"pg_\w+", need):
             if not self.superuser and need not in self.memberships:
                 raise Unobservable(

@@ -1,0 +1,146 @@
+"""The command line: parse, call, print, exit. Each command's module loads when it is called.
+
+Exit codes, one meaning each: 0 GO, or done and nothing wrong found; 1 NO-GO, or what was looked for was found; 2 usage
+or configuration; 3 HOLD; 4 nothing could be audited, or a crash; 130 and 143 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+USAGE, CRASHED = 2, 4
+
+# Command -> its module in this package, and its line in --help.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo", "Audit a sample platform on an embedded Postgres: no set-up, no server, no root."),
+    "init": ("init", "Look at a live database and write a commented profile to start from."),
+    "score": ("score", "Audit the platform, print the scorecard, exit by the verdict."),
+    "doctor": ("doctor", "What the present role does not let the audit see, and the grant for each."),
+    "checks": ("checks", "List the checks, or explain one."),
+    "role-sql": ("role_sql", "Print the script that makes the auditor's role, tier by tier."),
+    "report": ("report", "Render a saved run again."),
+    "attest": ("attest", "Vouch, for a while, for what no probe can see."),
+    "waive": ("waive", "Accept a risk, for a while: it lifts a veto and adds no point."),
+    "profile": ("profile", "Check a profile without connecting, or print its JSON Schema."),
+}
+
+
+class _Lazy(TyperGroup):
+    """A group whose commands load when they are called, so that --help is quick."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"readiness.cli.{COMMANDS[cmd_name][0]}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+app = typer.Typer(
+    cls=_Lazy,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    help="Is this Postgres-backed platform ready? Live checks, a weighted go/no-go score, and the SQL that mends.",
+    epilog="Exit codes: 0 GO, 1 NO-GO, 2 usage or configuration, 3 HOLD, 4 nothing could be audited.",
+)
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", "-V", help="Print the version and exit.", is_eager=True),
+) -> None:
+    if version:  # behind other words; alone it is answered before this module loads
+        from readiness import __version__
+
+        print(f"readiness {__version__}")
+        raise typer.Exit
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: what was finished is kept, as with Ctrl-C, and the exit code tells which it was."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; the exit code."""
+    _prepare_streams()
+    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        result = app(list(arguments), standalone_mode=False, prog_name="readiness")
+        code = result if isinstance(result, int) else 0
+    except typer.Abort as abort:
+        code = 143 if isinstance(abort.__cause__, Terminated) else 130
+    except Terminated:
+        code = 143
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        code = 4
+    except SystemExit as leave:
+        code = leave.code if isinstance(leave.code, int) else CRASHED
+    except Exception as error:  # noqa: BLE001  the last resort: one sentence, never a traceback unasked
+        code = _explain(error, verbose="--verbose" in arguments or "-v" in arguments)
+    return _flush(code)
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)  # the second one ends it at once
+    if number == signal.SIGTERM:
+        raise Terminated
+    raise KeyboardInterrupt
+
+
+def _explain(error: Exception, *, verbose: bool) -> int:
+    """One sentence on stderr, and the exit code."""
+    show, usage = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if callable(show) and isinstance(usage, int):  # the parser's own complaint, with its usage line
+        show()
+        return usage
+    from readiness.cli.support import explain
+
+    return explain(error, verbose=verbose)
+
+
+def _prepare_streams() -> None:
+    """Whatever the locale, no character stops a report; a closed stderr swallows, a closed stdout is told."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  for the life of the process
+
+
+def _flush(code: int) -> int:
+    """Write out what is left; a reader that left early (`| head`) changes nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            code = CRASHED
+    return code

@@ -1,0 +1,35 @@
+"""`readiness profile`: check a profile without connecting, or print its JSON Schema."""
+
+from __future__ import annotations
+
+import json
+
+from readiness import profile as profiles
+from readiness.cli import support
+from readiness.cli.support import ProfileOption
+
+app = support.new_app()
+
+
+@app.callback()
+def _group() -> None:
+    """Check a profile without connecting, or print its JSON Schema."""
+
+
+@app.command()
+def schema() -> None:
+    """Print the profile's JSON Schema, for editors."""
+    print(json.dumps(profiles.json_schema(), indent=1, ensure_ascii=False))
+
+
+@app.command()
+def check(profile: ProfileOption = None) -> None:
+    """Read a profile and say what it declares, without connecting to anything."""
+    source = support.load_profile(profile)
+    p = source.profile
+    where = source.path or "no readiness.yaml found; a shipped or an empty profile"
+    tables = sum(len(s.tables) for s in p.schemas.values())
+    print(
+        f"{where}: {p.shown}: {len(p.services)} services, {len(p.stores)} stores, {len(p.schemas)} schemas with "
+        f"{tables} tables, {len(p.queries)} critical queries"
+    )

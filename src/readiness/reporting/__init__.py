@@ -1,0 +1,1 @@
+"""Reports: each renders a run document, and nothing else, in one format."""

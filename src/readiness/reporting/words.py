@@ -1,0 +1,113 @@
+"""The sentences that every format shares, so that no two tell the same run differently."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from readiness.document import CheckPart, RunDocument
+from readiness.model import Status, count_of
+from readiness.scoring import Decision
+
+VERDICTS: Mapping[Decision, str] = {
+    Decision.GO: "ready",
+    Decision.NO_GO: "not ready",
+    Decision.HOLD: "not settled",
+}
+
+SYMBOLS: Mapping[Status, tuple[str, str]] = {
+    Status.PASS: ("✔", "+"),
+    Status.PARTIAL: ("◐", "~"),
+    Status.FAIL: ("✘", "x"),
+    Status.UNKNOWN: ("?", "?"),
+    Status.NOT_APPLICABLE: ("·", "."),
+}
+
+
+def verdict(run: RunDocument) -> str:
+    """The decision as a sentence."""
+    v = run.verdict
+    name = run.target.title or run.target.name
+    said = f"{name} is {VERDICTS[v.decision]}"
+    if v.accepted_risk:
+        said += ", with accepted risk"
+    if v.decision is Decision.GO and v.valid_until:
+        said += f", until {v.valid_until:%Y-%m-%d %H:%M} UTC"
+    return f"{said}: {v.reasons[0]}." if v.reasons else f"{said}."
+
+
+def score(run: RunDocument) -> str:
+    """The score as an interval, in a sentence."""
+    v = run.verdict
+    if v.ceiling == v.score:
+        said = f"{v.score:.1f} of 100"
+    else:
+        said = f"{v.score:.1f} of 100, up to {v.ceiling:.1f} once everything is measured"
+    said += f"; {v.coverage:.1f} % measured; the threshold is {v.threshold:g}"
+    if v.attested:
+        said += f"; {v.attested:.1f} points rest on attestations"
+    return said
+
+
+def subject_line(run: RunDocument) -> str:
+    t = run.target
+    parts = [t.title or t.name]
+    if t.server_version:
+        parts.append(f"PostgreSQL {t.server_version}")
+    if t.database:
+        parts.append(f"database {t.database} as {t.role}")
+    return " · ".join(parts)
+
+
+def result(check: CheckPart) -> str:
+    """What a check found, in a few words: "7 of 412 foreign keys"."""
+    match check.status:
+        case Status.UNKNOWN:
+            return f"{check.reason}: {check.detail}"
+        case Status.NOT_APPLICABLE:
+            return check.detail or ""
+        case Status.PASS if check.evidence_kind == "attested":
+            return "attested, not measured"
+        case Status.PASS:
+            return count_of(check.examined, check.universe)
+        case _:
+            bad = check.examined - check.healthy
+            unseen = f", {len(check.unseen)} could not be looked at" if check.unseen else ""
+            return f"{bad:,} of {count_of(check.examined, check.universe)}{unseen}"
+
+
+def unmeasured(run: RunDocument) -> list[CheckPart]:
+    """What could not be measured, by the points that hang on it."""
+    unknown = [c for c in run.checks if c.status is Status.UNKNOWN and (c.weight or _needed(run, c.id))]
+    return sorted(unknown, key=lambda c: (-c.gain, c.id))
+
+
+def _needed(run: RunDocument, check: str) -> bool:
+    return any(check in m.checks for m in run.must_haves)
+
+
+def unlocks(checks: Sequence[CheckPart]) -> dict[str, list[CheckPart]]:
+    """The checks by what would unlock them, the most points first."""
+    found: dict[str, list[CheckPart]] = {}
+    for c in checks:
+        if c.unlock:
+            found.setdefault(c.unlock, []).append(c)
+    return dict(sorted(found.items(), key=lambda item: (-sum(c.gain for c in item[1]), item[0])))
+
+
+def evidence(values: Mapping[str, object], *, most: int = 6) -> str:
+    """Evidence on one line: `columns a, b; estimated_rows 1200`."""
+    told = [(k, v) for k, v in values.items() if v is not None and k not in ("figure", "unit")]
+    said = "; ".join(f"{k.replace('_', ' ')} {_figure(v)}" for k, v in told[:most])
+    return said + ("; ..." if len(told) > most else "")
+
+
+def _figure(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_figure(v) for v in value)
+    return str(value)
