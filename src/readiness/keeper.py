@@ -1,0 +1,69 @@
+"""A process that outlives its parent for as long as it takes to clean up after it.
+
+Whoever starts servers or makes folders that must not stay tells the keeper. When the parent ends, in whatever way
+(SIGKILL too), the keeper's standard input closes: it ends the processes, the last started first, and removes the
+folders. Standard library only; `readiness.embedded` starts it as a script.
+
+Lines that it reads: `process PID SIGNAL`, `folder PATH`, and `forget process PID` or `forget folder PATH`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import time
+from contextlib import suppress
+
+PATIENCE_SECONDS = 10.0
+
+
+def main() -> None:
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    processes: dict[int, int] = {}
+    folders: dict[str, None] = {}
+    for line in sys.stdin:
+        match line.rstrip("\n").split(" ", 2):
+            case ["process", pid, number]:
+                processes[int(pid)] = int(number)
+            case ["folder", *rest]:
+                folders[" ".join(rest)] = None
+            case ["forget", "process", pid]:
+                processes.pop(int(pid), None)
+            case ["forget", "folder", path]:
+                folders.pop(path, None)
+    for pid, number in reversed(processes.items()):
+        end(pid, number)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def end(pid: int, number: int) -> None:
+    """Ask a process to end, and end it when it doesn't."""
+    for sent in (number, signal.SIGKILL):
+        try:
+            os.kill(pid, sent)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            if not alive(pid):
+                return
+            time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    with suppress(ChildProcessError):
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Ask single checks of a live database, as the runner does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+
+from readiness import audit, runner
+from readiness.authoring import Check
+from readiness.facts.drills import DrillRecords
+from readiness.facts.postgres import Postgres
+from readiness.facts.target import Target
+from readiness.model import Examined, NotApplicable, Outcome, Scalar, Unknown
+from readiness.profile import Profile
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@cache
+def checks() -> dict[str, Check]:
+    return {c.info.id: c for c in audit.built_in_checks()}
+
+
+def ask(
+    check: str,
+    dsn: str,
+    *,
+    profile: Profile | None = None,
+    parameters: Mapping[str, Scalar] | None = None,
+    folder: Path = Path(),
+    drills: DrillRecords | None = None,
+) -> Outcome:
+    """One check's outcome."""
+    postgres = Postgres(dsn)
+    target = Target(profile=profile or Profile(name="test"), folder=folder, now=NOW)
+    facts = runner.Facts({Target: target, Postgres: postgres, DrillRecords: drills or DrillRecords(())})
+    try:
+        return runner.ask(checks()[check], facts, parameters or {})
+    finally:
+        postgres.close()
+
+
+def found(outcome: Outcome) -> set[str]:
+    """The subjects of the findings; an unknown outcome is an error of the test."""
+    match outcome:
+        case Examined():
+            return {o.subject for o in outcome.findings}
+        case NotApplicable():
+            return set()
+        case Unknown():
+            raise AssertionError(f"unknown: {outcome.reason}: {outcome.detail}")
+
+
+def remedies(outcome: Outcome) -> list[str]:
+    assert isinstance(outcome, Examined)
+    return [o.remedy for o in outcome.findings if o.remedy]

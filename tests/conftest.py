@@ -1,0 +1,162 @@
+"""Real servers for the tests: the embedded one, and Debian's PostgreSQL 15 with TLS. A cluster a session, a database a test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from readiness import embedded
+from readiness.embedded import Cluster, Runtime
+
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
+SETTINGS = {
+    "shared_preload_libraries": "pg_stat_statements",
+    "max_prepared_transactions": 5,
+    "max_connections": 60,
+    "wal_level": "logical",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: takes more than a few seconds")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Where READINESS_NO_SKIPS is set (CI), a skipped test is a failure: nothing is quietly left out."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
+    if skipped and os.environ.get("READINESS_NO_SKIPS") and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def embedded_cluster() -> Iterator[Cluster]:
+    """PostgreSQL 18, from the wheel."""
+    with embedded.cluster(settings=SETTINGS, fast=True, purpose="test") as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def debian_cluster() -> Iterator[Cluster]:
+    """PostgreSQL 15 with TLS, from Debian's package."""
+    if not (DEBIAN / "postgres").exists():
+        pytest.skip("Debian's postgresql-15 is not installed")
+
+    def with_tls(made: Cluster) -> None:
+        key, certificate = made.workshop.folder / "server.key", made.workshop.folder / "server.crt"
+        subprocess.run(
+            [
+                *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj", "/CN=localhost"),
+                *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate),
+            ],
+            check=True,
+            capture_output=True,
+        )
+        key.chmod(0o600)
+        made.give(key)
+        made.give(certificate)
+        made.configure({"ssl": "on", "ssl_cert_file": str(certificate), "ssl_key_file": str(key)})
+
+    with embedded.cluster(Runtime(DEBIAN), settings=SETTINGS, fast=True, purpose="test", prepare=with_tls) as made:
+        yield made
+
+
+@pytest.fixture(scope="session", params=["debian", "embedded"])
+def cluster(request: pytest.FixtureRequest) -> Cluster:
+    """Each of the servers in turn."""
+    made: Cluster = request.getfixturevalue(f"{request.param}_cluster")
+    return made
+
+
+class Database:
+    """A database of one test's own, with a bare login role beside the superuser."""
+
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self.cluster = cluster
+        self.name = name
+        self.bare_role = f"{name}_bare"
+
+    def dsn(self, **parameters: str | int) -> str:
+        return self.cluster.dsn(self.name, **parameters)
+
+    def bare_dsn(self) -> str:
+        return self.dsn(user=self.bare_role, password="bare-role-of-a-test")
+
+    def connect(self, **parameters: str | int) -> psycopg.Connection:
+        return self.cluster.connect(self.name, **parameters)
+
+    def run(self, script: str) -> None:
+        """Run SQL as the superuser, each statement by itself, as psql would."""
+        with self.connect() as connection:
+            for statement in statements(script):
+                connection.execute(statement.encode())
+
+
+def statements(script: str) -> list[str]:
+    """Split a script at the semicolons that end statements."""
+    import re
+
+    parts, current, position = [], "", 0
+    pattern = re.compile(r"(\$\w*\$)|('(?:[^']|'')*')|(\"(?:[^\"]|\"\")*\")|(--[^\n]*)|(;)", re.DOTALL)
+    while match := pattern.search(script, position):
+        current += script[position : match.start()]
+        if match.group(1):
+            end = script.index(match.group(1), match.end()) + len(match.group(1))
+            current += script[match.start() : end]
+            position = end
+            continue
+        position = match.end()
+        if match.group(5):
+            parts.append(current)
+            current = ""
+        elif not match.group(4):
+            current += match.group()
+    parts.append(current + script[position:])
+    return [part.strip() for part in parts if part.strip()]
+
+
+@pytest.fixture
+def make_database() -> Iterator[Callable[[Cluster], Database]]:
+    made: list[Database] = []
+
+    def make(cluster: Cluster) -> Database:
+        database = Database(cluster, f"t_{uuid.uuid4().hex[:12]}")
+        with cluster.connect() as admin:
+            admin.execute(sql.SQL("create database {} template template0").format(sql.Identifier(database.name)))
+            admin.execute(
+                sql.SQL("create role {} login password 'bare-role-of-a-test'").format(
+                    sql.Identifier(database.bare_role)
+                )
+            )
+        made.append(database)
+        return database
+
+    yield make
+    for database in made:
+        with database.cluster.connect() as admin:
+            admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database.name)))
+            admin.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(database.bare_role)))
+
+
+@pytest.fixture
+def database(cluster: Cluster, make_database: Callable[[Cluster], Database]) -> Database:
+    """A fresh database on each of the servers in turn."""
+    return make_database(cluster)
+
+
+@pytest.fixture
+def embedded_database(embedded_cluster: Cluster, make_database: Callable[[Cluster], Database]) -> Database:
+    return make_database(embedded_cluster)
+
+
+@pytest.fixture
+def debian_database(debian_cluster: Cluster, make_database: Callable[[Cluster], Database]) -> Database:
+    return make_database(debian_cluster)

@@ -1,0 +1,37 @@
+--- near misses
+create table parent (id int primary key, a int, b int, unique (a, b));
+create table ok_plain (id int primary key, p int references parent);
+create index on ok_plain (p);
+create table ok_wider (id int primary key, p int references parent, x int);
+create index on ok_wider (p, x);
+create table ok_hash (id int primary key, p int references parent);
+create index on ok_hash using hash (p);
+create table ok_swapped (id int primary key, a int, b int, foreign key (a, b) references parent (a, b));
+create index on ok_swapped (b, a);
+create table ok_primary (p int references parent, n int, primary key (p, n));
+create table ok_not_null (id int primary key, p int references parent);
+create index on ok_not_null (p) where p is not null;
+create table ok_partitioned (id int, p int references parent) partition by range (id);
+create index on ok_partitioned (p);
+create table ok_part_1 partition of ok_partitioned for values from (0) to (10);
+--- broken: public."none":none_p_fkey, public.second:second_p_fkey, public.included:included_p_fkey, public.partial:partial_p_fkey, public.expression:expression_p_fkey, public.brin:brin_p_fkey, public.gap:gap_a_b_fkey, public.part:part_p_fkey, public.invalid:invalid_p_fkey, "Odd ""Schema"."T, x":"T, x_p_fkey"
+create table "none" (id int primary key, p int references parent);
+create table second (id int primary key, p int references parent, x int);
+create index on second (x, p);
+create table included (id int primary key, p int references parent, x int);
+create index on included (x) include (p);
+create table partial (id int primary key, p int references parent, live bool);
+create index on partial (p) where live;
+create table expression (id int primary key, p int references parent);
+create index on expression ((p + 1));
+create table brin (id int primary key, p int references parent);
+create index on brin using brin (p);
+create table gap (id int primary key, a int, b int, x int, foreign key (a, b) references parent (a, b));
+create index on gap (a, x, b);
+create table part (id int, p int references parent) partition by range (id);
+create table part_1 partition of part for values from (0) to (10);
+create table invalid (id int primary key, p int references parent);
+create index invalid_p on invalid (p);
+update pg_catalog.pg_index set indisvalid = false where indexrelid = 'invalid_p'::regclass;
+create schema "Odd ""Schema";
+create table "Odd ""Schema"."T, x" (id int primary key, p int references parent);

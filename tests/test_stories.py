@@ -1,0 +1,96 @@
+"""Every SQL check has a story: break a real database, see it named, take its own remedy, see it gone.
+
+A story is `tests/stories/<category>/<name>.sql`, named like its check, in sections that open with a line of dashes:
+
+    --- broken: public.orders, public."Odd Name"     the exact findings, and the SQL that makes them
+    --- near misses                                  what must stay quiet beside them
+    --- mend                                         only where the remedy is worded: what a reader of it would run
+    --- parameters: name=value                       optional: policy parameters
+
+It runs as superuser and again as a bare login role, which must find the same or say that it doesn't know.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from asking import ask, checks, found, remedies
+from conftest import Database
+from readiness.model import Examined, NotApplicable, Unknown
+
+FOLDER = Path(__file__).parent / "stories"
+
+
+@dataclass
+class Story:
+    check: str
+    named: set[str] = field(default_factory=set)
+    broken: str = ""
+    near_misses: str = ""
+    mend: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+def read(path: Path) -> Story:
+    story = Story(check=f"{path.parent.name}/{path.stem.replace('_', '-')}")
+    for opening, body in re.findall(r"^--- ([^\n]*)\n(.*?)(?=^--- |\Z)", path.read_text(), re.DOTALL | re.MULTILINE):
+        title, _, rest = opening.partition(":")
+        match title.strip():
+            case "broken":
+                story.named, story.broken = set(_names(rest)), body
+            case "near misses":
+                story.near_misses = body
+            case "mend":
+                story.mend = body
+            case "parameters":
+                story.parameters = dict(pair.strip().split("=") for pair in rest.split(","))
+            case other:
+                raise ValueError(f"{path}: no section is named {other!r}")
+    return story
+
+
+def _names(listed: str) -> list[str]:
+    """Subjects between commas; a comma inside quotes or parentheses is part of a name."""
+    return [name.strip() for name in re.findall(r'(?:"(?:[^"]|"")*"|\([^)]*\)|[^,"(])+', listed) if name.strip()]
+
+
+STORIES = [read(path) for path in sorted(FOLDER.glob("*/*.sql"))]
+
+
+def test_every_sql_check_has_a_story():
+    told = {story.check for story in STORIES}
+    elsewhere = {path.stem for path in (Path(__file__).parent / "checks").glob("*/test_*.py")}
+    sql = {i for i, c in checks().items() if c.source.startswith("/*---")}
+    untold = {i for i in sql - told if f"test_{i.split('/')[1].replace('-', '_')}" not in elsewhere}
+    assert not untold, f"no story in tests/stories: {sorted(untold)}"
+    assert told <= set(checks()), f"a story of no check: {sorted(told - set(checks()))}"
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda s: s.check)
+def test_story(story: Story, database: Database):
+    check = story.check
+    quiet_before = ask(check, database.dsn(), parameters=story.parameters)
+    assert not isinstance(quiet_before, Examined) or not quiet_before.findings, "an empty database has a finding"
+
+    database.run(story.near_misses)
+    assert found(ask(check, database.dsn(), parameters=story.parameters)) == set(), "a near miss is flagged"
+
+    database.run(story.broken)
+    outcome = ask(check, database.dsn(), parameters=story.parameters)
+    assert found(outcome) == story.named
+
+    as_bare = ask(check, database.bare_dsn(), parameters=story.parameters)
+    if not isinstance(as_bare, Unknown):
+        assert found(as_bare) == story.named, "a bare role sees less and does not say so"
+
+    for remedy in remedies(outcome):
+        if not story.mend:
+            database.run(remedy)
+    database.run(story.mend)
+    after = ask(check, database.dsn(), parameters=story.parameters)
+    assert isinstance(after, Examined | NotApplicable)
+    assert found(after) == set(), "the remedy does not take the finding away"
