@@ -37,6 +37,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    from test_known_answers import CASES, SCHEMAS
+
+    told = f"{len(CASES)} cases and {len(SCHEMAS)} schemas" if CASES else "absent"
+    terminalreporter.write_line(f"known answers: {told}")
+
+
 @pytest.fixture(scope="session")
 def embedded_cluster() -> Iterator[Cluster]:
     """PostgreSQL 18, from the wheel."""

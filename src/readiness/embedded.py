@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -99,18 +100,21 @@ class Workshop:
     """
 
     def __init__(self, purpose: str) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{purpose}-"))  # 0700
-        self._keeper = subprocess.Popen(
-            [sys.executable, "-I", "-S", keeper.__file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in the terminal is not meant for it
-            text=True,
-            cwd="/",
-        )
+        self.folder = Path(tempfile.gettempdir()).resolve() / f"{PREFIX}{purpose}-{secrets.token_hex(8)}"
         self._processes: list[tuple[subprocess.Popen[Any], int]] = []
-        self._tell(f"folder {self.folder}")
+        self._children: list[subprocess.Popen[Any]] = []
+        with _uninterrupted():
+            self._keeper = subprocess.Popen(
+                [sys.executable, "-I", "-S", keeper.__file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C in the terminal is not meant for it
+                text=True,
+                cwd="/",
+            )
+            self._tell(f"folder {self.folder}")  # before it is there: whenever we are killed, it is known
+            self.folder.mkdir(mode=0o700)
 
     def __enter__(self) -> Self:
         return self
@@ -122,10 +126,27 @@ class Workshop:
         self, arguments: Sequence[str | Path], *, stop_signal: int = signal.SIGTERM, **options: Any
     ) -> subprocess.Popen[Any]:
         """Start a process that ends with the workshop."""
-        process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, start_new_session=True, **options)
-        self._processes.append((process, stop_signal))
-        self._tell(f"process {process.pid} {int(stop_signal)}")
+        with _uninterrupted():  # else it could run without anybody knowing
+            process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, start_new_session=True, **options)
+            self._children.append(process)
+            self._processes.append((process, stop_signal))
+            self._tell(f"process {process.pid} {int(stop_signal)}")
         return process
+
+    def run(
+        self, arguments: Sequence[str | Path], *, check: bool = True, **options: Any
+    ) -> subprocess.CompletedProcess[Any]:
+        """Run a program to its end, or to the workshop's.
+
+        Raises:
+            subprocess.CalledProcessError: it failed, and `check` is set.
+        """
+        process = self.start(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+        out, err = process.communicate()
+        self.stop(process)
+        if check and process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, arguments, out, err)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def stop(self, process: subprocess.Popen[Any]) -> None:
         """End one process now."""
@@ -147,19 +168,41 @@ class Workshop:
         try:
             for process, _ in reversed(list(self._processes)):
                 self.stop(process)
-            shutil.rmtree(self.folder, ignore_errors=True)
+            keeper.remove(str(self.folder))
         finally:
             with suppress(OSError):
                 assert self._keeper.stdin is not None
                 self._keeper.stdin.close()
-            with suppress(subprocess.TimeoutExpired):
-                self._keeper.wait(keeper.PATIENCE_SECONDS * 2)
+            deadline = time.monotonic() + keeper.PATIENCE_SECONDS * 2
+            while self._keeper.poll() is None and time.monotonic() < deadline:
+                for child in self._children:
+                    child.poll()  # the keeper ends them; only we can take note that they are gone
+                time.sleep(0.01)
 
     def _tell(self, line: str) -> None:
         with suppress(OSError):
             assert self._keeper.stdin is not None
             self._keeper.stdin.write(line + "\n")
             self._keeper.stdin.flush()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait for the block's end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # they only ever interrupt the main thread
+        return
+    waiting: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in handlers:
+        signal.signal(number, lambda number, _frame: waiting.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for caught in waiting:
+            signal.raise_signal(caught)
 
 
 @dataclass(slots=True)
@@ -206,11 +249,10 @@ class Cluster:
             "PGPASSWORD": self.password,
             "HOME": str(self.workshop.folder),
         }
-        return subprocess.run(
+        return self.workshop.run(
             [self.runtime.bindir / name, *arguments],
-            capture_output=True,
-            text=True,
             check=check,
+            text=True,
             env=env,
             cwd=self.workshop.folder,
             **self.owner,
@@ -323,13 +365,11 @@ def create(
     passfile.write_text(made.password + "\n", encoding="ascii")
     made.give(passfile)
     try:
-        subprocess.run(
+        workshop.run(
             [
                 *(runtime.bindir / "initdb", "-D", made.data, "-U", made.superuser, "-A", "scram-sha-256"),
                 *("--pwfile", passfile, "-E", "UTF8", "--no-locale", "--no-sync"),
             ],
-            check=True,
-            capture_output=True,
             env=runtime.env(),
             cwd=workshop.folder,
             **owner,

@@ -37,7 +37,7 @@ def main() -> None:
     for pid, number in reversed(processes.items()):
         end(pid, number)
     for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
 
 
 def end(pid: int, number: int) -> None:
@@ -55,14 +55,27 @@ def end(pid: int, number: int) -> None:
 
 
 def alive(pid: int) -> bool:
+    """Whether a process still works; one that ended, and that nobody has asked about yet, does not."""
     with suppress(ChildProcessError):
         if os.waitpid(pid, os.WNOHANG)[0] == pid:
             return False
+    with suppress(OSError):
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  pathlib is slow to import
+            return file.read().rpartition(b")")[2].split()[:1] != [b"Z"]
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     return True
+
+
+def remove(folder: str) -> None:
+    """Remove a folder. A program that was cut off may still write in it for a moment, so it is tried again."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while os.path.lexists(folder) and time.monotonic() < deadline:
+        shutil.rmtree(folder, ignore_errors=True)
+        if os.path.lexists(folder):
+            time.sleep(0.05)
 
 
 if __name__ == "__main__":

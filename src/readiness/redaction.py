@@ -23,9 +23,10 @@ _SHAPES = (
     (
         re.compile(
             r"""(?ix)
-            ( \b(?:pg|[a-z0-9_-]*[_-])?
+            ( \b(?:[a-z0-9_-]*[_-]|pg)?
               (?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|cipher-pass)
-              (?:[_-][a-z]+)? ["']? \s* (?:=|:)\s* | --[a-z0-9-]*(?:password|secret|token|pass)[a-z0-9-]*[ =] )
+              (?: ["']?\s*=\s* | ["']?\s*:\s+ | ["']\s*:\s*(?=["']) )
+            | --[a-z0-9-]*(?:password|secret|token|pass)[a-z0-9-]*[ =] )
             (?: '(?:[^']|'')*' | "(?:[^"\\]|\\.)*" | [^\s'",;&)}\]]+ )
             """
         ),

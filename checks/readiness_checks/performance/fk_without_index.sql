@@ -42,9 +42,10 @@ select
                 -- since pg_get_expr() would wait behind DDL.
                 or (
                     pg_catalog.cardinality(fk.conkey) = 1
-                    and ix.indpred::text ~ '^[(]?[{]NULLTEST '
+                    and ix.indpred::text ~ (
+                        '^[(]?[{]NULLTEST :arg [{]VAR :varno 1 :varattno ' || fk.conkey[1]::text || ' '
+                    )
                     and ix.indpred::text ~ ':nulltesttype 1 '
-                    and ix.indpred::text ~ (':varattno ' || fk.conkey[1]::text || ' ')
                 )
             )
     ) as ok,

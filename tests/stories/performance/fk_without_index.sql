@@ -14,7 +14,7 @@ create index on ok_not_null (p) where p is not null;
 create table ok_partitioned (id int, p int references parent) partition by range (id);
 create index on ok_partitioned (p);
 create table ok_part_1 partition of ok_partitioned for values from (0) to (10);
---- broken: public."none":none_p_fkey, public.second:second_p_fkey, public.included:included_p_fkey, public.partial:partial_p_fkey, public.expression:expression_p_fkey, public.brin:brin_p_fkey, public.gap:gap_a_b_fkey, public.part:part_p_fkey, public.invalid:invalid_p_fkey, "Odd ""Schema"."T, x":"T, x_p_fkey"
+--- broken: public."nullif":nullif_p_fkey, public.both_null:both_null_p_fkey, public.sum_null:sum_null_p_fkey, public."none":none_p_fkey, public.second:second_p_fkey, public.included:included_p_fkey, public.partial:partial_p_fkey, public.expression:expression_p_fkey, public.brin:brin_p_fkey, public.gap:gap_a_b_fkey, public.part:part_p_fkey, public.invalid:invalid_p_fkey, "Odd ""Schema"."T, x":"T, x_p_fkey"
 create table "none" (id int primary key, p int references parent);
 create table second (id int primary key, p int references parent, x int);
 create index on second (x, p);
@@ -35,3 +35,9 @@ create index invalid_p on invalid (p);
 update pg_catalog.pg_index set indisvalid = false where indexrelid = 'invalid_p'::regclass;
 create schema "Odd ""Schema";
 create table "Odd ""Schema"."T, x" (id int primary key, p int references parent);
+create table "nullif" (id int primary key, p int references parent);
+create index on "nullif" (p) where nullif(p, 5) is not null;
+create table both_null (id int primary key, p int references parent);
+create index on both_null (p) where (p, id) is not null;
+create table sum_null (id int primary key, p int references parent);
+create index on sum_null (p) where (p + 0) is not null;

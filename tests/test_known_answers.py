@@ -1,0 +1,131 @@
+"""Schemas and cases with known answers, from elsewhere: every finding of ours is compared with what is true there.
+
+They lie beside the project (READINESS_KNOWN_ANSWERS, default ../shared/cases) and are not part of it; where they are
+absent, nothing is collected and the summary says so. `tests/concepts.yaml` says which checks answer which concept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from psycopg import sql
+
+from asking import ask, checks
+from conftest import DEBIAN, Database
+from readiness.embedded import Cluster
+from readiness.model import Examined, Outcome, Unknown
+
+HERE = Path(__file__).parent
+ROOT = Path(os.environ.get("READINESS_KNOWN_ANSWERS") or HERE.parent.parent / "shared" / "cases")
+CONCEPTS: dict[str, list[str]] = yaml.safe_load((HERE / "concepts.yaml").read_text())
+CASES = sorted(ROOT.glob("cases/*/expected.json"))
+SCHEMAS = sorted(ROOT.glob("schemas/*/truth.json"))
+ROLES = ("superuser", "monitor", "bare")
+
+pytestmark = pytest.mark.slow
+
+
+def concept_of(expected: Path) -> str:
+    concept: str = json.loads(expected.read_text())["check_concept"]
+    return concept
+
+
+def findings(concept: str, dsn: str) -> tuple[list[str], list[Outcome]]:
+    """What the concept's checks find, and their outcomes."""
+    outcomes = [ask(check, dsn) for check in CONCEPTS[concept]]
+    subjects = [o.subject for outcome in outcomes if isinstance(outcome, Examined) for o in outcome.findings]
+    return subjects, outcomes
+
+
+def compare(kind: str, reference: Path, found: dict[str, list[str]], tmp_path: Path) -> dict[str, dict]:
+    file = tmp_path / "findings.json"
+    file.write_text(json.dumps(found))
+    done = subprocess.run(
+        [sys.executable, ROOT / "compare.py", kind, reference, file, "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="session")
+def roles(debian_cluster: Cluster) -> dict[str, dict[str, str]]:
+    """Connection parameters by role."""
+    with debian_cluster.connect() as admin:
+        for name in ("known_monitor", "known_bare"):
+            admin.execute(sql.SQL("create role {} login password 'of-a-test'").format(sql.Identifier(name)))
+        admin.execute("grant pg_monitor to known_monitor")
+    return {
+        "superuser": {},
+        "monitor": {"user": "known_monitor", "password": "of-a-test"},
+        "bare": {"user": "known_bare", "password": "of-a-test"},
+    }
+
+
+@pytest.mark.parametrize("expected", [c for c in CASES if CONCEPTS.get(concept_of(c))], ids=lambda p: p.parent.name)
+def test_case(expected: Path, debian_database: Database, roles: dict[str, dict[str, str]], tmp_path: Path):
+    concept = concept_of(expected)
+    psql(debian_database.dsn(), "-f", expected.with_name("setup.sql"))
+    try:
+        for role in ROLES:
+            subjects, outcomes = findings(concept, debian_database.dsn(**roles[role]))
+            if role == "superuser":
+                unknown = [o for o in outcomes if isinstance(o, Unknown)]
+                assert not unknown, unknown
+            elif any(isinstance(o, Unknown) for o in outcomes):
+                continue  # says that it doesn't know
+            verdict = compare("case", expected, {concept: subjects}, tmp_path)[concept]
+            assert verdict["pass"], f"as {role}: {verdict}"
+            assert not verdict["trap_hits"], f"as {role}: {verdict}"
+    finally:
+        if (teardown := expected.with_name("teardown.sql")).exists():
+            psql(debian_database.dsn(), "-f", teardown)
+
+
+@pytest.mark.parametrize("truth", SCHEMAS, ids=lambda p: p.parent.name)
+def test_schema(truth: Path, debian_cluster: Cluster, roles: dict[str, dict[str, str]], tmp_path: Path):
+    conninfo = f"host=127.0.0.1 port={debian_cluster.port} user=postgres"
+    loaded = subprocess.run(
+        ["bash", truth.with_name("load.sh"), conninfo],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PGPASSWORD": debian_cluster.password, "PATH": f"{DEBIAN}:{os.environ['PATH']}"},
+    )
+    assert loaded.returncode == 0, loaded.stderr[-2000:]
+    name = f"known_{truth.parent.name}"
+    try:
+        answered = json.loads(truth.read_text())["concepts"]
+        for role in ROLES:
+            found, unknown = {}, set()
+            for concept in [c for c, ids in CONCEPTS.items() if ids and c in answered]:
+                subjects, outcomes = findings(concept, debian_cluster.dsn(name, **roles[role]))
+                if any(isinstance(o, Unknown) for o in outcomes):
+                    unknown.add(concept)
+                else:
+                    found[concept] = subjects
+            verdicts = compare("truth", truth, found, tmp_path)
+            wrong = {c: v for c, v in verdicts.items() if v["fn"] or v["fp"]}
+            assert not wrong, f"as {role}: {json.dumps(wrong, indent=1)}"
+            if role == "superuser":
+                assert not unknown
+    finally:
+        with debian_cluster.connect() as admin:
+            admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+
+
+def test_every_concept_is_mapped():
+    named = {check for ids in CONCEPTS.values() for check in ids}
+    assert named <= set(checks()), sorted(named - set(checks()))
+
+
+def psql(dsn: str, *arguments: str | Path) -> None:
+    """As its cases want to be run: statements that are meant to fail do."""
+    subprocess.run(["psql", "-X", "-q", "-d", dsn, *arguments], capture_output=True, check=False)
