@@ -34,8 +34,8 @@ def ask(
 ) -> Outcome:
     """One check's outcome."""
     postgres = Postgres(dsn)
-    target = Target(profile=profile or Profile(name="test"), folder=folder, now=NOW)
-    facts = runner.Facts({Target: target, Postgres: postgres, DrillRecords: drills or DrillRecords(())})
+    target = Target(profile=profile or Profile(name="test"), folder=folder, now=NOW, trust_profile_sql=True)
+    facts = runner.Facts({Target: target, Postgres: postgres, DrillRecords: drills or DrillRecords(now=NOW)})
     try:
         return runner.ask(checks()[check], facts, parameters or {})
     finally:

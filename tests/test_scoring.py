@@ -59,7 +59,7 @@ def info(check_id: str = "schema/a", priority: Priority = Priority.P1, credit=RA
 def examined(good: int, total: int) -> Examined:
     return Examined(
         observations=tuple(Observation(subject=f"s.t{n}", ok=False) for n in range(total - good)),
-        tally={"s": Count(examined=total, ok=good)},
+        tally={'"s"': Count(examined=total, ok=good)},
     )
 
 
@@ -286,9 +286,9 @@ def test_69_99_is_neither_70_on_the_gate_nor_on_the_page():
 def of(form, *subjects: Observation | Unseen) -> Fraction:
     listed = [s for s in subjects if isinstance(s, Observation)]
     unseen = [s for s in subjects if isinstance(s, Unseen)]
-    outcome = settle(listed, unseen, tally(listed, "table"))
+    outcome = settle(listed, unseen, tally(listed, unseen, "table"))
     assert isinstance(outcome, Examined)
-    return credit_of(form, outcome)
+    return credit_of(form, outcome)[0]
 
 
 def seen(ok: bool, **evidence) -> Observation:
@@ -305,19 +305,39 @@ def test_credit_forms():
     assert of(ramp, seen(False, used=float("inf"))) == 0
     assert of(ramp, seen(False, used=float("nan"))) == 0
     assert of(ramp, seen(False, used=None)) == 0
-    tiers = Tiers(measure="days", steps=((1, 1), (7, 0.5)))
+    tiers = Tiers(measure="days", steps=((7, 0.5),))
     assert of(tiers, seen(False, days=3)) == Fraction(1, 2)
     assert of(tiers, seen(False, days=8)) == 0
 
 
-def test_an_unseen_subject_beside_a_finding_never_earns():
+def test_an_unseen_subject_beside_a_finding_earns_nothing_and_leaves_the_rest_open():
     hidden = Unseen(subject="s.u", reason=Reason.LOCKED, detail="locked")
-    assert of(RATIO, seen(True), seen(False), hidden) == Fraction(1, 3)
+    assert of(RATIO, seen(True), seen(False), hidden) == 0
+    outcome = settle([seen(True), seen(False)], [hidden], {"s": Count(examined=2, ok=1, unseen=1)})
+    assert credit_of(RATIO, outcome) == (0, Fraction(2, 3))
+    assert credit_of(BINARY, outcome) == (0, 0)
+
+
+@given(policies, results, st.data())
+def test_mending_a_finding_never_lowers_the_floor(policy: Policy, rs: list[CheckResult], data):
+    """Not even where other subjects stay unseen, so that the check becomes unknown."""
+    at = data.draw(st.integers(0, len(rs) - 1))
+    hidden = [Unseen(subject=f"s.h{n}", reason=Reason.LOCKED, detail="x") for n in range(data.draw(st.integers(0, 3)))]
+    bad, good = data.draw(st.integers(1, 4)), data.draw(st.integers(0, 4))
+
+    def outcome(bad: int, good: int):
+        listed = [Observation(subject=f"s.t{n}", ok=n >= bad) for n in range(bad + good)]
+        return settle(listed, hidden, tally(listed, hidden, "table"))
+
+    before = scoring.score(policy, with_outcome(rs, at, outcome(bad, good))).total
+    after = scoring.score(policy, with_outcome(rs, at, outcome(bad - 1, good + 1))).total
+    assert after.floor >= before.floor
+    assert after.ceiling >= before.ceiling
 
 
 def test_an_unseen_subject_without_a_finding_is_unknown():
     hidden = Unseen(subject="s.u", reason=Reason.LOCKED, detail="locked", unlock="wait")
-    outcome = settle([seen(True)], [hidden], {"s": Count(examined=1, ok=1)})
+    outcome = settle([seen(True)], [hidden], {"s": Count(examined=1, ok=1, unseen=1)})
     assert isinstance(outcome, Unknown)
     assert (outcome.reason, outcome.unlock) == (Reason.LOCKED, "wait")
 
@@ -326,13 +346,19 @@ def test_an_unseen_subject_without_a_finding_is_unknown():
 
 
 def scope(name: str, *schemas: str, role: str | None = None, needs_change: bool = True) -> ServiceScope:
-    return ServiceScope.of(name=name, title=name, needs_change=needs_change, schemas=schemas, role=role)
+    return ServiceScope(
+        name=name,
+        title=name,
+        needs_change=needs_change,
+        objects=frozenset(f'"{s}"' for s in schemas),
+        roles=frozenset({f'"{role}"'} if role else ()),
+    )
 
 
 def test_services_are_scored_by_their_own_subjects():
     mixed = Examined(
         observations=(Observation(subject="auth.users", ok=False),),
-        tally={"auth": Count(examined=4, ok=3), "projects": Count(examined=6, ok=6)},
+        tally={'"auth"': Count(examined=4, ok=3), '"projects"': Count(examined=6, ok=6)},
     )
     health = Examined(
         observations=(Observation(subject="auth", ok=True), Observation(subject="projects", ok=False)),
@@ -356,3 +382,28 @@ def test_what_could_not_be_looked_at_counts_against_every_service_it_concerns():
     card = scoring.score(Policy(name="p"), rs, [scope("s", "s"), scope("roles", role="r")])
     assert card.services[0].readiness == 50
     assert card.services[1].checks == 0
+
+
+def test_mixed_evidence_decides_nothing():
+    card = scoring.score(Policy(name="p"), all_passing(), mixed_evidence="another server answered")
+    assert card.decision is Decision.HOLD
+    assert card.reasons == ("another server answered",)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Ramp(measure="m", target=1, limit=1),
+        lambda: Ramp(measure="m", target=float("nan"), limit=1),
+        lambda: Tiers(measure="m", steps=()),
+        lambda: Tiers(measure="m", steps=((5, 50),)),
+        lambda: Tiers(measure="m", steps=((5, 0.5), (3, 0.2))),
+    ],
+)
+def test_credit_forms_that_make_no_sense(make):
+    with pytest.raises(ValueError):  # noqa: PT011
+        make()
+
+
+def test_a_finding_never_earns_full_credit():
+    assert of(Ramp(measure="used", target=0.5, limit=0.9), seen(False, used=0.1)) < 1

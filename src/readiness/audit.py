@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-import hashlib
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,18 +18,26 @@ from psycopg import conninfo
 from readiness import document, foreign, history, pack, policy, profile, register, runner, scoring
 from readiness.authoring import Check, Unobservable
 from readiness.document import DrillPart, PolicyPart, Run, RunDocument, TargetPart
-from readiness.facts.drills import DrillRecords
+from readiness.facts.drills import DrillRecord, DrillRecords
 from readiness.facts.http import HealthProbes
 from readiness.facts.postgres import Postgres
 from readiness.facts.server import CatalogMark, Server
 from readiness.facts.target import Target
 from readiness.history import OutcomeRecord, RunRecord, Store, StoreError
-from readiness.model import CheckResult, Examined, Reason, Scalar, Unknown, scope_of
+from readiness.model import CheckResult, Examined, Reason, Scalar, Unknown, always_quoted
 from readiness.redaction import Redactor
 from readiness.scoring import Scorecard, ServiceScope
 from readiness.yamldoc import ConfigError
 
 DISTRIBUTION = "readiness"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _untold(_progress: object) -> None:
+    """Nobody watches."""
 
 
 class NothingAudited(Exception):  # noqa: N818
@@ -57,9 +65,9 @@ class Request:
     evidence: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     redactor: Redactor = field(default_factory=Redactor)
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    on_start: Callable[[int], None] = lambda _total: None
-    on_result: Callable[[CheckResult], None] = lambda _result: None
+    now: Callable[[], datetime] = utc_now
+    on_start: Callable[[int], None] = _untold
+    on_result: Callable[[CheckResult], None] = _untold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +77,8 @@ class Audit:
     document: RunDocument
     card: Scorecard
     interrupted: BaseException | None = None
+    not_strict: tuple[str, ...] = ()
+    """Under `strict`: what is wrong with the waivers and attestations; the audit counts as misconfigured."""
 
 
 def built_in_checks() -> list[Check]:
@@ -109,6 +119,8 @@ def audit(request: Request) -> Audit:
     started_at, started = request.now(), time.perf_counter()
     prof = request.profile.profile
     request.redactor.learn(profile.secrets_of(prof))
+    for dsn in profile.dsns_of(prof):
+        learn_secrets(request.redactor, dsn, request.environment)
     signed = register.load(
         waivers=_register_file(request.profile, prof.waivers, register.WAIVERS_FILE),
         attestations=_register_file(request.profile, prof.attestations, register.ATTESTATIONS_FILE),
@@ -149,39 +161,43 @@ def _audit(
         )
         if not request.as_superuser:
             _refuse_as_superuser(checks)
+    identity = target_name(prof, server)
     target = Target(
         profile=prof,
         folder=request.profile.folder,
         now=started_at,
         environment=request.environment,
         ignored_schemas=request.policy.policy.ignored_schemas,
-        trust_profile_sql=request.as_superuser or server is None or not server.superuser,
+        trust_profile_sql=request.as_superuser or (server is not None and not server.superuser),
+        owned_tables=frozenset(t for s in prof.services.values() for t in map(_always_quoted, s.tables)),
     )
-    drills = _drills(store, prof.name, notes)
-    facts = runner.Facts({Target: target, Postgres: postgres, DrillRecords: drills})
+    drills = DrillRecords(
+        records=_drills(store, identity, notes),
+        now=started_at,
+        system_identifier=server.system_identifier if server else None,
+    )
+    # What the first look found holds for the whole run: a second one might find another server, or another role.
+    facts = runner.Facts({Target: target, Postgres: postgres, DrillRecords: drills, Server: server or refusal})
     results, interrupted = _ask_all(request, checks, chosen, facts, started_at)
     if server is None and not interrupted and not _any_service_answers(facts):
         assert refusal is not None
         raise NothingAudited(f"{request.redactor.text(refusal.detail)}; and no service answered either")
     if server is None and refusal is not None:
         notes.append(f"the database could not be audited: {refusal.detail}")
-    elif not interrupted:
-        notes += _moved_ground(postgres, server, mark)
+    mixed: str | None = None
+    if server is not None and not interrupted:
+        mixed, moved = _moved_ground(postgres, server, mark)
+        notes += moved
     finished_at = request.now()
     results, attested = register.attest(results, signed, finished_at)
     results, waived = register.waive(results, signed, finished_at)
-    if request.strict and (bad := register.unused([*waived, *attested])):
-        raise ConfigError(*(f"{e.entry.check}: {e.state.value}: {e.note} (--strict)" for e in bad))
-    scopes = [
-        ServiceScope.of(name=n, title=s.title or n, needs_change=s.needs_change, schemas=s.schemas, role=s.role)
-        for n, s in prof.services.items()
-    ]
-    card = scoring.score(request.policy.policy, results, scopes)
+    scopes = service_scopes(prof)
+    card = scoring.score(request.policy.policy, results, scopes, mixed_evidence=mixed)
     built = document.build(
         Run(
             id=f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
             target=TargetPart(
-                name=prof.name if prof.name != "database" or server is None else server.database,
+                name=identity,
                 title=prof.title,
                 server_version=server.version if server else None,
                 database=server.database if server else None,
@@ -198,7 +214,7 @@ def _audit(
                 name=request.policy.policy.name,
                 threshold=request.policy.policy.threshold,
                 sha256=request.policy.policy.sha256,
-                minimum_coverage=request.policy.policy.minimum_coverage,
+                body=request.policy.policy.model_dump(mode="json"),
             ),
             checkset_sha256=document.checkset_sha256(checks),
             card=card,
@@ -210,8 +226,42 @@ def _audit(
         request.redactor,
     )
     if store is not None and not store.read_only:
-        built = _keep(store, built, results, request.redactor)
-    return Audit(document=built, card=card, interrupted=interrupted)
+        built = _keep(store, built)
+    not_strict = tuple(
+        f"{e.entry.check}: {e.state.value}: {e.note} (--strict)"
+        for e in register.unused([*waived, *attested])
+        if request.strict
+    )
+    return Audit(document=built, card=card, interrupted=interrupted, not_strict=not_strict)
+
+
+def target_name(prof: profile.Profile, server: Server | None) -> str:
+    """What runs and drills are filed under: the profile's name, or without a profile the database's."""
+    return server.database if server is not None and prof.unnamed else prof.name
+
+
+def service_scopes(prof: profile.Profile) -> list[ServiceScope]:
+    return [
+        ServiceScope(
+            name=name,
+            title=s.title or name,
+            needs_change=s.needs_change,
+            objects=frozenset([*map(always_quoted, map(_bare, s.schemas)), *map(_always_quoted, s.tables)]),
+            roles=frozenset({always_quoted(_bare(s.role))} if s.role else ()),
+            queries=frozenset(q for q, query in prof.queries.items() if query.service == name),
+        )
+        for name, s in prof.services.items()
+    ]
+
+
+def _bare(name: str) -> str:
+    """A plain name from the profile as an identifier whose quotes are doubled."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _always_quoted(table: str) -> str:
+    """`auth."Odd"` as `"auth"."Odd"`."""
+    return ".".join(always_quoted(found) for found in re.findall(r'"(?:[^"]|"")+"|[^."]+', table))
 
 
 def connect(request: Request) -> Postgres:
@@ -232,8 +282,6 @@ def connect(request: Request) -> Postgres:
 
 def learn_secrets(redactor: Redactor, dsn: str, environment: Mapping[str, str]) -> None:
     """Every password that libpq may come to know: from the DSN, the environment, the passfile, the service file."""
-    import re  # noqa: PLC0415
-
     redactor.learn([environment.get("PGPASSWORD"), environment.get("PGSSLPASSWORD")])
     try:
         parsed = conninfo.conninfo_to_dict(dsn)
@@ -295,14 +343,14 @@ def _open_store(request: Request) -> tuple[Store | None, list[str]]:
     return store, list(store.notes)
 
 
-def _drills(store: Store | None, target: str, notes: list[str]) -> DrillRecords:
+def _drills(store: Store | None, target: str, notes: list[str]) -> tuple[DrillRecord, ...]:
     if store is None:
-        return DrillRecords(())
+        return ()
     try:
-        return DrillRecords(tuple(store.drills(target)))
+        return tuple(store.drills(target))
     except StoreError as error:
         notes.append(f"earlier evidence was not seen: {error}")
-        return DrillRecords(())
+        return ()
 
 
 def _first_look(postgres: Postgres) -> tuple[Server | None, CatalogMark | None, Unobservable | None]:
@@ -316,26 +364,25 @@ def _first_look(postgres: Postgres) -> tuple[Server | None, CatalogMark | None, 
         return server, None, None
 
 
-def _moved_ground(postgres: Postgres, before: Server | None, mark: CatalogMark | None) -> list[str]:
-    if before is None:
-        return []
+def _moved_ground(postgres: Postgres, before: Server, mark: CatalogMark | None) -> tuple[str | None, list[str]]:
+    """Whether what answered at the end is what answered at the beginning: why the evidence is mixed, and notes."""
     try:
         after = Server.take(postgres)
         mark_after = CatalogMark.take(postgres) if mark else None
     except Unobservable as gone:
-        return [f"the database was there when the audit began, and is not at its end: {gone.detail}"]
-    moved = []
-    if abs(after.started_at - before.started_at) > 1:
-        moved.append("the server was restarted while the audit ran")
+        return None, [f"the database was there when the audit began, and is not at its end: {gone.detail}"]
     if (after.system_identifier, after.timeline, after.standby) != (
         before.system_identifier,
         before.timeline,
         before.standby,
     ):
-        moved.append("another server answered at the end than at the beginning (a failover?): the evidence is mixed")
+        return "another server answered at the end than at the beginning (a failover?): the evidence is mixed", []
+    moved = []
+    if abs(after.started_at - before.started_at) > 1:
+        moved.append("the server was restarted while the audit ran")
     if mark_after and mark and mark_after.text != mark.text:
         moved.append("the catalog changed while the audit ran (DDL)")
-    return moved
+    return None, moved
 
 
 def _refuse_as_superuser(checks: Sequence[Check]) -> None:
@@ -378,6 +425,7 @@ def _ask_all(
             selected=chosen,
             now=started_at,
             evidence_days=request.policy.policy.evidence_days,
+            owned_tables=facts.get(Target).owned_tables,
         ):
             results.append(result)
             request.on_result(result)
@@ -402,10 +450,7 @@ def _one_service(result: CheckResult, scopes: Sequence[ServiceScope]) -> str | N
     if not isinstance(result.outcome, Examined):
         return None
     kind = result.check.subject_kind
-    kinds = {scope_of(o.subject, o.kind or kind): o.kind or kind for o in result.outcome.observations}
-    owners = {
-        next((s.name for s in scopes if s.owns(scope, kinds.get(scope, kind))), None) for scope in result.outcome.tally
-    }
+    owners = {next((s.name for s in scopes if s.owns(scope, kind)), None) for scope in result.outcome.tally}
     return owners.pop() if len(owners) == 1 else None
 
 
@@ -420,39 +465,35 @@ def _drill_part(record: Any, redactor: Redactor) -> DrillPart:
     )
 
 
-def _keep(store: Store, built: RunDocument, results: Sequence[CheckResult], redactor: Redactor) -> RunDocument:
-    try:
-        store.save_run(
-            RunRecord(
-                id=built.id,
-                target=built.target.name,
-                system_identifier=built.target.system_identifier,
-                started_at=built.started_at,
-                finished_at=built.finished_at,
-                decision=built.verdict.decision.value,
-                score=built.verdict.score_exact,
-                ceiling=built.verdict.ceiling_exact,
-                coverage=built.verdict.coverage_exact,
-                policy_sha256=built.policy.sha256,
-                checkset_sha256=built.checkset_sha256,
-                partial=built.partial,
-                document=built.model_dump(mode="json", by_alias=True),
-            ),
-            [
-                OutcomeRecord(
-                    check_id=r.check.id,
-                    status=r.status.value,
-                    credit=None if r.credit is None else str(r.credit),
-                    examined=r.outcome.examined if isinstance(r.outcome, Examined) else 0,
-                    outcome=document.outcome_record(r.outcome, redactor),
-                )
-                for r in results
-            ],
+def _keep(store: Store, built: RunDocument) -> RunDocument:
+    body = built.model_dump(mode="json", by_alias=True)
+    run = RunRecord(
+        id=built.id,
+        target=built.target.name,
+        system_identifier=built.target.system_identifier,
+        started_at=built.started_at,
+        finished_at=built.finished_at,
+        decision=built.verdict.decision.value,
+        score=built.verdict.score_exact,
+        ceiling=built.verdict.ceiling_exact,
+        coverage=built.verdict.coverage_exact,
+        policy_sha256=built.policy.sha256,
+        checkset_sha256=built.checkset_sha256,
+        partial=built.partial,
+        document=body,
+    )
+    outcomes = [
+        OutcomeRecord(
+            check_id=c.id,
+            status=c.status.value,
+            credit=c.credit_exact,
+            examined=c.examined,
+            outcome=document.evidence_of(c),
         )
+        for c in built.checks
+    ]
+    try:
+        store.save_run(run, outcomes)
     except StoreError as error:
         return built.model_copy(update={"notes": [*built.notes, f"this run is not kept: {error}"]})
     return built
-
-
-def source_sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

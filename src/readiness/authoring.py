@@ -38,6 +38,9 @@ class Unobservable(Exception):  # noqa: N818  not an error: an answer
         self.detail = detail
         self.unlock = unlock
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.reason, self.detail, self.unlock)
+
 
 class Fact(Protocol):
     """Something seen on the target, typed; taking it is the only thing that costs I/O.

@@ -64,7 +64,8 @@ class PolicyPart(_Part):
     name: str
     threshold: float
     sha256: str
-    minimum_coverage: float = 0
+    body: dict[str, Any] = {}
+    """The whole policy, so that anybody can weigh the checks again."""
 
 
 class Verdict(_Part):
@@ -140,6 +141,17 @@ class UnseenPart(_Part):
     reason: Reason
     detail: str
     unlock: str | None
+    evidence: dict[str, Any] = {}
+
+
+class CreditRule(_Part):
+    """How a check is scored: `binary`, `ratio`, `ramp` (measure, target, limit) or `tiers` (measure, steps)."""
+
+    form: Literal["binary", "ratio", "ramp", "tiers"]
+    measure: str | None = None
+    target: float | None = None
+    limit: float | None = None
+    steps: list[tuple[float, float]] = []
 
 
 class CheckPart(_Part):
@@ -148,6 +160,9 @@ class CheckPart(_Part):
     category: str
     service: str | None
     priority: str
+    """As this policy has it."""
+    own_priority: str = ""
+    """As the check itself has it."""
     effort: str
     status: Status
     reason: str | None
@@ -158,12 +173,24 @@ class CheckPart(_Part):
     credit: float | None
     credit_exact: str | None
     credit_form: str
+    credit_rule: CreditRule
     gain: float
     gain_exact: str
     points: float
+    points_exact: str
+    """Of 100: what full credit earns here."""
+    earned_exact: str
+    """The share of the points that counts in the score."""
+    known_exact: str
+    """The share of the points that is measured or attested."""
     weight: float
+    weight_exact: str
     examined: int
     healthy: int
+    hidden: int = 0
+    """Subjects that could not be looked at."""
+    tally: dict[str, tuple[int, int, int]] = {}
+    """Scope -> subjects examined, healthy, and unseen."""
     universe: str
     evidence_kind: str
     evidence_sha256: str
@@ -203,6 +230,8 @@ class MeasurementPart(_Part):
     """A named figure, with how it was taken."""
 
     name: str
+    figure: str
+    subject: str
     value: float | None
     unit: str
     samples: int | None = None
@@ -405,61 +434,67 @@ def _bad(result: CheckResult) -> int:
 def _check(standing: Standing, service: str | None, redactor: Redactor) -> CheckPart:
     result = standing.result
     info, outcome = result.check, result.outcome
-    examined, healthy = (outcome.examined, outcome.healthy) if isinstance(outcome, Examined) else (0, 0)
     observations: tuple[Observation, ...] = ()
     unseen: tuple[Unseen, ...] = ()
+    counts: Mapping[str, Count] = {}
     reason = detail = unlock = None
     match outcome:
         case Examined():
-            observations, unseen = outcome.observations, outcome.unseen
+            observations, unseen, counts = outcome.observations, outcome.unseen, outcome.tally
         case Unknown():
             observations, unseen = outcome.observations, outcome.unseen
             reason, detail, unlock = outcome.reason.value, redactor.text(outcome.detail), outcome.unlock
         case NotApplicable():
-            detail = outcome.evidence
-    findings = [o for o in observations if not o.ok]
-    evidence = outcome_record(outcome, redactor)
-    return CheckPart(
+            detail = redactor.text(outcome.evidence)
+    part = CheckPart(
         id=info.id,
         title=info.title,
         category=info.category.value,
         service=service,
         priority=standing.priority.value,
+        own_priority=info.priority.value,
         effort=info.effort.value,
         status=result.status,
         reason=reason,
         detail=detail,
-        unlock=redactor.text(unlock) if unlock else None,
+        unlock=redactor.known(unlock) if unlock else None,
         credit=None if result.credit is None else float(result.credit),
         credit_exact=None if result.credit is None else str(result.credit),
         credit_form=credit_form(info.credit),
+        credit_rule=credit_rule(info.credit),
         gain=tenths(standing.gain),
         gain_exact=str(standing.gain),
         points=tenths(standing.points),
+        points_exact=str(standing.points),
+        earned_exact=str(standing.earned),
+        known_exact=str(standing.known),
         weight=float(standing.weight),
-        examined=examined,
-        healthy=healthy,
+        weight_exact=str(standing.weight),
+        examined=sum(c.examined for c in counts.values()),
+        healthy=sum(c.ok for c in counts.values()),
+        hidden=sum(c.unseen for c in counts.values()) if counts else len(unseen),
+        tally=_tally(counts, redactor),
         universe=info.universe,
         evidence_kind=result.evidence_kind.value,
-        evidence_sha256=_sha256(evidence),
+        evidence_sha256="",
         expires=result.expires,
         duration_ms=round(result.seconds * 1000, 1),
         mend=info.mend,
         pack=info.pack,
         findings=[
             FindingPart(
-                subject=redactor.text(o.subject),
+                subject=redactor.known(o.subject),
                 subject_kind=o.kind or info.subject_kind,
                 evidence=redactor.value(dict(o.evidence)),
-                remedy=redactor.text(o.remedy) if o.remedy else None,
+                remedy=redactor.known(o.remedy) if o.remedy else None,
                 waived=at in result.waived,
                 fingerprint=fingerprint(info.id, o.subject),
             )
-            for at, o in enumerate(findings)
+            for at, o in enumerate(o for o in observations if not o.ok)
         ],
         seen=[
             SeenPart(
-                subject=redactor.text(o.subject),
+                subject=redactor.known(o.subject),
                 subject_kind=o.kind or info.subject_kind,
                 evidence=redactor.value(dict(o.evidence)),
             )
@@ -468,15 +503,35 @@ def _check(standing: Standing, service: str | None, redactor: Redactor) -> Check
         ],
         unseen=[
             UnseenPart(
-                subject=redactor.text(u.subject),
+                subject=redactor.known(u.subject),
                 subject_kind=u.kind or info.subject_kind,
                 reason=u.reason,
                 detail=redactor.text(u.detail),
-                unlock=redactor.text(u.unlock) if u.unlock else None,
+                unlock=redactor.known(u.unlock) if u.unlock else None,
+                evidence=redactor.value(dict(u.evidence)),
             )
             for u in unseen
         ],
     )
+    return part.model_copy(update={"evidence_sha256": _sha256(evidence_of(part))})
+
+
+def _tally(counts: Mapping[str, Count], redactor: Redactor) -> dict[str, tuple[int, int, int]]:
+    told: dict[str, tuple[int, int, int]] = {}
+    for scope, c in sorted(counts.items()):
+        name = redactor.known(scope)
+        before = told.get(name, (0, 0, 0))  # two scopes that redaction made one
+        told[name] = (before[0] + c.examined, before[1] + c.ok, before[2] + c.unseen)
+    return told
+
+
+def evidence_of(part: CheckPart) -> dict[str, Any]:
+    """What a check saw, as its document has it: this is what `evidence_sha256` is the hash of."""
+    fields = {"id", "status", "reason", "detail", "unlock", "tally", "evidence_kind", "findings", "seen", "unseen"}
+    found = part.model_dump(mode="json", include=fields)
+    for finding in found["findings"]:
+        del finding["waived"]  # a waiver changes what is accepted, not what was seen
+    return found
 
 
 def fingerprint(check: str, subject: str) -> str:
@@ -498,54 +553,16 @@ def credit_form(form: Credit) -> str:
             return f"{form.measure}: credit {steps}, then none"
 
 
-def outcome_record(outcome: Any, redactor: Redactor) -> dict[str, Any]:
-    """An outcome as plain data, for the evidence store and the evidence's hash."""
-    match outcome:
-        case NotApplicable(evidence=evidence):
-            return {"kind": "not_applicable", "evidence": redactor.text(evidence)}
-        case Unknown():
-            return {
-                "kind": "unknown",
-                "reason": outcome.reason.value,
-                "detail": redactor.text(outcome.detail),
-                "unlock": redactor.value(outcome.unlock),
-                "unseen": [_subject_record(u, redactor) for u in outcome.unseen],
-                "observations": [_subject_record(o, redactor) for o in outcome.observations],
-            }
-        case Examined():
-            return {
-                "kind": "examined",
-                "tally": {redactor.text(scope): _count(count) for scope, count in sorted(outcome.tally.items())},
-                "unseen": [_subject_record(u, redactor) for u in outcome.unseen],
-                "observations": [_subject_record(o, redactor) for o in outcome.observations],
-            }
-        case _:
-            raise TypeError(f"{outcome!r} is no outcome")
-
-
-def _count(count: Count) -> list[int]:
-    return [count.examined, count.ok]
-
-
-def _subject_record(subject: Observation | Unseen, redactor: Redactor) -> dict[str, Any]:
-    match subject:
-        case Observation():
-            fields: dict[str, Any] = {
-                "subject": subject.subject,
-                "ok": subject.ok,
-                "evidence": dict(subject.evidence),
-                "remedy": subject.remedy,
-            }
-        case Unseen():
-            fields = {
-                "subject": subject.subject,
-                "reason": subject.reason.value,
-                "detail": subject.detail,
-                "unlock": subject.unlock,
-            }
-    if subject.kind:
-        fields["kind"] = subject.kind
-    return {name: redactor.value(value) for name, value in fields.items()}
+def credit_rule(form: Credit) -> CreditRule:
+    match form:
+        case Binary():
+            return CreditRule(form="binary")
+        case Ratio():
+            return CreditRule(form="ratio")
+        case Ramp():
+            return CreditRule(form="ramp", measure=form.measure, target=form.target, limit=form.limit)
+        case Tiers():
+            return CreditRule(form="tiers", measure=form.measure, steps=list(form.steps))
 
 
 def _sha256(value: Any) -> str:
@@ -554,8 +571,8 @@ def _sha256(value: Any) -> str:
 
 
 def checkset_sha256(checks: Iterable[Check]) -> str:
-    """Of every check's id and source: runs under different sets of questions don't compare."""
-    return _sha256(sorted((c.info.id, c.info.sha256) for c in checks))
+    """Of every check's id and source, and of the tool that asks: runs of different sets of questions don't compare."""
+    return _sha256([__version__, sorted((c.info.id, c.info.sha256) for c in checks)])
 
 
 def _plan(card: Scorecard, in_must_haves: Mapping[str, list[str]], redactor: Redactor) -> list[PlanPart]:
@@ -581,7 +598,7 @@ def _plan(card: Scorecard, in_must_haves: Mapping[str, list[str]], redactor: Red
                     effort=result.check.effort.value,
                     gain=tenths(s.gain),
                     gain_exact=str(s.gain),
-                    how=redactor.text(how),
+                    how=redactor.known(how),
                     must_haves=must_haves,
                 )
             )
@@ -592,24 +609,32 @@ def _measurements(checks: Sequence[CheckPart]) -> list[MeasurementPart]:
     """The named figures in the evidence: a check that measures one says `figure`, `unit` and `value` there."""
     found = []
     for c in checks:
-        parts: list[FindingPart | SeenPart] = [*c.findings, *c.seen]
+        parts: list[FindingPart | SeenPart | UnseenPart] = [*c.findings, *c.seen, *c.unseen]
         for part in parts:
             e = part.evidence
-            if "figure" not in e or "unit" not in e:
+            if not isinstance(e.get("figure"), str) or not isinstance(e.get("unit"), str):
                 continue
+            samples = e.get("samples")
             found.append(
                 MeasurementPart(
                     name=f"{e['figure']}:{part.subject}",
-                    value=e.get("value"),
+                    figure=e["figure"],
+                    subject=part.subject,
+                    value=_number(e.get("value")),
                     unit=e["unit"],
-                    samples=e.get("samples"),
-                    lower=e.get("lower"),
-                    upper=e.get("upper"),
-                    target=e.get("target"),
+                    samples=samples if isinstance(samples, int) else None,
+                    lower=_number(e.get("lower")),
+                    upper=_number(e.get("upper")),
+                    target=_number(e.get("target")),
                     source=str(e.get("source") or c.id),
                 )
             )
     return sorted(found, key=lambda m: m.name)
+
+
+def _number(value: Any) -> float | None:
+    """A figure; None where it is none, or has no end."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _ledger(entry: Entry, today: date, redactor: Redactor) -> LedgerPart:

@@ -375,9 +375,8 @@ def create(
             **owner,
         )
     except subprocess.CalledProcessError as error:
-        raise EmbeddedError(
-            f"initdb failed: {error.stderr.decode(errors='replace').strip().splitlines()[-1:]}"
-        ) from error
+        said = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise EmbeddedError(f"initdb failed: {''.join(said) or 'it said nothing'}") from error
     finally:
         passfile.unlink(missing_ok=True)
     own: dict[str, str | int] = {

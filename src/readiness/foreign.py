@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import ctypes
+import hashlib
 import json
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,7 +38,9 @@ from readiness.model import (
     Binary,
     Category,
     CheckInfo,
+    Count,
     Credit,
+    Examined,
     NotApplicable,
     Observation,
     Ramp,
@@ -71,15 +77,24 @@ class _Hidden(BaseModel):
     detail: str
     unlock: str | None = None
     kind: str | None = None
+    evidence: dict[str, str | int | float | bool | list[str | int | float | bool | None] | None] = {}
+
+
+class _Tallied(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    examined: int
+    ok: int
+    unseen: int = 0
 
 
 class Reply(BaseModel):
     """What a child may say of one check."""
 
     model_config = ConfigDict(extra="forbid")
-    outcome: Literal["subjects", "not_applicable", "unknown"]
+    outcome: Literal["subjects", "examined", "not_applicable", "unknown"]
     subjects: list[_Subject] = []
     unseen: list[_Hidden] = []
+    tally: dict[str, _Tallied] = {}
     reason: Reason = Reason.ERROR
     detail: str = ""
     unlock: str | None = None
@@ -133,19 +148,30 @@ def _root(name: str, folder: Path) -> Path:
 def _python_checks(name: str, root: Path, limits: Limits) -> Iterator[Check]:
     if not any((root / c).is_dir() and any((root / c).glob("[!_]*.py")) for c in Category):
         return
-    reply = _child({"do": "describe", "root": str(root), "memory": limits.memory_bytes}, limits.seconds)
     try:
+        reply = _child({"do": "describe", "root": str(root), "memory": limits.memory_bytes}, limits.seconds)
         described = TypeAdapter(list[Described]).validate_python(reply)
     except (ValidationError, Unobservable) as error:
         raise PackError(f"pack {name!r}: its checks can't be read: {error}") from error
+    sha256 = _sha256_of(root)
     for d in described:
-        info = _info(d, name)
+        info = replace(_info(d, name), sha256=sha256)
         yield Check(
             info=info,
             facts={parameter: _fact(path, info.id, name) for parameter, path in d.facts.items()},
             ask=_asker(info.id, root, limits),
             source=d.source,
         )
+
+
+def _sha256_of(root: Path) -> str:
+    """Of every file of the pack: what a helper module does is part of what its checks ask."""
+    digest = hashlib.sha256()
+    for file in sorted(root.rglob("*")):
+        if file.is_file() and "__pycache__" not in file.parts:
+            digest.update(f"{file.relative_to(root)}\0".encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _info(described: Described, pack: str) -> CheckInfo:
@@ -202,16 +228,24 @@ def _asker(check: str, root: Path, limits: Limits) -> Any:
 
 
 def _answer(reply: Reply) -> Answer:
+    observations = tuple(Observation(**s.model_dump()) for s in reply.subjects)
+    unseen = tuple(Unseen(**u.model_dump()) for u in reply.unseen)
     match reply.outcome:
         case "not_applicable":
             return NotApplicable(reply.detail)
         case "unknown":
-            return Unknown(reason=reply.reason, detail=reply.detail, unlock=reply.unlock)
+            return Unknown(
+                reason=reply.reason,
+                detail=reply.detail,
+                unlock=reply.unlock,
+                unseen=unseen,
+                observations=tuple(o for o in observations if o.ok),
+            )
+        case "examined":
+            counts = {scope: Count(**count.model_dump()) for scope, count in reply.tally.items()}
+            return Examined(observations=observations, unseen=unseen, tally=counts)
         case "subjects":
-            return [
-                *(Observation(**s.model_dump()) for s in reply.subjects),
-                *(Unseen(**u.model_dump()) for u in reply.unseen),
-            ]
+            return [*observations, *unseen]
 
 
 def _child(request: Mapping[str, Any], seconds: float) -> Any:
@@ -220,8 +254,9 @@ def _child(request: Mapping[str, Any], seconds: float) -> Any:
     Raises:
         Unobservable: it gave none: crashed, hung, ran out of memory, left early, or said something else.
     """
+    _hide_own_environment()
     reading, writing = os.pipe()
-    with tempfile.TemporaryDirectory(prefix="readiness-pack-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="readiness-pack-") as scratch, os.fdopen(reading, "rb", 0) as channel:
         try:
             child = subprocess.Popen(
                 [sys.executable, "-I", "-m", "readiness.packhost", str(writing)],
@@ -235,34 +270,74 @@ def _child(request: Mapping[str, Any], seconds: float) -> Any:
             )
         finally:
             os.close(writing)
-        with os.fdopen(reading, "rb") as pipe:
-            timer = threading.Timer(seconds, _kill, (child,))
-            timer.start()
-            try:
-                with contextlib.suppress(BrokenPipeError):
-                    assert child.stdin is not None
-                    child.stdin.write(json.dumps(request).encode())
-                    child.stdin.close()
-                raw = pipe.read(MOST_BYTES + 1)
-            finally:
-                in_time = timer.is_alive()
-                timer.cancel()
-                _kill(child)
-                child.wait()
-    if not in_time:
-        raise Unobservable(Reason.TIMEOUT, f"the check gave no answer within {seconds:g} s and was ended")
-    if len(raw) > MOST_BYTES:
-        raise Unobservable(Reason.ERROR, f"the check's answer is larger than {MOST_BYTES:,} bytes")
+        try:
+            deadline = time.monotonic() + seconds
+            feeder = threading.Thread(target=_feed, args=(child, json.dumps(request).encode()), daemon=True)
+            feeder.start()
+            raw = _read_framed(channel.fileno(), deadline)
+        finally:
+            _kill(child)
+            child.wait()
+    if raw is None:
+        if time.monotonic() >= deadline:
+            raise Unobservable(Reason.TIMEOUT, f"the check gave no answer within {seconds:g} s and was ended")
+        how = f"exit code {child.returncode}" if child.returncode >= 0 else signal.Signals(-child.returncode).name
+        raise Unobservable(Reason.ERROR, f"the check's process ended without an answer ({how})")
     try:
         reply = json.loads(raw)
     except (ValueError, RecursionError):
-        how = f"exit code {child.returncode}" if child.returncode >= 0 else signal.Signals(-child.returncode).name
-        raise Unobservable(Reason.ERROR, f"the check's process ended without an answer ({how})") from None
+        raise Unobservable(Reason.ERROR, "the check's answer is not JSON") from None
     if isinstance(reply, dict) and set(reply) == {"broke"}:
         raise Unobservable(Reason.ERROR, f"the check broke: {str(reply['broke'])[:500]}")
     return reply
 
 
+def _feed(child: subprocess.Popen[bytes], request: bytes) -> None:
+    with contextlib.suppress(OSError):
+        assert child.stdin is not None
+        child.stdin.write(request)
+        child.stdin.close()
+
+
+def _read_framed(descriptor: int, deadline: float) -> bytes | None:
+    """What the child says: eight digits (hexadecimal) of length, then so many bytes. None where it ends or lags before.
+
+    The end of the pipe is no sign to wait for: a process that the child left behind may hold it open.
+    """
+    raw = b""
+    wanted = _LENGTH
+    while len(raw) < wanted:
+        left = deadline - time.monotonic()
+        ready, _, _ = select.select([descriptor], [], [], max(0.0, left))
+        if not ready:
+            return None
+        chunk = os.read(descriptor, 1 << 16)
+        if not chunk:
+            return None
+        raw += chunk
+        if wanted == _LENGTH and len(raw) >= _LENGTH:
+            try:
+                wanted = _LENGTH + int(raw[:_LENGTH], 16)
+            except ValueError:
+                return b""
+            if wanted > MOST_BYTES:
+                raise Unobservable(Reason.ERROR, f"the check's answer is larger than {MOST_BYTES:,} bytes")
+    return raw[_LENGTH:wanted]
+
+
+_LENGTH = 8
+
+
 def _kill(child: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
+
+
+def _hide_own_environment() -> None:
+    """Keep our environment and memory from other processes of the same account (Linux; elsewhere nothing is open).
+
+    What the account may read, its passfile among it, a pack may read too: it runs as that account. docs/packs.md says so.
+    """
+    if sys.platform == "linux":
+        pr_set_dumpable = 4
+        ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0)

@@ -7,6 +7,7 @@ a newer version is left alone. The store serves the audit: when it can't be had,
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -18,9 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from readiness.facts.drills import DrillRecord
+from readiness.model import plain
 
 VERSION = 1
+APPLICATION_ID = 0x52454144  # "READ": another program's SQLite file is not ours to fill
 BUSY_SECONDS = 10
+CHECKED_BYTES = 64 << 20  # up to this size the file is looked through when it is opened
 
 _TABLES = """
 create table runs (
@@ -209,45 +213,50 @@ class Store:
 
     def save_drill(self, record: DrillRecord) -> None:
         """Keep what a drill proved."""
-        evidence = _canonical(record.evidence)
+        row = (
+            record.id,
+            record.kind,
+            record.target,
+            record.system_identifier,
+            _stamp(record.taken_at),
+            _stamp(record.expires_at),
+            int(record.passed),
+            _canonical(plain(record.evidence)),
+        )
         with self._writing() as db:
-            db.execute(
-                "insert or replace into drills values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    record.id,
-                    record.kind,
-                    record.target,
-                    record.system_identifier,
-                    _stamp(record.taken_at),
-                    _stamp(record.expires_at),
-                    int(record.passed),
-                    evidence,
-                    hashlib.sha256(evidence.encode()).hexdigest(),
-                ),
-            )
+            db.execute("insert or replace into drills values (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _sha256(row)))
 
     def drills(self, target: str) -> list[DrillRecord]:
-        """Every drill of a target, newest first; one whose evidence was changed since is left out."""
+        """Every drill of a target, newest first; one that was changed since it was kept is left out."""
         with self._reading() as db:
             rows = db.execute("select * from drills where target = ? order by taken_at desc, id", (target,)).fetchall()
-        return [
-            DrillRecord(
-                id=r[0],
-                kind=r[1],
-                target=r[2],
-                system_identifier=r[3],
-                taken_at=_time(r[4]),
-                expires_at=_time(r[5]),
-                passed=bool(r[6]),
-                evidence=json.loads(r[7]),
-            )
-            for r in rows
-            if hashlib.sha256(r[7].encode()).hexdigest() == r[8]
-        ]
+        try:
+            return [
+                DrillRecord(
+                    id=r[0],
+                    kind=r[1],
+                    target=r[2],
+                    system_identifier=r[3],
+                    taken_at=_time(r[4]),
+                    expires_at=_time(r[5]),
+                    passed=bool(r[6]),
+                    evidence=json.loads(r[7]),
+                )
+                for r in rows
+                if _sha256(r[:8]) == r[8]
+            ]
+        except ValueError as error:
+            raise StoreError(f"{self.path}: a drill's record can't be read: {error}") from error
+
+
+def _sha256(row: Sequence[Any]) -> str:
+    return hashlib.sha256(_canonical(list(row)).encode()).hexdigest()
 
 
 def open_store(path: Path, *, now: datetime) -> Store:
     """Open the store, making it where there is none; only its owner may read it.
+
+    A damaged one is put aside, never deleted; where it can only be read it is only read.
 
     Raises:
         StoreError: it can't be opened or made.
@@ -257,20 +266,21 @@ def open_store(path: Path, *, now: datetime) -> Store:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if path.is_symlink():
             raise StoreError(f"{path}: is a symbolic link, which is not followed; name the file itself")
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        try:
-            connection, read_only = _connect(path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
-                raise
-            aside = path.with_name(f"{path.name}.corrupt-{now:%Y%m%dT%H%M%SZ}")
-            os.replace(path, aside)
-            for suffix in ("-wal", "-shm"):
-                path.with_name(path.name + suffix).unlink(missing_ok=True)
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            notes.append(f"the evidence store was damaged; it was put aside as {aside.name} and a new one begun")
-            connection, read_only = _connect(path)
+        if path.exists() and not os.access(path, os.W_OK):
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+            return Store(connection, path, notes=[f"the evidence store {path} can only be read"], read_only=True)
+        # One at a time looks for damage and puts a damaged file aside, else two would, and the second one a sound file.
+        with _alone(path):
+            _make(path)
+            try:
+                connection, read_only = _connect(path)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
+                    raise
+                aside = _put_aside(path, now)
+                notes.append(f"the evidence store was damaged; it was put aside as {aside.name} and a new one begun")
+                _make(path)
+                connection, read_only = _connect(path)
     except (OSError, sqlite3.Error) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise StoreError(f"{path}: can't be opened: {said}") from error
@@ -279,10 +289,40 @@ def open_store(path: Path, *, now: datetime) -> Store:
     return Store(connection, path, notes=notes, read_only=read_only)
 
 
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make(path: Path) -> None:
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _put_aside(path: Path, now: datetime) -> Path:
+    """Rename the file, and what belongs to it, to names that are free."""
+    stamp, n = f"{now:%Y%m%dT%H%M%SZ}", 0
+    while (aside := path.with_name(f"{path.name}.corrupt-{stamp}{f'-{n}' if n else ''}")).exists():
+        n += 1
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
 def _connect(path: Path) -> tuple[sqlite3.Connection, bool]:
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     try:
         (version,) = connection.execute("pragma user_version").fetchone()
+        (owner,) = connection.execute("pragma application_id").fetchone()
+        (tables,) = connection.execute("select count(*) from sqlite_master").fetchone()
+        if owner != APPLICATION_ID and (owner or tables):
+            raise sqlite3.OperationalError("it is another program's database")
         if version > VERSION:
             connection.execute("pragma query_only = on")
             return connection, True
@@ -290,20 +330,23 @@ def _connect(path: Path) -> tuple[sqlite3.Connection, bool]:
         connection.execute("pragma foreign_keys = on")
         if version == 0:
             connection.execute("begin immediate")
-            (version,) = connection.execute("pragma user_version").fetchone()
-            if version == 0:  # nobody was quicker
-                for statement in filter(str.strip, _TABLES.split(";")):
-                    connection.execute(statement)
-                connection.execute(f"pragma user_version = {VERSION}")
+            for statement in filter(str.strip, _TABLES.split(";")):
+                connection.execute(statement)
+            connection.execute(f"pragma application_id = {APPLICATION_ID}")
+            connection.execute(f"pragma user_version = {VERSION}")
             connection.execute("commit")
-        else:
-            (sound,) = connection.execute("pragma quick_check(1)").fetchone()
-            if sound != "ok":
-                raise sqlite3.DatabaseError(f"malformed: {sound}")
+        elif path.stat().st_size <= CHECKED_BYTES:
+            _look_through(connection)
     except BaseException:
         connection.close()
         raise
     return connection, False
+
+
+def _look_through(connection: sqlite3.Connection) -> None:
+    (sound,) = connection.execute("pragma quick_check(1)").fetchone()
+    if sound != "ok":
+        raise sqlite3.DatabaseError(f"malformed: {sound}")
 
 
 def _canonical(value: Any) -> str:

@@ -59,9 +59,8 @@ def alive(pid: int) -> bool:
     with suppress(ChildProcessError):
         if os.waitpid(pid, os.WNOHANG)[0] == pid:
             return False
-    with suppress(OSError):
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  pathlib is slow to import
-            return file.read().rpartition(b")")[2].split()[:1] != [b"Z"]
+    with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  pathlib is slow to import
+        return file.read().rpartition(b")")[2].split()[:1] != [b"Z"]
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -10,18 +10,17 @@ A check answers with one outcome. Three types, and a `match` where they part:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
+from math import isfinite, isnan
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Scalar: TypeAlias = str | int | float | bool | None
 Evidence: TypeAlias = Mapping[str, "Scalar | Sequence[Scalar]"]
-
-NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 class Category(StrEnum):
@@ -122,6 +121,7 @@ class Observation:
         evidence: what was seen, by name; names carry the unit (`age_seconds`).
         remedy: SQL that takes the finding away, or a worded instruction where no statement can.
         kind: the subject's kind, where it differs from the check's.
+        expires: when what was seen stops counting (UTC), where that is sooner than the policy says.
     """
 
     subject: str
@@ -129,25 +129,28 @@ class Observation:
     evidence: Evidence = field(default_factory=dict)
     remedy: str | None = None
     kind: str | None = None
+    expires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen:
-    """One subject that a check could not look at, why, and what would let it."""
+    """One subject that a check could not look at, or not well enough, why, and what would let it."""
 
     subject: str
     reason: Reason
     detail: str
     unlock: str | None = None
     kind: str | None = None
+    evidence: Evidence = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count:
-    """How many subjects were examined, and how many of them were healthy."""
+    """How many subjects were examined, how many of them were healthy, and how many could not be seen beside them."""
 
     examined: int
     ok: int
+    unseen: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +159,7 @@ class Examined:
 
     Args:
         observations: every finding (up to the cap), and healthy subjects where they were listed.
-        unseen: subjects that could not be looked at, beside findings that stand without them.
+        unseen: subjects that could not be looked at, beside findings that stand without them (listed up to a cap).
         tally: all subjects, listed or only counted by the server, by scope (`scope_of`).
     """
 
@@ -171,6 +174,10 @@ class Examined:
     @property
     def healthy(self) -> int:
         return sum(count.ok for count in self.tally.values())
+
+    @property
+    def hidden(self) -> int:
+        return sum(count.unseen for count in self.tally.values())
 
     @property
     def findings(self) -> tuple[Observation, ...]:
@@ -224,6 +231,10 @@ class Ramp:
     target: float
     limit: float
 
+    def __post_init__(self) -> None:
+        if not (isfinite(self.target) and isfinite(self.limit)) or self.target == self.limit:
+            raise ValueError("a ramp has a target and a limit, two different numbers")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tiers:
@@ -231,6 +242,13 @@ class Tiers:
 
     measure: str
     steps: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        limits = [limit for limit, _ in self.steps]
+        if not limits or limits != sorted(set(limits)) or not all(isfinite(limit) for limit in limits):
+            raise ValueError("tiers have upper bounds, each larger than the one before")
+        if not all(0 <= credit < 1 for _, credit in self.steps):
+            raise ValueError("a tier's credit lies in [0, 1): full credit is for what is healthy")
 
 
 Credit: TypeAlias = Binary | Ratio | Ramp | Tiers
@@ -288,8 +306,19 @@ class CheckResult:
         """The share of the check's weight that is earned, in [0, 1]; None where nothing is known or nothing applies."""
         match self.outcome:
             case Examined() as examined:
-                return credit_of(self.check.credit, examined)
+                return credit_of(self.check.credit, examined)[0]
             case NotApplicable() | Unknown():
+                return None
+
+    @property
+    def best_credit(self) -> Fraction | None:
+        """The credit were everything healthy that could not be seen; None where nothing applies."""
+        match self.outcome:
+            case Examined() as examined:
+                return credit_of(self.check.credit, examined)[1]
+            case Unknown():
+                return Fraction(1)
+            case NotApplicable():
                 return None
 
     @property
@@ -309,30 +338,32 @@ class CheckResult:
     def fully_waived(self) -> bool:
         """Whether every finding is covered by a waiver, so that it lifts a veto; it never adds a point."""
         match self.outcome:
-            case Examined(unseen=()) as examined:
+            case Examined() as examined if not examined.hidden:
                 listed = len(examined.findings)
                 return 0 < listed == len(self.waived) == examined.examined - examined.healthy
             case _:
                 return False
 
 
-def credit_of(form: Credit, examined: Examined) -> Fraction:
-    """The credit of an examined check, exactly.
+def credit_of(form: Credit, examined: Examined) -> tuple[Fraction, Fraction]:
+    """The credit of an examined check: what it earns, and what it would if all that is unseen were healthy. Exact.
 
-    Subjects that could not be seen beside a finding count as not healthy: measuring less never earns more.
+    With a subject unseen it earns nothing, as it would if it were unknown for that: mending a finding beside it must
+    not lower the score, and seeing less must not raise it.
     """
-    total = examined.examined + len(examined.unseen)
+    total = examined.examined + examined.hidden
     if not total:
         raise ValueError("an examined check has at least one subject; an empty one is NotApplicable")
     match form:
         case Binary():
-            return Fraction(int(examined.healthy == total))
+            best = Fraction(int(examined.healthy == examined.examined))
         case Ratio():
-            return Fraction(examined.healthy, total)
+            best = Fraction(examined.healthy + examined.hidden, total)
         case Ramp() | Tiers():
             unlisted_healthy = examined.healthy - sum(o.ok for o in examined.observations)
-            earned = sum((_graded(form, o) for o in examined.observations), Fraction(unlisted_healthy))
-            return earned / total
+            graded = sum((_graded(form, o) for o in examined.observations), Fraction(unlisted_healthy))
+            best = (graded + examined.hidden) / total
+    return (Fraction(0) if examined.hidden else best), best
 
 
 def _graded(form: Ramp | Tiers, observation: Observation) -> Fraction:
@@ -346,9 +377,12 @@ def _graded(form: Ramp | Tiers, observation: Observation) -> Fraction:
             if measure in (float("inf"), float("-inf")):
                 return Fraction(0)
             share = (_exact(limit) - _exact(measure)) / (_exact(limit) - _exact(target))
-            return min(max(share, Fraction(0)), Fraction(1))
+            return min(max(share, Fraction(0)), _ALMOST)
         case Tiers(steps=steps):
             return next((_exact(credit) for bound, credit in steps if measure <= bound), Fraction(0))
+
+
+_ALMOST = Fraction(99, 100)  # a finding never earns full credit, whatever its measure says
 
 
 def _exact(number: float) -> Fraction:
@@ -356,24 +390,45 @@ def _exact(number: float) -> Fraction:
     return Fraction(repr(number)) if isinstance(number, float) else Fraction(number)
 
 
-_FIRST_IDENTIFIER = re.compile(r'"(?:[^"]|"")*"|[^."]+')
+_IDENTIFIER = re.compile(r'"((?:[^"]|"")*)"|([^."]+)')
 
 
-def scope_of(subject: str, kind: str) -> str:
-    """What a subject counts for: the (quoted) schema of an anchored one, else the subject itself."""
-    if SUBJECT_KINDS.get(kind) is None:
+def scope_of(subject: str, kind: str, owned_tables: Container[str] = ()) -> str:
+    """What a subject counts for: its schema (its table, where a service owns that table alone); else the subject itself.
+
+    Names come back always quoted, since which words need it differs between versions of the server.
+    """
+    if kind == "role":
+        return always_quoted(subject)
+    anchor = SUBJECT_KINDS.get(kind)
+    found = _IDENTIFIER.match(subject) if anchor else None
+    if found is None:
         return subject
-    found = _FIRST_IDENTIFIER.match(subject)
-    return found.group() if found else subject
+    schema = always_quoted(found.group())
+    below = _IDENTIFIER.match(subject, found.end() + 1) if anchor == "pg_class" else None
+    table = f"{schema}.{always_quoted(below.group())}" if below else schema
+    return table if table in owned_tables else schema
 
 
-def tally(observations: Sequence[Observation], kind: str) -> dict[str, Count]:
-    """Count listed observations by scope."""
+def always_quoted(identifier: str) -> str:
+    """An identifier as SQL writes it, in double quotes whether it needs them or not."""
+    return identifier if identifier.startswith('"') else f'"{identifier}"'
+
+
+def tally(
+    observations: Sequence[Observation], unseen: Sequence[Unseen], kind: str, owned_tables: Container[str] = ()
+) -> dict[str, Count]:
+    """Count listed subjects by scope."""
     counts: dict[str, Count] = {}
-    for o in observations:
-        scope = scope_of(o.subject, o.kind or kind)
+    subjects: list[Observation | Unseen] = [*observations, *unseen]
+    for s in subjects:
+        scope = scope_of(s.subject, s.kind or kind, owned_tables)
         seen = counts.get(scope, Count(examined=0, ok=0))
-        counts[scope] = Count(examined=seen.examined + 1, ok=seen.ok + o.ok)
+        match s:
+            case Observation():
+                counts[scope] = replace(seen, examined=seen.examined + 1, ok=seen.ok + s.ok)
+            case Unseen():
+                counts[scope] = replace(seen, unseen=seen.unseen + 1)
     return counts
 
 
@@ -387,7 +442,7 @@ def settle(
     if examined.healthy < examined.examined or not unseen:
         return examined
     first = unseen[0]
-    others = f" (and {len(unseen) - 1} more)" if len(unseen) > 1 else ""
+    others = f" (and {examined.hidden - 1:,} more)" if examined.hidden > 1 else ""
     return Unknown(
         reason=first.reason,
         detail=f"{first.subject}: {first.detail}{others}",
@@ -395,6 +450,56 @@ def settle(
         unseen=tuple(unseen),
         observations=tuple(observations),
     )
+
+
+def sound(examined: Examined, kind: str) -> Examined:
+    """The outcome, if it doesn't contradict itself.
+
+    Raises:
+        ValueError: it does.
+    """
+    if not examined.examined + examined.hidden:
+        raise ValueError("an examined check has at least one subject")
+    if any(not 0 <= c.ok <= c.examined or c.unseen < 0 for c in examined.tally.values()):
+        raise ValueError("more healthy subjects than subjects")
+    listed_ok = sum(o.ok for o in examined.observations)
+    if len(examined.observations) - listed_ok > examined.examined - examined.healthy or listed_ok > examined.healthy:
+        raise ValueError("the listed subjects are more than the counted ones")
+    if len(examined.unseen) > examined.hidden:
+        raise ValueError("the listed unseen subjects are more than the counted ones")
+    listed: list[Observation | Unseen] = [*examined.observations, *examined.unseen]
+    named = [(s.kind or kind, s.subject) for s in listed]
+    if len(set(named)) < len(named):
+        twice = next(n for n in named if named.count(n) > 1)
+        raise ValueError(f"the subject {twice[1]!r} stands twice")
+    return examined
+
+
+_LONGEST = 4_000  # characters of one piece of evidence
+
+
+def plain(evidence: Mapping[str, Any]) -> dict[str, Scalar | list[Scalar]]:
+    """Evidence as every format can carry it: scalars and flat lists of them, finite numbers, encodable, bounded text.
+
+    Infinity becomes the word (a wait without end is something to tell); what is no number becomes None.
+    """
+    return {
+        str(name): [_scalar(v) for v in value] if isinstance(value, list | tuple) else _scalar(value)
+        for name, value in evidence.items()
+    }
+
+
+def _scalar(value: Any) -> Scalar:
+    match value:
+        case None | bool() | int():
+            return value
+        case float():
+            if isfinite(value):
+                return value
+            return None if isnan(value) else "infinity" if value > 0 else "-infinity"
+        case _:
+            text = str(value).encode("utf-8", "backslashreplace").decode()
+            return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 _PLAIN_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_$]*")

@@ -22,7 +22,7 @@ import importlib
 import itertools
 import pkgutil
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -35,7 +35,7 @@ from readiness import yamldoc
 from readiness.authoring import Answer, Check, Unobservable
 from readiness.facts.bookkeeping import BOOKKEEPING_TABLES
 from readiness.facts.postgres import Postgres, Row
-from readiness.facts.server import Server
+from readiness.facts.server import Server, check_need
 from readiness.facts.target import Target
 from readiness.model import (
     BINARY,
@@ -55,6 +55,7 @@ from readiness.model import (
     Tiers,
     Unseen,
     settle,
+    tally,
 )
 
 MOST_FINDINGS = 10_000  # sent for one check; the rest is counted
@@ -180,7 +181,7 @@ def sql_checks(root: Traversable, *, pack: str) -> Iterator[Check]:
 
 _HEADER = re.compile(r"\s*/\*---\n(?P<header>.*?)\n---\*/\s*(?P<query>.*)", re.DOTALL)
 
-# coalesce(nullif(current_setting('readiness.name', true), ''), 'default')
+# A parameter's default stands in the query: nullif(<its setting>, ''), '<default>'
 _PARAMETER = re.compile(
     r"nullif\s*\(\s*(?:pg_catalog\.)?current_setting\s*\(\s*'readiness\.(\w+)'\s*,\s*true\s*\)\s*,\s*''\s*\)"
     r"\s*,\s*'([^']*)'",
@@ -206,13 +207,19 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
         raise PackError(str(error)) from error
     query = bare(parts["query"])
     by_version = {version: bare(variant) for version, variant in sorted(variants.items())}
-    parameters = {name: _typed(default) for name, default in _PARAMETER.findall(query) if name != LOCKED}
-    for name in _ANY_SETTING.findall(query):
-        if name not in parameters and name != LOCKED:
+    parameters: dict[str, Scalar] = {}
+    for text_of_one in (query, *by_version.values()):
+        parameters |= _parameters(text_of_one, where)
+        if SUBJECT_KINDS[header.subject] and not re.search(r"\bas\s+objid\b", text_of_one, re.IGNORECASE):
             raise PackError(
-                f"{where}: readiness.{name} has no default; write "
-                f"coalesce(nullif(current_setting('readiness.{name}', true), ''), 'default')"
+                f"{where}: subjects of kind {header.subject} need a column objid, the oid in {SUBJECT_KINDS[header.subject]}"
             )
+    try:
+        form = header.form
+        for need in header.needs:
+            check_need(need)
+    except ValueError as error:
+        raise PackError(f"{where}: {error}") from error
     check_id = f"{category}/{stem.replace('_', '-')}"
     info = CheckInfo(
         id=check_id,
@@ -220,7 +227,7 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
         category=category,
         priority=header.priority,
         effort=header.effort,
-        credit=header.form,
+        credit=form,
         subject_kind=header.subject,
         universe=header.universe,
         why=header.why.strip(),
@@ -238,17 +245,34 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
 
     def ask(postgres: Postgres, server: Server, target: Target, **given: Scalar) -> Answer:
         settings = {f"readiness.{name}": str(value) for name, value in given.items()}
-        framed = statement(query_for(server.major), header, target.ignored_schemas)
-        return _look(postgres, framed, info, settings, gives_up_on_locked=LOCKED in framed)
+        framed = statement(query_for(server.major), header, target.ignored_schemas, target.owned_tables)
+        return _look(postgres, framed, info, settings, target.ignored_schemas)
 
     return Check(
         info=info, facts={"postgres": Postgres, "server": Server, "target": Target}, ask=ask, source=text.strip()
     )
 
 
+def _parameters(query: str, where: str) -> dict[str, Scalar]:
+    found = {name: _typed(default) for name, default in _PARAMETER.findall(query) if name != LOCKED}
+    for name in _ANY_SETTING.findall(query):
+        if name not in found and name != LOCKED:
+            raise PackError(
+                f"{where}: readiness.{name} has no default; write "
+                f"coalesce(nullif(current_setting('readiness.{name}', true), ''), 'default')"
+            )
+    return found
+
+
+_TRAILING_COMMENT = re.compile(r"--[^\n]*\Z")
+
+
 def bare(query: str) -> str:
-    """A query as it can stand in a frame: no semicolon behind it."""
-    return query.strip().rstrip(";").rstrip()
+    """A query as it can stand in a frame: no semicolon and no comment behind it."""
+    query = query.strip()
+    while found := _TRAILING_COMMENT.search(query):
+        query = query[: found.start()].rstrip()
+    return query.rstrip(";").rstrip()
 
 
 def _typed(default: str) -> Scalar:
@@ -272,11 +296,17 @@ _ANCHORS = {
 }
 
 
-def statement(query: str, header: Header, ignored_schemas: tuple[str, ...] = ()) -> str:
-    """The complete statement, as it runs: `$1` is the most findings to send. See the module's docstring."""
+def statement(
+    query: str, header: Header, ignored_schemas: Sequence[str] = (), owned_tables: Collection[str] = ()
+) -> str:
+    """The complete statement, as it runs: `$1` is the most findings to send. See the module's docstring.
+
+    Args:
+        owned_tables: always quoted; tables that a service owns alone, counted by themselves beside their schema.
+    """
     anchor = SUBJECT_KINDS[header.subject]
     if anchor is None:
-        subjects = "select o.*, o.subject::text as _scope from observed as o"
+        subjects = "select o.*, o.subject::text as _scope, false as _adrift from observed as o"
     else:
         catalog, namespace = _ANCHORS[anchor]
         left_out = [
@@ -289,13 +319,22 @@ def statement(query: str, header: Header, ignored_schemas: tuple[str, ...] = ())
             left_out.append(f"ns.nspname <> all ({_text_array(ignored_schemas)})")
         if header.spares_bookkeeping and anchor == "pg_class":
             left_out.append(f"anchor.relname <> all ({_text_array(sorted(BOOKKEEPING_TABLES))})")
-        conditions = "\n        and ".join(left_out)
-        subjects = f"""select o.*, pg_catalog.quote_ident(ns.nspname) as _scope
+        conditions = "\n            and ".join(left_out)
+        schema = _always_quoted("ns.nspname")
+        scope = schema
+        if owned_tables and anchor == "pg_class":
+            table = f"{schema} || '.' || {_always_quoted('anchor.relname')}"
+            scope = f"case when {table} = any ({_text_array(sorted(owned_tables))}) then {table} else {schema} end"
+        # A row whose objid is in no such catalog is the check's own fault; it must not fall out of sight.
+        subjects = f"""select o.*, {scope} as _scope, anchor.oid is null as _adrift
     from observed as o
-    inner join pg_catalog.{catalog} as anchor on o.objid = anchor.oid
-    inner join pg_catalog.pg_namespace as ns on anchor.{namespace} = ns.oid
+    left join pg_catalog.{catalog} as anchor on o.objid = anchor.oid
+    left join pg_catalog.pg_namespace as ns on anchor.{namespace} = ns.oid
     where
-        {conditions}"""
+        anchor.oid is null
+        or (
+            {conditions}
+        )"""
     return f"""with observed as materialized (
 {query}
 ),
@@ -310,15 +349,22 @@ counted as (
     select
         _scope,
         pg_catalog.count(ok) as _examined,
-        pg_catalog.count(*) filter (where ok) as _healthy
+        pg_catalog.count(*) filter (where ok) as _healthy,
+        pg_catalog.count(*) filter (where ok is null) as _unseen,
+        pg_catalog.count(*) - pg_catalog.count(distinct subject::text) as _twice,
+        pg_catalog.bool_or(_adrift) as _any_adrift
     from judged
     group by _scope
 )
-select c._examined, c._healthy, c._scope as _counted, l.*
+select c._examined, c._healthy, c._unseen, c._twice, c._any_adrift, c._scope as _counted, l.*
 from counted as c
 left join listed as l
     on c._scope = l._scope and l._rank <= $1 and (l.ok is not true or l._rank <= {HEALTHY_SHOWN})
 order by c._scope, l._rank"""
+
+
+def _always_quoted(column: str) -> str:
+    return f"""('"' || pg_catalog.replace({column}::text, '"', '""') || '"')"""
 
 
 def for_psql(text: str, ignored_schemas: tuple[str, ...] = ()) -> str:
@@ -330,7 +376,7 @@ def for_psql(text: str, ignored_schemas: tuple[str, ...] = ()) -> str:
     return statement(bare(parts["query"]), header, ignored_schemas).replace("$1", str(MOST_FINDINGS))
 
 
-def _text_array(names: tuple[str, ...] | list[str]) -> str:
+def _text_array(names: Sequence[str]) -> str:
     quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
     return f"array[{quoted}]::pg_catalog.text[]"
 
@@ -354,80 +400,95 @@ _RESERVED = frozenset(
 
 
 def _look(
-    postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[str, str], *, gives_up_on_locked: bool
+    postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[str, str], ignored_schemas: Sequence[str]
 ) -> Answer:
     locked: list[Row] = []
     try:
-        rows = postgres.rows(framed, (MOST_FINDINGS,), marker=info.id, settings=settings, one_statement=True)
+        rows = postgres.rows(framed, (MOST_FINDINGS,), marker=info.id, settings=settings)
     except Unobservable as unseen:
-        if unseen.reason is not Reason.LOCKED or not gives_up_on_locked:
+        if unseen.reason is not Reason.LOCKED or LOCKED not in framed:
             raise
         # A running DDL statement stands in the way of one relation: look at all the others, and name it.
-        locked = postgres.rows(_LOCKED_RELATIONS, marker=info.id)
+        locked = postgres.rows(_LOCKED_RELATIONS, (list(ignored_schemas),), marker=info.id)
         oids = "{" + ",".join(str(row["oid"]) for row in locked) + "}"
         rows = postgres.rows(
-            framed,
-            (MOST_FINDINGS,),
-            marker=info.id,
-            settings={**settings, f"readiness.{LOCKED}": oids},
-            one_statement=True,
+            framed, (MOST_FINDINGS,), marker=info.id, settings={**settings, f"readiness.{LOCKED}": oids}
         )
     counts: dict[str, Count] = {}
     observations: list[Observation] = []
-    unseen_subjects = [
+    unseen_subjects: list[Unseen] = []
+    for row in rows:
+        if row["_any_adrift"]:
+            raise ValueError(f"a subject's objid is not in {SUBJECT_KINDS[info.subject_kind]}")
+        if row["_twice"]:
+            raise ValueError(f"a subject stands twice, among those of {row['_counted']}")
+        counts[row["_counted"]] = Count(examined=row["_examined"], ok=row["_healthy"], unseen=row["_unseen"])
+        if row["_rank"] is not None:
+            subject = _subject(row)
+            (observations if isinstance(subject, Observation) else unseen_subjects).append(subject)  # type: ignore[arg-type]
+    by_lock = [
         Unseen(
             subject=row["subject"], reason=Reason.LOCKED, detail="a running DDL statement holds a lock", kind="table"
         )
         for row in locked
+        if row["counts"]
     ]
-    for row in rows:
-        counts[row["_counted"]] = Count(examined=row["_examined"], ok=row["_healthy"])
-        if row["subject"] is None:
-            continue
-        subject, ok = str(row["subject"]), row["ok"]
-        kind = row.get("subject_kind")
-        if ok is None:
-            unseen_subjects.append(
-                Unseen(
-                    subject=subject,
-                    reason=Reason(row.get("unseen") or Reason.NO_PERMISSION),
-                    detail="the role may not see it",
-                    unlock=row.get("unlock"),
-                    kind=kind,
-                )
-            )
-            continue
-        observations.append(
-            Observation(
-                subject=subject,
-                ok=ok,
-                evidence={name: value for name, value in row.items() if name not in _RESERVED},
-                remedy=None if ok else row.get("remedy"),
-                kind=kind,
-            )
+    for scope, count in tally([], by_lock, info.subject_kind).items():
+        before = counts.get(scope, Count(examined=0, ok=0))
+        counts[scope] = replace(before, unseen=before.unseen + count.unseen)
+    if not counts:
+        left_out = f" (ignored: {', '.join(ignored_schemas)})" if ignored_schemas else ""
+        return NotApplicable(f"0 {info.universe}{left_out}")
+    return settle(observations, [*unseen_subjects, *by_lock], counts)
+
+
+def _subject(row: Row) -> Observation | Unseen:
+    if row["subject"] is None:
+        raise ValueError("a subject is null")
+    evidence = {name: value for name, value in row.items() if name not in _RESERVED}
+    if row["ok"] is None:
+        return Unseen(
+            subject=str(row["subject"]),
+            reason=Reason(row.get("unseen") or Reason.NO_PERMISSION),
+            detail="the role may not see it",
+            unlock=row.get("unlock"),
+            kind=row.get("subject_kind"),
+            evidence=evidence,
         )
-    counts = {scope: count for scope, count in counts.items() if count.examined}
-    if not counts and not unseen_subjects:
-        return NotApplicable(f"0 {info.universe}")
-    return settle(observations, unseen_subjects, counts)
+    return Observation(
+        subject=str(row["subject"]),
+        ok=row["ok"],
+        evidence=evidence,
+        remedy=None if row["ok"] else row.get("remedy"),
+        kind=row.get("subject_kind"),
+    )
 
 
+# Relations that a DDL statement holds, or waits for: who waits for this lock is already in everybody's way. With the
+# parents of a partition, since looking at those looks at it. `counts`: what a check would have looked at.
 _LOCKED_RELATIONS = """
-select distinct
-    c.oid::int8 as oid,
-    pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject
-from (
-    -- granted or waiting: who waits for this lock is already in everybody's way
-    select l.relation
+with recursive held as (
+    select distinct coalesce(ix.indrelid, l.relation) as oid
     from pg_catalog.pg_locks as l
+    left join pg_catalog.pg_index as ix on l.relation = ix.indexrelid
     where
         l.mode = 'AccessExclusiveLock'
         and l.relation is not null
         and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
-) as locked
-inner join pg_catalog.pg_class as found on locked.relation = found.oid
-left join pg_catalog.pg_index as ix on locked.relation = ix.indexrelid
-inner join pg_catalog.pg_class as c on c.oid = coalesce(ix.indrelid, found.oid)
+),
+reached as (
+    select h.oid from held as h
+    union
+    select i.inhparent from pg_catalog.pg_inherits as i inner join reached as r on i.inhrelid = r.oid
+)
+select
+    c.oid::int8 as oid,
+    pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
+    (
+        ns.nspname !~ '^pg_' and ns.nspname <> 'information_schema' and ns.nspname <> all ($1::text[])
+    ) as counts
+from reached
+inner join pg_catalog.pg_class as c on reached.oid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 where c.relkind in ('r', 'p', 'm', 'v', 'f')
 order by subject

@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 from readiness.authoring import Check, Unobservable
-from readiness.model import Category, Examined, NotApplicable, Observation, Unknown, Unseen
+from readiness.model import Category, Examined, NotApplicable, Observation, Unknown, Unseen, plain
 from readiness.pack import python_check
 
 
@@ -33,8 +33,9 @@ def main() -> None:
         encoded = json.dumps(reply)
     except BaseException as error:  # noqa: BLE001  whatever it is, the parent is told
         encoded = json.dumps({"broke": f"{type(error).__name__}: {error}"})
-    with os.fdopen(channel, "w") as pipe:
-        pipe.write(encoded)
+    raw = encoded.encode("utf-8", "backslashreplace")
+    with os.fdopen(channel, "wb") as pipe:
+        pipe.write(b"%08x" % len(raw) + raw)
 
 
 def _modules(root: Path) -> list[ModuleType]:
@@ -89,17 +90,32 @@ def _ask(request: dict[str, Any]) -> Any:
         case NotApplicable(evidence=evidence):
             return {"outcome": "not_applicable", "detail": evidence}
         case Unknown():
-            return {"outcome": "unknown", "reason": answer.reason, "detail": answer.detail, "unlock": answer.unlock}
+            return {
+                "outcome": "unknown",
+                "reason": answer.reason,
+                "detail": answer.detail,
+                "unlock": answer.unlock,
+                **_listed([*answer.observations, *answer.unseen]),
+            }
         case Observation() | Unseen():
             subjects = [answer]
         case Examined():
-            subjects = [*answer.observations, *answer.unseen]
+            counts = {scope: dataclasses.asdict(count) for scope, count in answer.tally.items()}
+            return {"outcome": "examined", "tally": counts, **_listed([*answer.observations, *answer.unseen])}
         case _:
             subjects = list(answer)
+    return {"outcome": "subjects", **_listed(subjects)}
+
+
+def _listed(subjects: list[Observation | Unseen]) -> dict[str, Any]:
+    """Subjects as JSON; a moment in them becomes text, evidence what every format can carry."""
+    fields = [
+        {**{k: v for k, v in dataclasses.asdict(s).items() if k != "expires"}, "evidence": plain(s.evidence)}
+        for s in subjects
+    ]
     return {
-        "outcome": "subjects",
-        "subjects": [dataclasses.asdict(s) for s in subjects if isinstance(s, Observation)],
-        "unseen": [dataclasses.asdict(s) for s in subjects if isinstance(s, Unseen)],
+        "subjects": [f for f, s in zip(fields, subjects, strict=True) if isinstance(s, Observation)],
+        "unseen": [f for f, s in zip(fields, subjects, strict=True) if isinstance(s, Unseen)],
     }
 
 

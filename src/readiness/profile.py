@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from readiness import yamldoc
 from readiness.yamldoc import ConfigError, Document
@@ -21,7 +21,24 @@ from readiness.yamldoc import ConfigError, Document
 FILE_NAME = "readiness.yaml"
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-HttpUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+", max_length=2000)]
+NameOrNone = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_-]{0,62})?$")]
+
+
+def _sound_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or re.search(r"\s", url):
+        raise ValueError("expected http://host:port or https://host:port")
+    return url
+
+
+HttpUrl = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_sound_url)]
+QualifiedName = Annotated[
+    str, StringConstraints(pattern=r'^([a-z_][a-z0-9_$]*|"([^"]|"")+")\.([a-z_][a-z0-9_$]*|"([^"]|"")+")$')
+]
 
 
 class _Section(BaseModel):
@@ -70,6 +87,8 @@ class Service(_Section):
     """Whether its readiness counts in the platform's mean."""
     schemas: tuple[str, ...] = ()
     """The schemas that are its own."""
+    tables: tuple[QualifiedName, ...] = ()
+    """Tables that are its own in a schema that is not: schema.table, each quoted where it needs it."""
     pool: Pool | None = None
     latency_path: str | None = Field(default=None, pattern=r"^/")
     """What is timed for its P95; the health path by default."""
@@ -187,7 +206,7 @@ class Milestone(_Section):
 class Profile(_Section):
     """One platform."""
 
-    name: Name
+    name: NameOrNone
     title: str = ""
     database: Database = Database()
     services: dict[Name, Service] = {}
@@ -215,13 +234,16 @@ class Profile(_Section):
                 raise ValueError(f"queries.{name}.service: no service is named {query.service!r}")
         owners: dict[str, str] = {}
         for name, service in self.services.items():
-            for schema in service.schemas:
-                if schema in owners:
-                    raise ValueError(
-                        f"the schema {schema!r} belongs to {owners[schema]!r} and to {name!r}; keep one owner"
-                    )
-                owners[schema] = name
+            for own in (*(f"schema {s}" for s in service.schemas), *(f"table {t}" for t in service.tables)):
+                if own in owners:
+                    raise ValueError(f"the {own} belongs to {owners[own]!r} and to {name!r}; keep one owner")
+                owners[own] = name
         return self
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether it stands for having no profile."""
+        return not self.name
 
     @property
     def shown(self) -> str:
@@ -267,7 +289,10 @@ def load(path: Path, environment: Mapping[str, str], *, overrides: Mapping[str, 
     folder = path.resolve().parent
     _include(document, folder, path, seen=(path.resolve(),))
     yamldoc.substitute(document, {**environment, **(overrides or {})})
-    return Source(profile=yamldoc.validate(Profile, document), folder=folder, path=path)
+    found = yamldoc.validate(Profile, document)
+    if found.unnamed:
+        raise ConfigError(f"{document.mark(('name',))}: name: a platform has a name")
+    return Source(profile=found, folder=folder, path=path)
 
 
 def _include(document: Document, folder: Path, shown: Path, seen: tuple[Path, ...]) -> None:
@@ -309,7 +334,7 @@ def load_shipped(name: str, environment: Mapping[str, str], *, overrides: Mappin
 
 def without_file() -> Source:
     """What is audited where there is no profile: any database, for what any platform needs."""
-    return Source(profile=Profile(name="database"), folder=Path.cwd())
+    return Source(profile=Profile(name=""), folder=Path.cwd())
 
 
 def json_schema() -> dict[str, Any]:
@@ -325,13 +350,18 @@ def json_schema() -> dict[str, Any]:
 
 
 def secrets_of(profile: Profile) -> list[str]:
-    """Every secret that a profile holds, to be struck out of all output."""
-    found = [profile.database.dsn, *(service.dsn for service in profile.services.values())]
-    texts = [secret.get_secret_value() for secret in found if secret]
+    """The secrets that stand in a profile's addresses; `dsns_of` gives what only libpq can read."""
+    texts = []
     for url in [s.url for s in profile.services.values()] + [s.url for s in profile.stores.values()]:
         if url and (password := urlsplit(url).password):
             texts.append(password)
     return texts
+
+
+def dsns_of(profile: Profile) -> list[str]:
+    """Every connection string of a profile."""
+    found = [profile.database.dsn, *(service.dsn for service in profile.services.values())]
+    return [secret.get_secret_value() for secret in found if secret]
 
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")

@@ -1,7 +1,8 @@
 """One exit filter: no secret leaves, whatever text it hides in. A leaf: standard library only.
 
-Known secrets are struck out raw and in the encodings that they travel in; beside them the shapes that secrets have in
-Postgres' own texts (a hash, a password clause, credentials in a URL), since evidence quotes settings and statements.
+Known secrets are struck out raw and in the encodings that they travel in. In texts that come from outside (error
+messages, settings, statements) the shapes that secrets have there go too. Names and remedies that we compose get the
+first treatment only: a remedy must stay a statement.
 """
 
 from __future__ import annotations
@@ -15,31 +16,46 @@ from urllib.parse import quote, quote_plus
 
 MASK = "***"
 SHORTEST = 4  # shorter ones would strike out half the language
+LONGEST_TEXT = 100_000
 
+_VALUE = r"""(?:'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^\s'",;&)}\]]+)"""
+
+# Every repetition is bounded, or can't begin twice at one place: a hostile text must not cost more than it is long.
 _SHAPES = (
-    # scheme://user:password@host
-    (re.compile(r"(\w[\w+.-]*://[^\s:/@]*):[^\s/@]+(?=@)"), rf"\1:{MASK}"),
-    # password=..., --secret ..., api_key: ..., PGPASSWORD=...
+    # scheme://user:password@host; the password may hold slashes
+    (re.compile(r"(://[^\s:/@]{0,256}):[^\s@]{1,512}(?=@)"), rf"\1:{MASK}"),
+    # password=..., "api_key": ..., PGPASSWORD=..., AccountKey=...
     (
         re.compile(
-            r"""(?ix)
-            ( \b(?:[a-z0-9_-]*[_-]|pg)?
-              (?:password|passwd|pwd|secret|token|api[_-]?key|access[_-]?key|cipher-pass)
-              (?: ["']?\s*=\s* | ["']?\s*:\s+ | ["']\s*:\s*(?=["']) )
-            | --[a-z0-9-]*(?:password|secret|token|pass)[a-z0-9-]*[ =] )
-            (?: '(?:[^']|'')*' | "(?:[^"\\]|\\.)*" | [^\s'",;&)}\]]+ )
-            """
+            rf"""
+            ( (?: password | passwd | passphrase | (?<![a-z])pwd | secret | token | api[_-]?key | access[_-]?key
+                | account[_-]?key | cipher[_-]pass )
+              (?: ["']? \s{{0,3}} = \s{{0,3}} | ["'] \s{{0,3}} : \s{{0,3}} | : (?=\S) | : \s{{1,3}} ) )
+            (?! :? [a-z_] [a-z0-9_]* (?: _fkey | _pkey | _key | _check | _idx ) \b )
+            {_VALUE}
+            """,
+            re.IGNORECASE | re.VERBOSE,
         ),
         rf"\1{MASK}",
     ),
+    (
+        re.compile(r"(--[a-z0-9-]{0,40}(?:password|secret|token|pass)[a-z0-9-]{0,40}[ =])\S+", re.IGNORECASE),
+        rf"\1{MASK}",
+    ),
     # ALTER ROLE x PASSWORD '...'
-    (re.compile(r"(?i)(\bpassword\s+)(?:e|u&)?'(?:[^']|'')*'"), rf"\1'{MASK}'"),
-    (re.compile(r"(?i)(\bidentified\s+by\s+)'(?:[^']|'')*'"), rf"\1'{MASK}'"),
-    (re.compile(r"(?i)(\b(?:bearer|basic)\s+)[a-z0-9._~+/=-]{8,}"), rf"\1{MASK}"),
+    (re.compile(r"(\bpassword\s{1,9})(?:e|u&)?'(?:[^']|'')*'", re.IGNORECASE), rf"\1'{MASK}'"),
+    (re.compile(r"(\b(?:identified\s{1,9}by|requirepass|masterauth)\s{1,9})\S+", re.IGNORECASE), rf"\1{MASK}"),
+    (re.compile(r"(\b(?:bearer|basic)\s{1,9})[a-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1{MASK}"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"), MASK),
     (re.compile(r"SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=:]+"), MASK),
     (re.compile(r"\bmd5[0-9a-f]{32}\b"), MASK),
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), MASK),
-    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL), MASK),
+    (
+        re.compile(
+            r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,20}PRIVATE KEY-----|\Z)", re.DOTALL
+        ),
+        MASK,
+    ),
 )
 
 
@@ -60,24 +76,35 @@ class Redactor:
         longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
+    def known(self, text: str) -> str:
+        """The text without the secrets that we know: for names, and for statements that we composed."""
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
     def text(self, text: str) -> str:
-        if self._pattern:
-            text = self._pattern.sub(MASK, text)
+        """Text from outside, without the secrets that we know and without what has a secret's shape."""
+        text = self.known(text[:LONGEST_TEXT])
         for shape, replacement in _SHAPES:
             text = shape.sub(replacement, text)
         return text
 
     def value(self, value: Any) -> Any:
-        """The same shape with every string in it redacted; keys are ours and stay."""
+        """The same shape with every string in it redacted; keys are ours and stay, unless one is a secret's name."""
         match value:
             case str():
                 return self.text(value)
             case dict():
-                return {key: self.value(item) for key, item in value.items()}
+                return {key: self._named(key, item) for key, item in value.items()}
             case list() | tuple():
                 return type(value)(self.value(item) for item in value)
             case _:
                 return value
+
+    def _named(self, key: Any, value: Any) -> Any:
+        secret = isinstance(key, str) and _SECRET_KEY.search(key) and isinstance(value, str | int | float)
+        return MASK if secret and not isinstance(value, bool) else self.value(value)
+
+
+_SECRET_KEY = re.compile(r"(?:^|_)(?:password|passwd|passphrase|secret|token|api_?key)$", re.IGNORECASE)
 
 
 def _forms(secret: str) -> set[str]:

@@ -181,20 +181,29 @@ def attest(results: Sequence[CheckResult], register: Register, now: datetime) ->
         elif (refusal := _refused(a, register.attestations_folder)) is not None:
             entries.append(Entry(entry=a, state=State.REFUSED, note=refusal))
         else:
+            if a.check in by_check:
+                entries.append(Entry(entry=by_check[a.check], state=State.UNUSED, note="another one holds longer"))
             by_check[a.check] = a  # the one that holds longest
     attested = []
     for r in results:
         a_or_none = by_check.get(r.check.id)
         if a_or_none is None:
             attested.append(r)
-        elif isinstance(r.outcome, Unknown) and r.outcome.reason is not Reason.NOT_SELECTED:
+        elif isinstance(r.outcome, Unknown) and _only_attestable(r.outcome):
             attested.append(_attested(r, a_or_none))
             entries.append(Entry(entry=a_or_none, state=State.ACTIVE))
         else:
-            note = "a measurement answers the check; it goes before what is attested"
+            note = "the check is answered by looking; what is attested counts only where no probe can see"
             entries.append(Entry(entry=a_or_none, state=State.UNUSED, note=note))
             attested.append(r)
     return attested, entries
+
+
+def _only_attestable(outcome: Unknown) -> bool:
+    """Whether nothing but a signature could answer: not what a grant would show, nor what was seen in part."""
+    return outcome.reason in (Reason.NO_ATTESTATION, Reason.NOT_OBSERVABLE) and not (
+        outcome.unseen or outcome.observations
+    )
 
 
 def _refused(attestation: Attestation, folder: Path) -> str | None:

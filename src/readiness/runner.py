@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from readiness.authoring import Answer, Check, Unobservable, signature_of
 from readiness.facts.server import Server
 from readiness.model import (
+    SUBJECT_KINDS,
+    CheckInfo,
     CheckResult,
     Examined,
     NotApplicable,
@@ -20,7 +22,10 @@ from readiness.model import (
     Scalar,
     Unknown,
     Unseen,
+    credit_of,
+    plain,
     settle,
+    sound,
     tally,
 )
 
@@ -46,7 +51,7 @@ class Facts:
             self._taken[kind] = self._take(kind)
         fact = self._taken[kind]
         if isinstance(fact, Unobservable):
-            raise fact
+            raise Unobservable(fact.reason, fact.detail, fact.unlock)
         return fact
 
     def _take(self, kind: type[Any]) -> object:
@@ -62,6 +67,8 @@ class Facts:
             return take(**{name: self.get(needed) for name, needed in wanted.items()})
         except Unobservable as refusal:
             return refusal
+        except Exception as error:  # noqa: BLE001  kept as any refusal is: it is not tried again for the next check
+            return Unobservable(Reason.ERROR, f"{kind.__name__} could not be taken: {type(error).__name__}: {error}")
         finally:
             self._taking.pop()
 
@@ -74,6 +81,7 @@ def run(
     selected: Callable[[str], bool],
     now: datetime,
     evidence_days: float,
+    owned_tables: Container[str] = (),
 ) -> Iterator[CheckResult]:
     """Ask the checks in order, yielding each result as it is there.
 
@@ -82,19 +90,28 @@ def run(
     for check in checks:
         started = time.perf_counter()
         if selected(check.info.id):
-            outcome = ask(check, facts, parameters(check.info.id))
+            outcome = ask(check, facts, parameters(check.info.id), owned_tables=owned_tables)
         else:
             outcome = Unknown(reason=Reason.NOT_SELECTED, detail="left out by --only or --skip")
-        days = check.info.valid_days or evidence_days
         yield CheckResult(
             check=check.info,
             outcome=outcome,
             seconds=time.perf_counter() - started,
-            expires=None if isinstance(outcome, Unknown) else now + timedelta(days=days),
+            expires=_expires(outcome, now + timedelta(days=check.info.valid_days or evidence_days)),
         )
 
 
-def ask(check: Check, facts: Facts, parameters: Mapping[str, Scalar]) -> Outcome:
+def _expires(outcome: Outcome, default: datetime) -> datetime | None:
+    match outcome:
+        case Unknown():
+            return None
+        case NotApplicable():
+            return default
+        case Examined(observations=observations):
+            return min([default, *(o.expires for o in observations if o.expires is not None)])
+
+
+def ask(check: Check, facts: Facts, parameters: Mapping[str, Scalar], *, owned_tables: Container[str] = ()) -> Outcome:
     """One check's outcome, whatever happens in it."""
     try:
         if check.info.needs:
@@ -102,35 +119,62 @@ def ask(check: Check, facts: Facts, parameters: Mapping[str, Scalar]) -> Outcome
             for need in check.info.needs:
                 server.require(need)
         given = {name: facts.get(kind) for name, kind in check.facts.items()}
-        return conclude(check.ask(**given, **parameters), check.info.subject_kind, check.info.universe)
+        return conclude(check.ask(**given, **parameters), check.info, owned_tables)
     except Unobservable as unseen:
         return Unknown(reason=unseen.reason, detail=unseen.detail, unlock=unseen.unlock)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a broken check is an answer: unknown
         return Unknown(reason=Reason.ERROR, detail=f"the check broke: {type(error).__name__}: {error}")
 
 
-def conclude(answer: Answer, kind: str, universe: str) -> Outcome:
-    """An answer as an outcome; a contradiction in it is an error, not a pass."""
+def conclude(answer: Answer, info: CheckInfo, owned_tables: Container[str] = ()) -> Outcome:
+    """An answer as a sound outcome.
+
+    Raises:
+        TypeError, ValueError: it contradicts itself, or holds what no format can carry.
+    """
+    kind = info.subject_kind
     match answer:
-        case NotApplicable() | Unknown():
-            return answer
+        case NotApplicable():
+            return NotApplicable(str(answer.evidence))
+        case Unknown():
+            return replace(
+                answer,
+                unseen=tuple(_sound_subject(u, kind) for u in answer.unseen),
+                observations=tuple(_sound_subject(o, kind) for o in answer.observations),
+            )
         case Examined():
-            return _sound(answer)
-        case Observation() | Unseen():
-            subjects = [answer]
+            settled: Examined | Unknown = replace(
+                answer,
+                unseen=tuple(_sound_subject(u, kind) for u in answer.unseen),
+                observations=tuple(_sound_subject(o, kind) for o in answer.observations),
+            )
         case _:
-            subjects = list(answer)
-    if not subjects:
-        return NotApplicable(f"0 {universe}")
-    listed = [s for s in subjects if isinstance(s, Observation)]
-    unseen = [s for s in subjects if isinstance(s, Unseen)]
-    if len(listed) + len(unseen) != len(subjects):
-        raise TypeError("an answer holds observations and unseen subjects only")
-    settled = settle([replace(o, remedy=None) if o.ok else o for o in listed], unseen, tally(listed, kind))
-    return _sound(settled) if isinstance(settled, Examined) else settled
+            subjects = [answer] if isinstance(answer, Observation | Unseen) else list(answer)
+            if not subjects:
+                return NotApplicable(f"0 {info.universe}")
+            listed = [_sound_subject(s, kind) for s in subjects if isinstance(s, Observation)]
+            unseen = [_sound_subject(s, kind) for s in subjects if isinstance(s, Unseen)]
+            if len(listed) + len(unseen) != len(subjects):
+                raise TypeError("an answer holds observations and unseen subjects only")
+            settled = settle(listed, unseen, tally(listed, unseen, kind, owned_tables))
+    if isinstance(settled, Examined):
+        sound(settled, kind)
+        credit_of(info.credit, settled)  # what can't be weighed must show here, where it stops nothing else
+    return settled
 
 
-def _sound(examined: Examined) -> Examined:
-    if not examined.examined:
-        raise ValueError("an examined check has at least one subject")
-    return examined
+S = TypeVar("S", Observation, Unseen)
+
+
+def _sound_subject(subject: S, kind: str) -> S:
+    if not isinstance(subject.subject, str) or not subject.subject:
+        raise TypeError("a subject has a name")
+    if (subject.kind or kind) not in SUBJECT_KINDS:
+        raise ValueError(f"{subject.kind!r} is no kind of subject")
+    name = subject.subject.encode("utf-8", "backslashreplace").decode()
+    cleaned = replace(subject, subject=name, evidence=plain(subject.evidence))
+    if isinstance(cleaned, Observation):
+        if not isinstance(cleaned.ok, bool):
+            raise TypeError(f"{name}: ok is {cleaned.ok!r}, neither true nor false")
+        return replace(cleaned, remedy=None if cleaned.ok else cleaned.remedy)
+    return cleaned

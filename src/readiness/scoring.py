@@ -26,11 +26,12 @@ from readiness.model import (
     EvidenceKind,
     Examined,
     NotApplicable,
+    Observation,
     Priority,
     Status,
     Unknown,
+    Unseen,
     credit_of,
-    quote_ident,
     scope_of,
 )
 from readiness.policy import CATEGORY_TITLES, MustHave, Policy
@@ -113,29 +114,30 @@ class ServiceScope:
     name: str
     title: str
     needs_change: bool
-    schemas: frozenset[str]
+    objects: frozenset[str]
+    """Its schemas and tables, always quoted."""
     roles: frozenset[str]
-
-    @classmethod
-    def of(cls, *, name: str, title: str, needs_change: bool, schemas: Iterable[str], role: str | None) -> ServiceScope:
-        return cls(
-            name=name,
-            title=title,
-            needs_change=needs_change,
-            schemas=frozenset(map(quote_ident, schemas)),
-            roles=frozenset({quote_ident(role)} if role else ()),
-        )
+    """Always quoted."""
+    queries: frozenset[str] = frozenset()
 
     def owns(self, scope: str, kind: str) -> bool:
         if SUBJECT_KINDS.get(kind) is not None:
-            return scope in self.schemas
-        return scope == self.name if kind == "service" else kind == "role" and scope in self.roles
+            return scope in self.objects
+        match kind:
+            case "service":
+                return scope == self.name
+            case "role":
+                return scope in self.roles
+            case "query":
+                return scope in self.queries
+            case _:
+                return False
 
     def concerned_by(self, kind: str) -> bool:
         """Whether a check of this kind would have looked at something of the service's."""
         if SUBJECT_KINDS.get(kind) is not None:
-            return bool(self.schemas)
-        return kind == "service" or (kind == "role" and bool(self.roles))
+            return bool(self.objects)
+        return kind == "service" or bool(self.roles if kind == "role" else self.queries if kind == "query" else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,8 +175,18 @@ class Scorecard:
         return sum(counted, ZERO) / len(counted) if counted else None
 
 
-def score(policy: Policy, results: Sequence[CheckResult], services: Sequence[ServiceScope] = ()) -> Scorecard:
-    """Weigh the results of every check there is; one that was not asked is there as `unknown (not_selected)`."""
+def score(
+    policy: Policy,
+    results: Sequence[CheckResult],
+    services: Sequence[ServiceScope] = (),
+    *,
+    mixed_evidence: str | None = None,
+) -> Scorecard:
+    """Weigh the results of every check there is; one that was not asked is there as `unknown (not_selected)`.
+
+    Args:
+        mixed_evidence: why the results don't belong together (a failover between them); nothing is decided on such.
+    """
     results = sorted(results, key=lambda r: r.check.id)
     weights = category_weights(policy)
     standings, attested = _stand(policy, results, weights)
@@ -191,6 +203,8 @@ def score(policy: Policy, results: Sequence[CheckResult], services: Sequence[Ser
     by_id = {r.check.id: r for r in results}
     must_haves = tuple(_must_have(m, by_id) for m in policy.must_haves)
     decision, reasons, settled_by = _decide(policy, total, categories, must_haves, standings)
+    if mixed_evidence:
+        decision, reasons, settled_by = Decision.HOLD, [mixed_evidence], []
     needed = {c for m in must_haves for c in m.must_have.checks}
     return Scorecard(
         decision=decision,
@@ -238,7 +252,7 @@ def _stand(
         den = denominators[r.check.category]
         counts = den and not isinstance(r.outcome, NotApplicable)
         points = weights.get(r.check.category, ZERO) * weight / den if counts else ZERO
-        credit = r.credit
+        credit, best = r.credit, r.best_credit
         standings.append(
             Standing(
                 result=r,
@@ -246,7 +260,7 @@ def _stand(
                 weight=weight,
                 points=points,
                 earned=credit if credit is not None else ZERO,
-                known=ZERO if credit is None else ONE,
+                known=ZERO if credit is None or best is None else 1 - (best - credit),
             )
         )
     attested = [s for s in standings if s.result.evidence_kind is EvidenceKind.ATTESTED]
@@ -362,7 +376,7 @@ def _decide(
                 f"{c.title} lies between {shown(c.own.floor)} and {shown(c.own.ceiling)}, around its floor"
             )
             settled_by |= {s.result.check.id: None for s in by_gain if s.result.check.category is c.id}
-        if c.empty:
+        if c.empty and c.weight:
             open_points.append(f"nothing in {c.title} applies here; the policy may drop the category")
     if open_points:
         return Decision.HOLD, open_points, list(settled_by)
@@ -431,6 +445,13 @@ def _service(
 def _own_credit(scope: ServiceScope, result: CheckResult) -> Fraction | None:
     """A check's credit over the service's own subjects; 0 where it could not look; None where it has none of them."""
     kind = result.check.subject_kind
+    if result.evidence_kind is EvidenceKind.ATTESTED:
+        return result.credit if scope.concerned_by(kind) else None
+
+    def owned(subject: Observation | Unseen) -> bool:
+        its = subject.kind or kind
+        return scope.owns(scope_of(subject.subject, its, scope.objects), its)
+
     match result.outcome:
         case NotApplicable():
             return None
@@ -438,24 +459,20 @@ def _own_credit(scope: ServiceScope, result: CheckResult) -> Fraction | None:
             if not unseen:
                 return ZERO if scope.concerned_by(kind) else None
             # It looked at some subjects: those that it names tell whose they are.
-            if any(scope.owns(scope_of(s.subject, s.kind or kind), s.kind or kind) for s in unseen):
+            if any(map(owned, unseen)):
                 return ZERO
-            own = any(scope.owns(scope_of(o.subject, o.kind or kind), o.kind or kind) for o in observations)
-            return ONE if own else None
+            return ONE if any(map(owned, observations)) else None
         case Examined() as examined:
-            kinds = {scope_of(o.subject, o.kind or kind): o.kind or kind for o in examined.observations}
+            kinds = {scope_of(o.subject, o.kind or kind, scope.objects): o.kind or kind for o in examined.observations}
             scopes = {s for s in examined.tally if scope.owns(s, kinds.get(s, kind))}
-            hidden = tuple(
-                u for u in examined.unseen if scope.owns(scope_of(u.subject, u.kind or kind), u.kind or kind)
-            )
-            if not scopes and not hidden:
+            if not scopes:
                 return None
             part = Examined(
-                observations=tuple(o for o in examined.observations if scope_of(o.subject, o.kind or kind) in scopes),
+                observations=tuple(o for o in examined.observations if owned(o)),
                 tally={s: examined.tally[s] for s in scopes},
-                unseen=hidden,
+                unseen=tuple(u for u in examined.unseen if owned(u)),
             )
-            return credit_of(result.check.credit, part)
+            return credit_of(result.check.credit, part)[0]
 
 
 # -- figures ---------------------------------------------------------------------------------------------------

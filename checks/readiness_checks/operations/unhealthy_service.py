@@ -1,4 +1,4 @@
-from readiness import RATIO, Answer, NotApplicable, Observation, check
+from readiness import RATIO, Answer, Observation, check
 from readiness.facts.http import HealthProbes
 
 
@@ -19,8 +19,6 @@ def unhealthy_service(probes: HealthProbes) -> Answer:
     A platform is as ready as its least ready service. The body counts, not only the status code: a 200 that carries
     `"status": "DOWN"` is common. Each endpoint is asked twice, so that one which flaps is told.
     """
-    if not probes.by_service:
-        return NotApplicable("0 services with a health endpoint are declared")
     return [
         Observation(
             subject=name,

@@ -1,6 +1,6 @@
 from math import inf
 
-from readiness import BINARY, Answer, NotApplicable, Observation, Reason, Unseen, check
+from readiness import BINARY, Answer, Observation, Reason, Unseen, check
 from readiness.facts.http import ServiceLatencies
 from readiness.facts.target import Target
 from readiness.model import Scalar
@@ -25,8 +25,6 @@ def slow_service(latencies: ServiceLatencies, target: Target) -> Answer:
     failed one counts as a wait without end. It passes when the upper 95 % confidence bound meets the target, fails when
     the lower one misses it, and stays unknown between, with the number of requests that would settle it.
     """
-    if not latencies.by_service:
-        return NotApplicable("0 services with an address are declared")
     limit = target.profile.targets.service_p95_ms
     answers: list[Observation | Unseen] = []
     for name, waits in latencies.by_service.items():
@@ -53,6 +51,7 @@ def slow_service(latencies: ServiceLatencies, target: Target) -> Answer:
                 detail=f"P95 lies between {q.lower:.0f} and {'infinity' if q.upper == inf else f'{q.upper:.0f}'} ms "
                 f"after {q.samples} requests, around the target of {limit:g} ms",
                 unlock=f"set probing.http_requests to {needed}" if needed else None,
+                evidence=evidence,
             )
         )
     return answers

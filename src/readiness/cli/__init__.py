@@ -90,6 +90,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = app(list(arguments), standalone_mode=False, prog_name="readiness")
         code = result if isinstance(result, int) else 0
+        if code == 130 and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            code = 143  # typer makes 130 of every interruption; which one it was, the spent handler tells
     except typer.Abort as abort:
         code = 143 if isinstance(abort.__cause__, Terminated) else 130
     except Terminated:

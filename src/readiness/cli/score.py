@@ -106,6 +106,10 @@ def exit_code(found: Audit, *, whole: bool, report_only: bool) -> int:
         return 143 if isinstance(found.interrupted, Terminated) else 130
     if not whole:
         return support.CRASHED
+    if found.not_strict:
+        for problem in found.not_strict:
+            support.say(f"readiness: {problem}")
+        return support.CONFIGURATION
     return 0 if report_only else found.card.exit_code
 
 

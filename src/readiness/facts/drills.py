@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from readiness.authoring import Unobservable
+from readiness.model import Reason
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrillRecord:
@@ -27,11 +30,34 @@ class DrillRecord:
     evidence: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DrillRecords:
-    """All that the evidence store holds for this target, newest first."""
+    """What the evidence store holds for this target, newest first.
 
-    records: tuple[DrillRecord, ...]
+    Args:
+        system_identifier: of the audited server; what was proved of another one counts for nothing here. None where it
+            can't be told.
+    """
 
-    def newest(self, kind: str) -> DrillRecord | None:
-        return next((r for r in self.records if r.kind == kind), None)
+    records: tuple[DrillRecord, ...] = ()
+    now: datetime
+    system_identifier: str | None = None
+
+    def proved(self, kind: str, *, unlock: str) -> DrillRecord:
+        """The newest drill of a kind that still counts, passed or failed.
+
+        Raises:
+            Unobservable: there is none: never run (no_attestation), ended (stale), or run against another server.
+        """
+        of_kind = [r for r in self.records if r.kind == kind]
+        if not of_kind:
+            raise Unobservable(Reason.NO_ATTESTATION, f"no {kind} drill was ever recorded", unlock)
+        here = [r for r in of_kind if self.system_identifier in (None, r.system_identifier)]
+        if not here:
+            raise Unobservable(Reason.STALE, f"the {kind} drills on record were run against another server", unlock)
+        newest = here[0]
+        if newest.expires_at <= self.now:
+            raise Unobservable(
+                Reason.STALE, f"the last {kind} drill ({newest.taken_at:%Y-%m-%d}) no longer counts", unlock
+            )
+        return newest

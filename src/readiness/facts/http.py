@@ -15,15 +15,15 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Self
+from functools import partial
+from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from readiness import __version__
-from readiness.facts.target import Target
+from readiness.facts.target import Target, declared
 from readiness.profile import Service
 
 MOST_BYTES = 1_000_000
@@ -72,13 +72,10 @@ class HealthProbes:
 
     @classmethod
     def take(cls, target: Target) -> Self:
+        declared(target.profile, "services")
         asked = {n: s for n, s in target.profile.services.items() if s.url and s.health}
-        if not asked:
-            return cls({})
         seconds = target.profile.probing.http_timeout_seconds
-        with ThreadPoolExecutor(max_workers=min(8, len(asked))) as pool:
-            probes = pool.map(lambda service: probe(service, seconds), asked.values())
-        return cls(dict(zip(asked, probes, strict=True)))
+        return cls(side_by_side({n: partial(probe, s, seconds) for n, s in asked.items()}))
 
 
 def probe(service: Service, seconds: float) -> HealthProbe:
@@ -144,34 +141,70 @@ class ServiceLatencies:
 
     @classmethod
     def take(cls, target: Target) -> Self:
+        declared(target.profile, "services")
         probing = target.profile.probing
         asked = {n: s for n, s in target.profile.services.items() if s.url and (s.latency_path or s.health)}
-        if not asked:
-            return cls({})
-
-        def time_service(service: Service) -> Waits:
-            assert service.url is not None
-            path = service.latency_path or (service.health.path if service.health else "/")
-            return time_requests(
-                service.url.rstrip("/") + path,
-                requests=probing.http_requests,
-                seconds=probing.http_seconds,
-                timeout=probing.http_timeout_seconds,
-                pause=probing.pause_ms / 1000,
+        return cls(
+            side_by_side(
+                {
+                    name: partial(
+                        time_requests,
+                        _timed_url(service),
+                        requests=probing.http_requests,
+                        seconds=probing.http_seconds,
+                        timeout=probing.http_timeout_seconds,
+                        pause=probing.pause_ms / 1000,
+                    )
+                    for name, service in asked.items()
+                }
             )
+        )
 
-        with ThreadPoolExecutor(max_workers=min(8, len(asked))) as pool:
-            waits = pool.map(time_service, asked.values())
-        return cls(dict(zip(asked, waits, strict=True)))
+
+def _timed_url(service: Service) -> str:
+    assert service.url is not None
+    path = service.latency_path or (service.health.path if service.health else "/")
+    return service.url.rstrip("/") + path
+
+
+T = TypeVar("T")
+
+
+def side_by_side(work: Mapping[str, Callable[[], T]]) -> dict[str, T]:
+    """Do independent pieces of work at once. Threads that an interruption leaves behind end with the process.
+
+    Raises:
+        Exception: what the first piece that failed raised.
+    """
+    done: dict[str, T | Exception] = {}
+
+    def run(name: str, piece: Callable[[], T]) -> None:
+        try:
+            done[name] = piece()
+        except Exception as error:  # noqa: BLE001  raised again by who waits
+            done[name] = error
+
+    threads = [threading.Thread(target=run, args=item, daemon=True) for item in work.items()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found: dict[str, T] = {}
+    for name in work:
+        result = done[name]
+        if isinstance(result, Exception):
+            raise result
+        found[name] = result
+    return found
 
 
 def time_requests(url: str, *, requests: int, seconds: float, timeout: float, pause: float) -> Waits:
-    """Ask until the number or the time is reached; the first, cold, request is not counted."""
+    """Ask until the number or the time is reached, once at least; the first, cold, request is not counted."""
     ends = time.monotonic() + seconds
     get(url, timeout)
     waits: list[float] = []
     failures: dict[str, int] = {}
-    while len(waits) < requests and time.monotonic() < ends:
+    while not waits or (len(waits) < requests and time.monotonic() < ends):
         reply = get(url, timeout)
         failure = reply.error or (f"HTTP {reply.status}" if reply.status is None or reply.status >= 400 else None)
         if failure:
@@ -186,26 +219,15 @@ def get(url: str, seconds: float) -> Reply:
     started = time.perf_counter()
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
-    connection: http.client.HTTPConnection | None = None
-    expired = threading.Event()
-
-    def expire() -> None:
-        expired.set()
-        sock = connection.sock if connection else None
-        if sock is not None:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)  # wakes the reader, whatever it waits for
-
-    timer = threading.Timer(seconds, expire)
-    timer.daemon = True
+    exchange = _Exchange(seconds)
+    connection = http.client.HTTPConnection(host, parts.port or (443 if secure else 80))
     try:
-        refuse_unsafe(host)
-        connection = (
-            http.client.HTTPSConnection(host, parts.port, timeout=seconds, context=ssl.create_default_context())
-            if secure
-            else http.client.HTTPConnection(host, parts.port, timeout=seconds)
-        )
-        timer.start()
+        sock = socket.create_connection(resolve(host, connection.port, seconds), timeout=seconds)
+        exchange.watch(sock)
+        if secure:
+            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+            exchange.watch(sock)
+        connection.sock = sock
         connection.request(
             "GET",
             (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
@@ -213,17 +235,43 @@ def get(url: str, seconds: float) -> Reply:
         )
         answer = connection.getresponse()
         body = answer.read(MOST_BYTES + 1)
-        if expired.is_set():
-            return _failed("no whole answer in time")
-        if len(body) > MOST_BYTES:
-            return _failed(f"the body is larger than {MOST_BYTES:,} bytes")
-        return Reply(status=answer.status, body=body, milliseconds=(time.perf_counter() - started) * 1000)
     except Exception as error:  # noqa: BLE001  every way to fail is a class of failure
-        return _failed("no whole answer in time" if expired.is_set() else failure_class(error))
+        return _failed("no whole answer in time" if exchange.over else failure_class(error))
     finally:
-        timer.cancel()
-        if connection is not None:
-            connection.close()
+        over = exchange.end()
+        connection.close()
+    if over:
+        return _failed("no whole answer in time")
+    if len(body) > MOST_BYTES:
+        return _failed(f"the body is larger than {MOST_BYTES:,} bytes")
+    return Reply(status=answer.status, body=body, milliseconds=(time.perf_counter() - started) * 1000)
+
+
+class _Exchange:
+    """A deadline for a whole exchange: when it passes, the socket is shut, which wakes whoever waits on it."""
+
+    def __init__(self, seconds: float) -> None:
+        self.over = False
+        self._sock: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._expire)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def watch(self, sock: socket.socket) -> None:
+        self._sock = sock
+        if self.over:
+            self._expire()
+
+    def end(self) -> bool:
+        """Whether the deadline passed."""
+        self._timer.cancel()
+        return self.over
+
+    def _expire(self) -> None:
+        self.over = True
+        if self._sock is not None:
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
 
 
 def _failed(error: str) -> Reply:
@@ -246,13 +294,31 @@ def failure_class(error: Exception) -> str:
     return next((said for kind, said in classes if isinstance(error, kind)), "the request failed")
 
 
-def refuse_unsafe(host: str) -> None:
-    """Never ask a link-local address: cloud metadata lives there.
+def resolve(host: str, port: int, seconds: float) -> tuple[str, int]:
+    """The address to connect to; resolved once, so that what was looked at is what is asked.
 
     Raises:
-        PermissionError: the host is, or resolves to, one.
+        PermissionError: it is link-local, where clouds keep their metadata.
+        TimeoutError: the resolver gave no answer in time.
+        OSError: there is no such host.
     """
-    for *_, address in socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP):
-        ip: Any = ipaddress.ip_address(str(address[0]).partition("%")[0])
+    found: list[Any] = []
+
+    def look_up() -> None:
+        try:
+            found.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            found.append(error)
+
+    resolver = threading.Thread(target=look_up, daemon=True)  # getaddrinfo() knows no deadline of its own
+    resolver.start()
+    resolver.join(seconds)
+    if not found:
+        raise TimeoutError
+    if isinstance(found[0], OSError):
+        raise found[0]
+    for *_, address in found:
+        ip = ipaddress.ip_address(str(address[0]).partition("%")[0])
         if ip.is_link_local or ip.is_unspecified or str(ip) == "fd00:ec2::254":
             raise PermissionError("link-local address")
+    return str(found[0][4][0]), int(found[0][4][1])

@@ -174,39 +174,28 @@ class Postgres:
         marker: str,
         settings: Mapping[str, str] | None = None,
         seconds: float | None = None,
-        one_statement: bool = False,
     ) -> list[Row]:
         """Ask one question in a read-only transaction of its own.
 
         Args:
-            statement: SQL with `$1`, `$2`... for the parameters; `%` means itself.
+            statement: one SQL statement, `$1`, `$2`... for the parameters; `%` means itself.
             marker: who asks; stands in a comment before the statement.
             settings: transaction-local settings beside the guards.
             seconds: the server's limit for this statement, where it differs from the session's.
-            one_statement: refuse more than one (the extended protocol does), for SQL that is not ours.
 
         Raises:
             Unobservable: with the reason, and the GRANT that would help where that is known.
         """
-        for attempt in (1, 2):
-            try:
-                return self._ask(statement, parameters, marker, settings or {}, seconds, one_statement=one_statement)
-            except (errors.SerializationFailure, errors.DeadlockDetected) as error:
-                # A recovery conflict on a standby, or a deadlock's victim: once more, and then it is an answer.
-                if attempt == 2:
-                    raise classify(error) from error
-            except psycopg.Error as error:
-                if not _connection_lost(error):
-                    raise classify(error, role=self._parameters.get("user")) from error
-                self._losses += 1
-                if self._losses > 1:
-                    self._refusal = Unobservable(
-                        Reason.UNREACHABLE, "the session was lost twice; the network, or somebody, is ending it"
-                    )
-                    raise self._refusal from error
-                if isinstance(error, DeadlineExceededError):
-                    raise classify(error) from error
-        raise AssertionError("two attempts end in a result or an exception")
+        try:
+            return self._ask(statement, parameters, marker, settings or {}, seconds)
+        except (errors.SerializationFailure, errors.DeadlockDetected):
+            pass  # a recovery conflict on a standby, or a deadlock's victim: once more, and then it is an answer
+        except psycopg.Error as error:
+            raise self._answer(error) from error
+        try:
+            return self._ask(statement, parameters, marker, settings or {}, seconds)
+        except psycopg.Error as error:
+            raise self._answer(error) from error
 
     def timed(
         self,
@@ -220,20 +209,34 @@ class Postgres:
         """Milliseconds from sending a statement to having all its rows; infinity where it failed or ran out of time.
 
         Raises:
-            Unobservable: it can't run at all (no permission, no such table, a syntax error).
+            Unobservable: it can't run at all (no permission, no such table, a syntax error), or the session is gone.
         """
         connection = self._open()
-        self._begin(connection, seconds, settings)
         try:
+            self._begin(connection, seconds, settings)
             started = time.perf_counter()
-            self._execute(connection, statement, parameters, marker, one_statement=True)
+            self._execute(connection, statement, parameters, marker)
             return (time.perf_counter() - started) * 1000
-        except (errors.QueryCanceled, errors.LockNotAvailable, DeadlineExceededError):
+        except (errors.QueryCanceled, errors.LockNotAvailable):
             return math.inf
         except psycopg.Error as error:
-            raise classify(error, role=self._parameters.get("user")) from error
+            raise self._answer(error) from error
         finally:
             self._end(connection)
+
+    def _answer(self, error: psycopg.Error) -> Unobservable:
+        """What a failure means for who asked. A lost session is opened anew for the next question, once in a run.
+
+        The statement that lost it is not sent again: it may be what ends the server.
+        """
+        if not _connection_lost(error):
+            return classify(error, role=self._parameters.get("user"))
+        self._losses += 1
+        if self._losses > 1:
+            self._refusal = Unobservable(Reason.UNREACHABLE, "the session was lost twice; something keeps ending it")
+        if isinstance(error, DeadlineExceededError):
+            return classify(error)
+        return Unobservable(Reason.UNREACHABLE, "the session was lost; the network, or somebody, ended it")
 
     @property
     def address(self) -> Address:
@@ -245,9 +248,14 @@ class Postgres:
         return Address(p.get("host") or "local socket", p.get("port") or "5432", p.get("dbname", ""), p.get("user", ""))
 
     @property
-    def dsn_parameters(self) -> Mapping[str, str]:
-        """The connection's parameters with their secrets, for facts that open connections of their own."""
-        return self._parameters
+    def whereabouts(self) -> Mapping[str, str]:
+        """host, hostaddr, port and dbname of the connection that stands, whatever service file or list it came from."""
+        info = self._open().info
+        found = {"host": info.host, "hostaddr": info.hostaddr, "port": str(info.port), "dbname": info.dbname}
+        return {key: value for key, value in found.items() if value}
+
+    def __reduce__(self) -> str:
+        raise TypeError("a session goes to no other process")
 
     @property
     def encrypted(self) -> bool:
@@ -317,6 +325,9 @@ class Postgres:
         """The guards that this server takes: an old version or another platform lacks some."""
         version = connection.info.server_version
         guards = [(name, value) for name, value, since in _GUARDS if version >= since]
+        if connection.info.parameter_status("server_encoding") == "SQL_ASCII":
+            # Bytes of no known encoding: the server must not try to make UTF-8 of them; our loaders show them escaped.
+            guards.append(("client_encoding", "SQL_ASCII"))
         guards += self._extra_guards.items()
         for tried in (guards, *([g] for g in guards)):
             try:
@@ -343,14 +354,12 @@ class Postgres:
         marker: str,
         settings: Mapping[str, str],
         seconds: float | None,
-        *,
-        one_statement: bool,
     ) -> list[Row]:
         connection = self._open()
         started = time.perf_counter()
         try:
             self._begin(connection, seconds or self._statement_seconds, settings)
-            found = self._execute(connection, statement, parameters, marker, one_statement=one_statement)
+            found = self._execute(connection, statement, parameters, marker)
             return [{name: _plain(value) for name, value in row.items()} for row in found]
         finally:
             self.longest_seconds = max(self.longest_seconds, time.perf_counter() - started)
@@ -366,18 +375,21 @@ class Postgres:
         connection.deadline = time.monotonic() + seconds + GRACE_SECONDS
         connection.execute(opening)
 
-    def _execute(
-        self, connection: _Connection, statement: str, parameters: Sequence[Any], marker: str, *, one_statement: bool
-    ) -> list[Row]:
+    def _execute(self, connection: _Connection, statement: str, parameters: Sequence[Any], marker: str) -> list[Row]:
         self.statements += 1
         text = f"/* readiness:{_MARKER_UNSAFE.sub('-', marker)} */ {statement}".encode()
         with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
-            if one_statement and not parameters:
-                with connection.pipeline():  # the extended protocol takes one statement, never two
-                    cursor.execute(text)
+            if parameters:
+                cursor.execute(text, parameters)
             else:
-                cursor.execute(text, parameters or None)
-            return cursor.fetchall() if cursor.description else []
+                with connection.pipeline():  # the extended protocol takes one statement, never `commit; insert ...`
+                    cursor.execute(text)
+            if not cursor.description:
+                return []
+            names = [column.name for column in cursor.description]
+            if len(set(names)) < len(names):
+                raise ValueError(f"two columns are named {next(n for n in names if names.count(n) > 1)!r}")
+            return cursor.fetchall()
 
     def _end(self, connection: _Connection) -> None:
         if connection.closed:
@@ -407,9 +419,12 @@ def parse_dsn(dsn: str) -> dict[str, str]:
         raise ValueError(
             f"the connection string can't be parsed; expected {form} (in a URI, percent-encode @ : / % in the password)"
         ) from None
-    if "@" in str(parsed.get("host", "")):
-        # libpq takes everything behind the first @ for the host, so its errors would show half a password.
-        raise ValueError("the connection string has an @ too many; percent-encode @ in the password as %40")
+    odd_port = not re.fullmatch(r"[0-9,]*", str(parsed.get("port") or ""))
+    if odd_port or ("://" in dsn and any("@" in str(parsed.get(key) or "") for key in ("host", "dbname"))):
+        # libpq took a part of the password for the host, the port or the database; its errors would show that part.
+        raise ValueError(
+            "the connection string falls apart; percent-encode @ : / ? # in the password (%40 %3A %2F %3F %23)"
+        )
     parameters = {key: str(value) for key, value in parsed.items() if value is not None}
     parameters.setdefault("connect_timeout", str(CONNECT_SECONDS))
     return parameters | {"application_name": APPLICATION_NAME, "client_encoding": "utf8"}
@@ -417,6 +432,8 @@ def parse_dsn(dsn: str) -> dict[str, str]:
 
 def _plain(value: Any) -> Any:
     """Numbers as Python's own; what is no number is None, so that it can't pass for one."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
     if isinstance(value, Decimal):
         if not value.is_finite():
             return None

@@ -165,7 +165,19 @@ class Server:
                     f"grant {need} to {quote_ident(self.role)};",
                 )
         else:
-            raise ValueError(f"{need!r} is no need that a check can have")
+            check_need(need)
+
+
+def check_need(need: str) -> None:
+    """See that a need is one of the known forms.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not re.fullmatch(r"primary|extension \S+|postgres \d+|select .+|pg_\w+", need):
+        raise ValueError(
+            f"{need!r} is no need that a check can have (pg_monitor, extension NAME, primary, postgres 14)"
+        )
 
 
 _PRELOADED = frozenset({"pg_stat_statements", "pgaudit", "pg_cron", "timescaledb", "citus"})

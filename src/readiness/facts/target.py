@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit, urlunsplit
 
+from readiness.authoring import Unobservable
+from readiness.model import Reason
 from readiness.profile import Profile, Service
 
 
@@ -19,6 +22,7 @@ class Target:
         environment: what libpq reads beside the DSN.
         ignored_schemas: by policy; for every check.
         trust_profile_sql: whether the profile's own SQL may run (never as superuser unless told).
+        owned_tables: always quoted; tables that a service owns alone, beside the schemas that are its own.
     """
 
     profile: Profile
@@ -26,7 +30,11 @@ class Target:
     now: datetime
     environment: Mapping[str, str] = field(default_factory=dict)
     ignored_schemas: tuple[str, ...] = ()
-    trust_profile_sql: bool = True
+    trust_profile_sql: bool = False
+    owned_tables: frozenset[str] = frozenset()
+
+    def __reduce__(self) -> str:
+        raise TypeError("a target holds secrets; it goes to no other process")
 
     def path(self, relative: str) -> Path:
         return self.folder / relative
@@ -34,10 +42,39 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The declared services, without their secrets."""
+    """The declared services, without their secrets.
+
+    Raises, when taken:
+        Unobservable: the profile doesn't say which services there are.
+    """
 
     by_name: Mapping[str, Service]
 
     @classmethod
     def take(cls, target: Target) -> Self:
-        return cls({name: s.model_copy(update={"dsn": None}) for name, s in target.profile.services.items()})
+        declared(target.profile, "services")
+        return cls({name: without_secrets(s) for name, s in target.profile.services.items()})
+
+
+def without_secrets(service: Service) -> Service:
+    url = service.url
+    if url and "@" in (parts := urlsplit(url)).netloc:
+        url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return service.model_copy(update={"dsn": None, "url": url})
+
+
+def declared(profile: Profile, section: str, *, empty: str = "{}") -> None:
+    """See that the profile says something of a section, be it that there is nothing.
+
+    What isn't declared can't be looked at: it is unknown, never "not applicable", else a shorter profile would score
+    higher.
+
+    Raises:
+        Unobservable: it says nothing.
+    """
+    if section not in profile.model_fields_set:
+        raise Unobservable(
+            Reason.NOT_CONFIGURED,
+            f"the profile doesn't say which {section.replace('_', ' ')} there are",
+            f"declare `{section}:` in the profile (`{section}: {empty}` where there are none)",
+        )

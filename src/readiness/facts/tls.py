@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,24 +52,25 @@ class PlaintextAttempts:
             )
         roles = dict.fromkeys([server.role, *(s.role for s in target.profile.services.values() if s.role)])
         with tempfile.NamedTemporaryFile(prefix="readiness-empty-") as empty:
-            attempts = tuple(_attempt(postgres.dsn_parameters, str(role), empty.name, address) for role in roles)
+            attempts = tuple(_attempt(postgres.whereabouts, str(role), empty.name, address) for role in roles)
         return cls(address=str(address), attempts=attempts)
 
 
-def _attempt(parameters: Mapping[str, str], role: str, empty_passfile: str, address: Address) -> Attempt:
+def _attempt(whereabouts: Mapping[str, str], role: str, empty_passfile: str, address: Address) -> Attempt:
     # No password goes with this: asking for one is proof enough that the server would have gone on in the clear, and
-    # ours must not travel there. An empty passfile keeps libpq from finding one by itself.
-    kept = {k: v for k, v in parameters.items() if k in ("host", "hostaddr", "port", "dbname")}
-    tried = kept | {
+    # ours must not travel there. What is given, be it empty, goes before the environment and the service file; an empty
+    # passfile keeps libpq from finding a password by itself.
+    tried = {
+        **whereabouts,
         "user": role,
         "password": "",
         "passfile": empty_passfile,
+        "require_auth": "",
         "sslmode": "disable",
         "gssencmode": "disable",
         "connect_timeout": str(CONNECT_SECONDS),
         "application_name": APPLICATION_NAME,
     }
-    hidden = {name: os.environ.pop(name) for name in ("PGPASSWORD", "PGSERVICE", "PGREQUIREAUTH") if name in os.environ}
     try:
         psycopg.connect(conninfo.make_conninfo("", **tried)).close()
     except psycopg.OperationalError as error:
@@ -89,6 +89,4 @@ def _attempt(parameters: Mapping[str, str], role: str, empty_passfile: str, addr
             return Attempt(role=quote_ident(role), admitted=True, reply="went on to authenticate, in the clear")
         refusal = classify_connect(error, address)
         raise Unobservable(Reason.UNREACHABLE, f"no answer to a plaintext session: {refusal.detail}") from error
-    finally:
-        os.environ.update(hidden)
     return Attempt(role=quote_ident(role), admitted=True, reply="let in without TLS and without a password")
