@@ -90,6 +90,7 @@ class Database:
         self.cluster = cluster
         self.name = name
         self.bare_role = f"{name}_bare"
+        self.made_roles: list[str] = [self.bare_role]
 
     def dsn(self, **parameters: str | int) -> str:
         return self.cluster.dsn(self.name, **parameters)
@@ -150,7 +151,8 @@ def make_database() -> Iterator[Callable[[Cluster], Database]]:
     for database in made:
         with database.cluster.connect() as admin:
             admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database.name)))
-            admin.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(database.bare_role)))
+            for role in database.made_roles:
+                admin.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
 
 
 @pytest.fixture

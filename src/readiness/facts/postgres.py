@@ -191,11 +191,11 @@ class Postgres:
         except (errors.SerializationFailure, errors.DeadlockDetected):
             pass  # a recovery conflict on a standby, or a deadlock's victim: once more, and then it is an answer
         except psycopg.Error as error:
-            raise self._answer(error) from error
+            raise self._answer(error, statement) from error
         try:
             return self._ask(statement, parameters, marker, settings or {}, seconds)
         except psycopg.Error as error:
-            raise self._answer(error) from error
+            raise self._answer(error, statement) from error
 
     def timed(
         self,
@@ -220,23 +220,36 @@ class Postgres:
         except (errors.QueryCanceled, errors.LockNotAvailable):
             return math.inf
         except psycopg.Error as error:
-            raise self._answer(error) from error
+            self._end(connection)
+            raise self._answer(error, statement) from error
         finally:
             self._end(connection)
 
-    def _answer(self, error: psycopg.Error) -> Unobservable:
+    def _answer(self, error: psycopg.Error, statement: str) -> Unobservable:
         """What a failure means for who asked. A lost session is opened anew for the next question, once in a run.
 
         The statement that lost it is not sent again: it may be what ends the server.
         """
         if not _connection_lost(error):
-            return classify(error, role=self._parameters.get("user"))
+            return classify(error, unlock=self._grants(error, statement))
         self._losses += 1
         if self._losses > 1:
             self._refusal = Unobservable(Reason.UNREACHABLE, "the session was lost twice; something keeps ending it")
         if isinstance(error, DeadlineExceededError):
             return classify(error)
         return Unobservable(Reason.UNREACHABLE, "the session was lost; the network, or somebody, ended it")
+
+    def _grants(self, error: psycopg.Error, statement: str) -> str | None:
+        """The statements that would permit what was denied. The server names it without its schema: we look it up."""
+        denied = _DENIED.fullmatch(error.diag.message_primary or "") if error.sqlstate == "42501" else None
+        if denied is None:
+            return None
+        try:
+            (row,) = self._ask(_PERMITTING, (*denied.groups(), statement), "grants", {}, None)
+        except psycopg.Error:
+            return None
+        grants: str | None = row["grants"]
+        return grants
 
     @property
     def address(self) -> Address:
@@ -305,7 +318,7 @@ class Postgres:
             except psycopg.Error as error:
                 refusal = classify_connect(error, self.address)
                 text = str(error)
-                starting = "starting up" in text or "shutting down" in text or "recovery" in text
+                starting = any(words in text for words in _COMES_UP)
                 if starting and time.monotonic() - started < STARTING_UP_SECONDS:
                     time.sleep(0.5)
                     continue
@@ -316,6 +329,8 @@ class Postgres:
                     time.sleep(0.2 + random.random() * 0.3)  # noqa: S311  jitter
                     continue
                 raise refusal from error
+            except UnicodeEncodeError as error:  # a label of a host name that is empty or too long
+                raise Unobservable(Reason.UNREACHABLE, f"{self.address}: the host name can't be resolved") from error
             except UnicodeError as error:
                 raise Unobservable(Reason.UNREACHABLE, f"{self.address}: its reply can't be read as text") from error
             _prepare(connection)
@@ -371,13 +386,15 @@ class Postgres:
             sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
             for name, value in everything
         )
-        opening = sql.SQL("begin transaction isolation level read committed read only; select {}").format(calls)
+        opening = sql.SQL(
+            "begin /* readiness */ transaction isolation level read committed read only; select /* readiness */ {}"
+        ).format(calls)
         connection.deadline = time.monotonic() + seconds + GRACE_SECONDS
         connection.execute(opening)
 
     def _execute(self, connection: _Connection, statement: str, parameters: Sequence[Any], marker: str) -> list[Row]:
         self.statements += 1
-        text = f"/* readiness:{_MARKER_UNSAFE.sub('-', marker)} */ {statement}".encode()
+        text = marked(statement, marker).encode()
         with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
             if parameters:
                 cursor.execute(text, parameters)
@@ -396,7 +413,7 @@ class Postgres:
             return
         try:
             connection.deadline = time.monotonic() + GRACE_SECONDS
-            connection.execute("rollback")
+            connection.execute("rollback /* readiness */")
         except psycopg.Error:
             connection.close()
         finally:
@@ -404,6 +421,15 @@ class Postgres:
 
 
 _MARKER_UNSAFE = re.compile(r"[^\w:./@ -]")
+_FIRST_WORD = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*\w+", re.DOTALL)
+
+
+def marked(statement: str, marker: str) -> str:
+    """The statement with a comment that says whose it is, behind its first word: pg_stat_statements cuts one before it."""
+    comment = f" /* readiness:{_MARKER_UNSAFE.sub('-', marker)} */"
+    first = _FIRST_WORD.match(statement)
+    at = first.end() if first else 0
+    return f"{statement[:at]}{comment}{statement[at:]}"
 
 
 def parse_dsn(dsn: str) -> dict[str, str]:
@@ -449,29 +475,54 @@ def _connection_lost(error: psycopg.Error) -> bool:
     return lost or state.startswith("08") or state in ("57P01", "57P02", "57P03", "25P03")
 
 
-_DENIED = re.compile(r"permission denied for ((?:materialized )?\w+) (.+)")
+_DENIED = re.compile(r"permission denied for ((?:materialized |foreign )?\w+) (.+)", re.DOTALL)
 
-_GRANTS = {
-    "table": "grant select on {} to {};",
-    "relation": "grant select on {} to {};",
-    "view": "grant select on {} to {};",
-    "materialized view": "grant select on {} to {};",
-    "sequence": "grant select on sequence {} to {};",
-    "schema": "grant usage on schema {} to {};",
-    "function": "grant execute on function {} to {};",
-    "database": "grant connect on database {} to {};",
-}
+# Of several things of one name, those that the statement names.
+_PERMITTING = """
+with denied as (
+    select
+        pg_catalog.format('%I.%I', ns.nspname, c.relname) as name,
+        case when c.relkind = 'S' then 'select on sequence ' else 'select on ' end as permission,
+        '' as arguments
+    from pg_catalog.pg_class as c
+    inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+    where
+        $1 in ('table', 'relation', 'view', 'materialized view', 'foreign table', 'sequence')
+        and c.relname = $2
+        and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+        and not pg_catalog.has_table_privilege(c.oid, 'select')
+    union all
+    select
+        pg_catalog.format('%I.%I', ns.nspname, f.proname),
+        'execute on function ',
+        '(' || pg_catalog.pg_get_function_identity_arguments(f.oid) || ')'
+    from pg_catalog.pg_proc as f
+    inner join pg_catalog.pg_namespace as ns on f.pronamespace = ns.oid
+    where $1 = 'function' and f.proname = $2 and not pg_catalog.has_function_privilege(f.oid, 'execute')
+    union all
+    select pg_catalog.quote_ident(ns.nspname), 'usage on schema ', ''
+    from pg_catalog.pg_namespace as ns
+    where $1 = 'schema' and ns.nspname = $2
+),
+written as (
+    select
+        pg_catalog.strpos($3, d.name) > 0 as named,
+        pg_catalog.format('grant %s%s%s to %I;', d.permission, d.name, d.arguments, current_user) as line
+    from denied as d
+)
+select coalesce(
+    pg_catalog.string_agg(w.line, ' ' order by w.line) filter (where w.named),
+    pg_catalog.string_agg(w.line, ' ' order by w.line)
+) as grants
+from written as w
+"""
 
 
-def classify(error: psycopg.Error, *, role: str | None = None) -> Unobservable:
+def classify(error: psycopg.Error, *, unlock: str | None = None) -> Unobservable:
     """What a failed statement means for the check that asked it."""
     state, message = error.sqlstate or "", (error.diag.message_primary or str(error)).strip()
-    unlock: str | None = None
     match state:
         case "42501":
-            if found := _DENIED.match(message):
-                grant = _GRANTS.get(found.group(1))
-                unlock = grant.format(found.group(2), role or "the auditor's role") if grant else None
             if "row-level security" in message:
                 unlock = "give the query a service with a dsn of its own, or audit as a role with BYPASSRLS"
             return Unobservable(Reason.NO_PERMISSION, message, unlock)
@@ -506,6 +557,8 @@ def classify_connect(error: psycopg.Error, address: Address) -> Unobservable:
         unlock = f"add a hostssl line for {address.user or 'the role'} and {address.database or 'the database'} to pg_hba.conf"
     return Unobservable(Reason.UNREACHABLE, f"{address}: {said}", unlock)
 
+
+_COMES_UP = ("starting up", "shutting down", "recovery", "not yet accepting connections")
 
 _CONNECT_FAILURES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("Connection refused",), "connection refused; is the server running and listening there?"),

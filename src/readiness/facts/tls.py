@@ -83,7 +83,12 @@ def _attempt(whereabouts: Mapping[str, str], role: str, empty_passfile: str, add
             return Attempt(role=quote_ident(role), admitted=True, reply="asked for a password, in the clear")
         if "requires TLS" in said or "SSL required" in said or "SSL/TLS required" in said or "insecure" in said.lower():
             return Attempt(role=quote_ident(role), admitted=False, reply="refused: TLS is required")
-        refused_by_method = ("authentication failed", "does not exist", "certificate")
+        refused_by_method = (
+            "authentication method requirement",
+            "authentication failed",
+            "does not exist",
+            "certificate",
+        )
         if any(words in said for words in refused_by_method):
             # The rule let the plaintext session as far as authentication.
             return Attempt(role=quote_ident(role), admitted=True, reply="went on to authenticate, in the clear")

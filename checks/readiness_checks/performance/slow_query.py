@@ -1,0 +1,54 @@
+from math import inf
+
+from readiness import BINARY, Answer, Observation, Reason, Unseen, check
+from readiness.facts.latency import QueryLatencies, Timed
+from readiness.model import Scalar
+from readiness.quantiles import quantile, samples_needed
+
+
+@check(
+    subject="query",
+    universe="critical queries",
+    priority="P0",
+    effort="M",
+    credit=BINARY,
+    needs=["select application tables"],
+    mend="""
+    Look at the query's plan (`explain (analyze, buffers)`) with the values that are slow: a sequential scan over a large
+    table, a sort that spills, an estimate that is far off. Then an index, fresh statistics, or another form of the query.
+    """,
+    links=("https://www.postgresql.org/docs/current/using-explain.html",),
+)
+def slow_query(latencies: QueryLatencies) -> Answer:
+    """Of the critical queries, nineteen calls in twenty come back within the target.
+
+    Asked live, with real values in turn, and timed from sending to the last row. A call that ran out of time is a wait
+    without end. It passes when the upper 95 % confidence bound of the 95th percentile meets the target, fails when the
+    lower one misses it, and is unknown between, with the number of samples that would settle it.
+    """
+    return [*(_judge(timed) for timed in latencies.by_name.values()), *latencies.unseen]
+
+
+def _judge(timed: Timed) -> Observation | Unseen:
+    q = quantile(timed.milliseconds)
+    evidence: dict[str, Scalar] = {
+        "figure": "query_p95",
+        "unit": "ms",
+        "value": q.point,
+        "lower": q.lower,
+        "upper": q.upper,
+        "samples": q.samples,
+        "target": timed.target_ms,
+        "source": f"{q.samples} timed calls from the auditor, nearest rank, 95 % confidence on each side",
+    }
+    if q.upper <= timed.target_ms or q.lower > timed.target_ms:
+        return Observation(subject=timed.name, ok=q.upper <= timed.target_ms, evidence=evidence)
+    needed = samples_needed(timed.milliseconds, timed.target_ms)
+    upper = "infinity" if q.upper == inf else f"{q.upper:.1f}"
+    return Unseen(
+        subject=timed.name,
+        reason=Reason.INSUFFICIENT_SAMPLES,
+        detail=f"P95 lies between {q.lower:.1f} and {upper} ms after {q.samples} samples, around {timed.target_ms:g} ms",
+        unlock=f"set probing.query_samples to {needed}" if needed else None,
+        evidence=evidence,
+    )

@@ -1,0 +1,214 @@
+"""What the profile declares of the schema, beside what the database has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from readiness.authoring import Unobservable
+from readiness.facts.postgres import Postgres
+from readiness.facts.target import Target, declared
+from readiness.model import Reason, quote_ident
+from readiness.profile import Column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveColumn:
+    type: str
+    """As format_type() writes it."""
+    nullable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveTable:
+    """A table as it is.
+
+    Args:
+        triggers: name -> the events that it fires on (insert, update, delete, truncate), of enabled ones.
+        policies: the commands that row security policies cover (`*`, r, a, w, d).
+    """
+
+    schema: str
+    name: str
+    quoted: str
+    columns: Mapping[str, LiveColumn]
+    row_security: bool
+    forced: bool
+    policies: frozenset[str]
+    triggers: Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """The tables that the profile names anywhere, as far as they exist, and where else a table of that name lies.
+
+    Args:
+        by_name: (schema, table) -> the table.
+        elsewhere: table name -> quoted tables of that name in other schemas.
+    """
+
+    by_name: Mapping[tuple[str, str], LiveTable]
+    elsewhere: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def take(cls, postgres: Postgres, target: Target) -> Self:
+        profile = target.profile
+        named = {(schema, table) for schema, s in profile.schemas.items() for table in s.tables}
+        named |= {split_name(name) for name in (*profile.row_security.tables, *profile.audit.tables)}
+        names = sorted({table for _, table in named})
+        rows = postgres.rows(_TABLES, (names,), marker="tables") if names else []
+        live = {(row["schema"], row["name"]): _table(row) for row in rows}
+        elsewhere: dict[str, list[str]] = {}
+        for (schema, name), table in live.items():
+            if (schema, name) not in named:
+                elsewhere.setdefault(name, []).append(table.quoted)
+        return cls(
+            by_name={key: table for key, table in live.items() if key in named},
+            elsewhere={name: tuple(sorted(found)) for name, found in elsewhere.items()},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CanonicalSchema:
+    """The declared tables: (schema, table) -> its declared columns (None: any type, any nullability)."""
+
+    tables: Mapping[tuple[str, str], Mapping[str, Column]]
+
+    @classmethod
+    def take(cls, target: Target) -> Self:
+        declared(target.profile, "schemas")
+        found: dict[tuple[str, str], dict[str, Column]] = {}
+        for schema, s in target.profile.schemas.items():
+            for name, table in s.tables.items():
+                columns = table.columns if table else {}
+                found[schema, name] = {n: Column(type=c) if isinstance(c, str) else c for n, c in columns.items()}
+        return cls(found)
+
+
+@dataclass(frozen=True, slots=True)
+class TenantTables:
+    """Tables whose rows belong to tenants, as (schema, table)."""
+
+    names: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def take(cls, target: Target) -> Self:
+        declared(target.profile, "row_security", empty="{tables: []}")
+        return cls(tuple(map(split_name, target.profile.row_security.tables)))
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedTables:
+    """Tables whose changes must leave a trail, as (schema, table)."""
+
+    names: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def take(cls, target: Target) -> Self:
+        declared(target.profile, "audit", empty="{tables: []}")
+        return cls(tuple(map(split_name, target.profile.audit.tables)))
+
+
+def split_name(qualified: str) -> tuple[str, str]:
+    """A profile's `schema.table`, each part quoted where it needs it, as two plain names.
+
+    Raises:
+        Unobservable: it is none.
+    """
+    parts: list[str] = []
+    rest = qualified
+    while rest:
+        if rest.startswith('"'):
+            end = 1
+            while (end := rest.index('"', end)) and rest[end + 1 : end + 2] == '"':
+                end += 2
+            parts.append(rest[1:end].replace('""', '"'))
+            rest = rest[end + 1 :].removeprefix(".")
+        else:
+            part, _, rest = rest.partition(".")
+            parts.append(part)
+    if len(parts) != 2:
+        raise Unobservable(Reason.NOT_CONFIGURED, f"{qualified!r} names no table; write schema.table")
+    return parts[0], parts[1]
+
+
+def shown(schema: str, table: str) -> str:
+    return f"{quote_ident(schema)}.{quote_ident(table)}"
+
+
+def _table(row: Mapping[str, Any]) -> LiveTable:
+    columns = zip(row["columns"], row["types"], row["nullables"], strict=True)
+    triggers = zip(row["triggers"], row["trigger_types"], strict=True)
+    return LiveTable(
+        schema=row["schema"],
+        name=row["name"],
+        quoted=row["quoted"],
+        columns={name: LiveColumn(type=kind, nullable=nullable) for name, kind, nullable in columns},
+        row_security=row["row_security"],
+        forced=row["forced"],
+        policies=frozenset(row["policies"]),
+        triggers={name: _events(kind) for name, kind in triggers},
+    )
+
+
+def _events(tgtype: int) -> frozenset[str]:
+    """The bits of pg_trigger.tgtype (src/include/catalog/pg_trigger.h)."""
+    bits = {"insert": 4, "delete": 8, "update": 16, "truncate": 32}
+    return frozenset(name for name, bit in bits.items() if tgtype & bit)
+
+
+_TABLES = """
+select
+    ns.nspname::text as schema,
+    c.relname::text as name,
+    pg_catalog.format('%I.%I', ns.nspname, c.relname) as quoted,
+    c.relrowsecurity as row_security,
+    c.relforcerowsecurity as forced,
+    array(
+        select a.attname::text
+        from pg_catalog.pg_attribute as a
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        order by a.attnum
+    ) as columns,
+    array(
+        select pg_catalog.format_type(a.atttypid, a.atttypmod)
+        from pg_catalog.pg_attribute as a
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        order by a.attnum
+    ) as types,
+    array(
+        select not a.attnotnull
+        from pg_catalog.pg_attribute as a
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+        order by a.attnum
+    ) as nullables,
+    array(
+        select distinct p.polcmd::text
+        from pg_catalog.pg_policy as p
+        where p.polrelid = c.oid and p.polpermissive
+        order by 1
+    ) as policies,
+    array(
+        select t.tgname::text
+        from pg_catalog.pg_trigger as t
+        where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled in ('O', 'A')
+        order by t.tgname
+    ) as triggers,
+    array(
+        select t.tgtype::int4
+        from pg_catalog.pg_trigger as t
+        where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled in ('O', 'A')
+        order by t.tgname
+    ) as trigger_types
+from pg_catalog.pg_class as c
+inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+where
+    c.relname = any ($1::text[])
+    and c.relkind in ('r', 'p')
+    and not c.relispartition
+    and c.relpersistence <> 't'
+    and ns.nspname !~ '^pg_'
+    and ns.nspname <> 'information_schema'
+order by quoted
+"""

@@ -1,0 +1,136 @@
+"""What pg_stat_statements counted. Numbers first, texts for the few that are told: one neighbour database in another
+encoding would otherwise break the whole look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from readiness.facts.postgres import Postgres
+from readiness.facts.server import Server
+from readiness.quantiles import moment_bounds
+
+MOST = 200  # statements, by total time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One normalised statement of this database, all its calls since the statistics began; times in milliseconds."""
+
+    queryid: str
+    role: str
+    calls: int
+    mean: float
+    deviation: float
+    largest: float
+    total: float
+    text: str | None
+
+    @property
+    def p95_bounds(self) -> tuple[float, float]:
+        """Where the 95th percentile lies, whatever the distribution is: a proof where a target lies outside."""
+        lower, upper = moment_bounds(self.mean, self.deviation)
+        return max(lower, 0.0), min(upper, self.largest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementStatistics:
+    """The statements that took the most time.
+
+    Args:
+        calls_by_role: quoted role -> calls of everything that it ran here.
+        window_seconds: how long was counted, at least.
+    """
+
+    statements: tuple[Statement, ...]
+    calls_by_role: Mapping[str, int]
+    window_seconds: float
+
+    @classmethod
+    def take(cls, postgres: Postgres, server: Server) -> Self:
+        server.require("pg_monitor")
+        server.require("extension pg_stat_statements")
+        (home,) = postgres.rows(
+            "select pg_catalog.quote_ident(ns.nspname) as schema from pg_catalog.pg_extension as x "
+            "inner join pg_catalog.pg_namespace as ns on x.extnamespace = ns.oid "
+            "where x.extname = 'pg_stat_statements'",
+            marker="statements",
+        )
+        toplevel = "s.toplevel" if server.major >= 14 else "true"
+        source = f"{home['schema']}.pg_stat_statements"
+        numbers = postgres.rows(_NUMBERS.format(source=source, toplevel=toplevel), (MOST,), marker="statements")
+        texts = postgres.rows(_TEXTS.format(source=source), ([row["queryid"] for row in numbers],), marker="statements")
+        by_id = {row["queryid"]: row["text"] for row in texts}
+        by_role = postgres.rows(_BY_ROLE.format(source=source), marker="statements")
+        (window,) = postgres.rows(
+            _WINDOW_14.format(schema=home["schema"]) if server.major >= 14 else _WINDOW, marker="statements"
+        )
+        statements = (
+            Statement(
+                queryid=str(row["queryid"]),
+                role=row["role"],
+                calls=row["calls"],
+                mean=row["mean"],
+                deviation=row["deviation"],
+                largest=row["largest"],
+                total=row["total"],
+                text=by_id.get(row["queryid"]),
+            )
+            for row in numbers
+        )
+        return cls(
+            statements=tuple(s for s in statements if "/* readiness" not in (s.text or "")[:120]),
+            calls_by_role={row["role"]: row["calls"] for row in by_role},
+            window_seconds=window["seconds"] or 0.0,
+        )
+
+
+_NUMBERS = """
+select
+    s.queryid::int8 as queryid,
+    pg_catalog.quote_ident(coalesce(r.rolname::text, 'unknown')) as role,
+    s.calls::int8 as calls,
+    s.mean_exec_time::float8 as mean,
+    s.stddev_exec_time::float8 as deviation,
+    s.max_exec_time::float8 as largest,
+    s.total_exec_time::float8 as total
+from {source}(false) as s
+left join pg_catalog.pg_roles as r on s.userid = r.oid
+where
+    s.dbid = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
+    and s.queryid is not null
+    and s.calls > 0
+    and {toplevel}
+order by s.total_exec_time desc, s.queryid
+limit $1
+"""
+
+_TEXTS = """
+select s.queryid::int8 as queryid, pg_catalog.min(pg_catalog.left(s.query, 300)) as text
+from {source}(true) as s
+where
+    s.dbid = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
+    and s.queryid = any ($1::int8[])
+group by s.queryid
+"""
+
+_BY_ROLE = """
+select pg_catalog.quote_ident(r.rolname::text) as role, pg_catalog.sum(s.calls)::int8 as calls
+from {source}(false) as s
+inner join pg_catalog.pg_roles as r on s.userid = r.oid
+where s.dbid = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
+group by r.rolname
+order by r.rolname
+"""
+
+_WINDOW_14 = """
+select extract(epoch from pg_catalog.clock_timestamp() - i.stats_reset)::float8 as seconds
+from {schema}.pg_stat_statements_info as i
+"""
+
+# Before 14 the view does not say since when it counts; the server has been up for at most so long.
+_WINDOW = """
+select extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.pg_postmaster_start_time())::float8 as seconds
+"""

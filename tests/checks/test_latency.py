@@ -1,0 +1,241 @@
+"""Timed queries and requests, and what pg_stat_statements counted."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import math
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from asking import ask, checks, found
+from conftest import Database
+from readiness.facts.http import get, side_by_side
+from readiness.facts.latency import QueryLatencies, Timed
+from readiness.facts.postgres import Postgres
+from readiness.facts.server import Server
+from readiness.facts.statements import StatementStatistics
+from readiness.model import Examined, Reason, Unknown, Unseen
+from readiness.profile import Profile
+
+QUICK = {"query_samples": 60, "query_seconds": 20, "pause_ms": 0, "http_requests": 60, "http_timeout_seconds": 1}
+
+
+def profile(**sections) -> Profile:
+    return Profile.model_validate({"name": "t", "probing": QUICK, **sections})
+
+
+def test_slow_query(database: Database):
+    database.run("create table t (id int primary key); insert into t select generate_series(1, 100)")
+    declared = profile(
+        queries={
+            "quick": {"sql": "select * from public.t where id = $1", "values_sql": "select id from public.t"},
+            "slow": {"sql": "select pg_sleep(0.03)", "target_ms": 20},
+            "listed": {"sql": "select * from public.t where id = $1", "values": [[1], [2]]},
+        }
+    )
+    outcome = ask("performance/slow-query", database.dsn(), profile=declared)
+    assert found(outcome) == {"slow"}
+    assert isinstance(outcome, Examined)
+    (slow,) = outcome.findings
+    assert slow.evidence["samples"] == 60
+    assert slow.evidence["lower"] > 20
+    assert {o.subject for o in outcome.observations if o.ok} == {"quick", "listed"}
+
+
+def test_too_few_samples_are_unknown_with_the_number_that_would_do(database: Database):
+    declared = profile(queries={"q": {"sql": "select 1"}}, probing={**QUICK, "query_samples": 10})
+    outcome = ask("performance/slow-query", database.dsn(), profile=declared)
+    assert isinstance(outcome, Unknown)
+    assert (outcome.reason, outcome.unlock) == (Reason.INSUFFICIENT_SAMPLES, "set probing.query_samples to 59")
+
+
+def test_a_query_that_cannot_run_is_named_with_the_grant(database: Database):
+    database.run("create table t (id int)")
+    declared = profile(queries={"q": {"sql": "select * from public.t"}, "fine": {"sql": "select 1"}})
+    outcome = ask("performance/slow-query", database.bare_dsn(), profile=declared)
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is Reason.NO_PERMISSION
+    assert outcome.unlock == f"grant select on t to {database.bare_role};"
+
+
+def test_a_query_that_writes_or_is_two_is_refused(database: Database):
+    database.run("create table t (id int)")
+    for sql in ("insert into public.t values (1)", "commit; insert into public.t values (1)", "select 1; select 2"):
+        outcome = ask("performance/slow-query", database.dsn(), profile=profile(queries={"q": {"sql": sql}}))
+        assert isinstance(outcome, Unknown), sql
+    with database.connect() as connection:
+        assert connection.execute("select count(*) from t").fetchone() == (0,)
+
+
+def test_calls_that_run_out_of_time_are_waits_without_end(database: Database):
+    declared = profile(
+        queries={"q": {"sql": "select pg_sleep(9)"}},
+        probing={**QUICK, "statement_seconds": 0.05, "query_samples": 62},
+    )
+    outcome = ask("performance/slow-query", database.dsn(), profile=declared)
+    assert found(outcome) == {"q"}
+    assert isinstance(outcome, Examined)
+    assert outcome.findings[0].evidence["value"] == "infinity"
+
+
+def test_slow_query_judges_bounds_not_points():
+    def judge(*waits: float):
+        latencies = QueryLatencies(by_name={"q": Timed(name="q", target_ms=100, milliseconds=waits)}, unseen=())
+        (answer,) = checks()["performance/slow-query"].ask(latencies)
+        return answer
+
+    assert judge(*[1.0] * 100).ok
+    assert not judge(*[1.0] * 80, *[500.0] * 20).ok
+    assert isinstance(judge(*[1.0] * 95, *[500.0] * 5), Unseen)
+    assert not judge(*[math.inf] * 60).ok
+
+
+def test_slow_statement(database: Database):
+    database.run("create extension pg_stat_statements")
+    with database.connect() as connection:
+        connection.execute("select pg_stat_statements_reset()")
+        for _ in range(25):
+            connection.execute("select 1 as quick")
+            connection.execute("select pg_sleep(0.012)")
+    declared = profile(targets={"query_p95_ms": 10})
+    outcome = ask("performance/slow-statement", database.dsn(), profile=declared, parameters={"hours": 0.0})
+    assert isinstance(outcome, Examined)
+    (slow,) = outcome.findings
+    assert "pg_sleep" in str(slow.evidence["statement"])
+    assert slow.evidence["calls"] == 25
+    too_young = ask("performance/slow-statement", database.dsn(), profile=declared)
+    assert isinstance(too_young, Unknown)
+    assert too_young.reason is Reason.INSUFFICIENT_SAMPLES
+    bare = ask("performance/slow-statement", database.bare_dsn(), profile=declared)
+    assert isinstance(bare, Unknown)
+    assert bare.reason is Reason.NO_PERMISSION
+
+
+def test_our_own_statements_are_not_among_those_that_production_ran(database: Database):
+    database.run("create extension pg_stat_statements")
+    postgres = Postgres(database.dsn())
+    for _ in range(3):
+        postgres.rows("select 42 as ours", marker="test")
+    statistics = StatementStatistics.take(postgres, Server.take(postgres))
+    postgres.close()
+    assert not any("ours" in (s.text or "") for s in statistics.statements)
+
+
+# -- HTTP ------------------------------------------------------------------------------------------------------
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        route = self.path.strip("/")
+        if route == "drip":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+            for _ in range(100):
+                self.wfile.write(b"x")
+                self.wfile.flush()
+                time.sleep(0.1)
+            return
+        if route == "drip-headers":
+            for _ in range(100):
+                self.wfile.write(b"H")
+                self.wfile.flush()
+                time.sleep(0.1)
+            return
+        if route == "endless":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+            while True:
+                self.wfile.write(b"x" * 65536)
+        if route == "slow":
+            time.sleep(0.05)
+        status, body = {
+            "ok": (200, {"status": "ok"}),
+            "slow": (200, {"status": "ok"}),
+            "down": (200, {"status": "DOWN"}),
+            "none": (200, {"hello": "there"}),
+            "list": (200, [1]),
+            "error": (503, {"status": "ok"}),
+            "html": (200, None),
+            "redirect": (302, {"status": "ok"}),
+        }[route]
+        raw = b"<html>" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(raw)))
+        if status == 302:
+            self.send_header("Location", "http://169.254.169.254/")
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    server.block_on_close = False
+    server.handle_error = lambda *_: None
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_unhealthy_service(embedded_database: Database):
+    with serving() as url:
+        paths = ("ok", "down", "none", "list", "error", "html", "redirect")
+        declared = profile(
+            services={p: {"url": url, "health": {"path": f"/{p}"}} for p in paths}
+            | {
+                "gone": {"url": "http://127.0.0.1:1"},
+                "plain": {"url": url, "health": {"path": "/html", "json_body": False}},
+            }
+            | {"metadata": {"url": "http://169.254.169.254"}, "endpoint-less": {"url": url, "health": None}}
+        )
+        outcome = ask("operations/unhealthy-service", embedded_database.dsn(), profile=declared)
+    assert found(outcome) == {*paths, "gone", "metadata"} - {"ok"}
+    assert isinstance(outcome, Examined)
+    says = {o.subject: o.evidence["says"] for o in outcome.findings}
+    assert says["down"] == "HTTP 200, but status is 'down'"
+    assert says["gone"] == "connection refused"
+    assert says["redirect"] == "HTTP 302, expected 200"
+    assert "never asked" in str(says["metadata"])
+
+
+def test_slow_service(embedded_database: Database):
+    with serving() as url:
+        declared = profile(
+            services={
+                "fine": {"url": url, "latency_path": "/ok"},
+                "late": {"url": url, "latency_path": "/slow"},
+                "gone": {"url": "http://127.0.0.1:1"},
+            },
+            targets={"service_p95_ms": 40},
+        )
+        outcome = ask("performance/slow-service", embedded_database.dsn(), profile=declared)
+    assert found(outcome) == {"late", "gone"}
+    assert isinstance(outcome, Examined)
+    assert {o.subject: o.evidence["value"] for o in outcome.findings}["gone"] == "infinity"
+
+
+@pytest.mark.parametrize("path", ["drip", "drip-headers", "endless"])
+def test_no_reply_takes_longer_or_holds_more_than_it_may(path: str):
+    with serving() as url:
+        started = time.monotonic()
+        reply = get(f"{url}/{path}", 0.6)
+        assert time.monotonic() - started < 1.6
+    assert reply.error in ("no whole answer in time", "the body is larger than 1,000,000 bytes")
+    assert math.isinf(reply.milliseconds)
+
+
+def test_side_by_side_raises_what_a_piece_raised():
+    with pytest.raises(ZeroDivisionError):
+        side_by_side({"a": lambda: 1, "b": lambda: 1 / 0})
