@@ -88,16 +88,23 @@ def test_a_restart_keeps_the_data_and_takes_new_settings():
 
 
 def test_an_exception_in_the_block_leaves_nothing():
-    with pytest.raises(ZeroDivisionError), embedded.cluster(fast=True, purpose="test") as made:
-        folder = made.workshop.folder
-        1 / 0  # noqa: B018
+    folders = []
+
+    def work() -> None:
+        with embedded.cluster(fast=True, purpose="test") as made:
+            folders.append(made.workshop.folder)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
+    (folder,) = folders
     assert not folder.exists()
     assert not working_in(folder)
 
 
 def test_a_server_that_does_not_start_says_why():
     with (
-        pytest.raises(EmbeddedError, match="did not start: .*no_such_setting"),
+        pytest.raises(EmbeddedError, match=r"did not start: .*no_such_setting"),
         embedded.cluster(settings={"no_such_setting": "1"}, fast=True, purpose="test"),
     ):
         pass
@@ -174,9 +181,14 @@ def test_an_owner_that_is_killed_while_it_makes_the_cluster_leaves_nothing(open_
 
 def test_an_interruption_waits_until_a_new_process_is_known():
     done = []
-    with pytest.raises(KeyboardInterrupt), embedded._uninterrupted():
-        signal.raise_signal(signal.SIGINT)
-        done.append("the block went on")
+
+    def work() -> None:
+        with embedded._uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append("the block went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert done
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -192,7 +204,9 @@ def test_a_program_that_fails_is_told_with_its_words():
 def test_a_process_that_does_not_listen_is_ended_all_the_same(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(keeper, "PATIENCE_SECONDS", 0.3)
     with Workshop("test") as workshop:
-        deaf = workshop.start(["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"], stdout=subprocess.PIPE)
+        deaf = workshop.start(
+            ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"], stdout=subprocess.PIPE
+        )
         assert deaf.stdout is not None
         deaf.stdout.readline()
         workshop.stop(deaf)

@@ -26,3 +26,12 @@ begin
     end loop;
 end
 $$;
+
+-- The standby comes under a role that can replicate and nothing else.
+do $$
+begin
+    if not exists (select from pg_catalog.pg_roles where rolname = 'replicator') then
+        create role replicator login replication connection limit 5;
+    end if;
+end
+$$;

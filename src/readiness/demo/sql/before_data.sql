@@ -8,12 +8,12 @@ select
     array_to_string(skills, ','),
     metadata::text,
     created_at at time zone 'Europe/Berlin'
-from sample_users
+from sample.users
 order by n;
 
 insert into auth.users (id, email, username, password_hash, role, is_active, metadata, created_at)
 select id, email, username, password_hash, role, is_active, metadata::text, created_at
-from sample_users
+from sample.users
 where n <= 2000
 order by n;
 
@@ -24,8 +24,8 @@ select
     s.ip_address,
     s.created_at at time zone 'UTC',
     (s.created_at + interval '15 days') at time zone 'UTC'
-from sample_sessions as s
-inner join sample_users as u on s.user_n = u.n
+from sample.sessions as s
+inner join sample.users as u on s.user_n = u.n
 order by s.n;
 
 insert into auth.audit_log (user_id, event, details, created_at)
@@ -34,7 +34,7 @@ select
     'login',
     '{"ip": "' || ip_address || '"}',
     created_at at time zone 'UTC'
-from sample_sessions
+from sample.sessions
 where n % 10 = 0
 order by n;
 
@@ -47,7 +47,7 @@ select
     array_to_string(tech_stack, ','),
     settings::text,
     created_at at time zone 'UTC'
-from sample_projects
+from sample.projects
 order by n;
 
 insert into public.epics (project_id, name, position, created_at)
@@ -56,7 +56,7 @@ select
     name,
     position,
     created_at at time zone 'UTC'
-from sample_epics
+from sample.epics
 order by n;
 
 insert into public.tasks (project_id, epic_id, assignee_id, title, status, priority, tags, position, created_at)
@@ -70,7 +70,7 @@ select
     array_to_string(tags, ','),
     position,
     created_at at time zone 'UTC'
-from sample_tasks
+from sample.tasks
 order by n;
 
 insert into public.project_files (id, project_id, path, disk_path, size_bytes, created_at)
@@ -81,7 +81,7 @@ select
     '/var/lib/devmentor/uploads/' || project_n || '/' || n || '.md',
     size_bytes,
     created_at
-from sample_files
+from sample.files
 order by n;
 
 insert into public.activity (project_id, user_id, action, details, created_at)
@@ -91,10 +91,10 @@ select
     action,
     details::text,
     created_at at time zone 'UTC'
-from sample_activity
+from sample.activity
 order by n;
 
 insert into public.scraped_pages (url, body, fetched_at)
 select url, body, fetched_at at time zone 'UTC'
-from sample_pages
+from sample.pages
 order by n;

@@ -1,9 +1,11 @@
 -- The people and their work, made up but always the same: both states of the platform are filled from these tables.
 -- A row's number is its key before the migration, its UUID the key after it.
 
+create schema sample;
+
 select pg_catalog.setseed(0.25);
 
-create temporary table sample_users as
+create unlogged table sample.users as
 select
     n,
     md5('user ' || n)::uuid as id,
@@ -17,7 +19,7 @@ select
     timestamptz '2024-03-01 08:00+00' + random() * interval '300 days' as created_at
 from generate_series(1, 5000) as n;
 
-create temporary table sample_sessions as
+create unlogged table sample.sessions as
 select
     n,
     md5('session ' || n)::uuid as id,
@@ -27,7 +29,7 @@ select
     now() - random() * interval '14 days' as created_at
 from generate_series(1, 20000) as n;
 
-create temporary table sample_projects as
+create unlogged table sample.projects as
 select
     n,
     md5('project ' || n)::uuid as id,
@@ -41,7 +43,7 @@ select
     timestamptz '2024-06-01 08:00+00' + random() * interval '200 days' as created_at
 from generate_series(1, 2000) as n;
 
-create temporary table sample_epics as
+create unlogged table sample.epics as
 select
     n,
     md5('epic ' || n)::uuid as id,
@@ -51,7 +53,7 @@ select
     timestamptz '2024-07-01 08:00+00' + random() * interval '180 days' as created_at
 from generate_series(1, 6000) as n;
 
-create temporary table sample_tasks as
+create unlogged table sample.tasks as
 select
     n,
     md5('task ' || n)::uuid as id,
@@ -66,7 +68,7 @@ select
     timestamptz '2024-08-01 08:00+00' + random() * interval '160 days' as created_at
 from generate_series(1, 60000) as n;
 
-create temporary table sample_files as
+create unlogged table sample.files as
 select
     n,
     md5('file ' || n)::uuid as id,
@@ -76,7 +78,7 @@ select
     timestamptz '2024-09-01 08:00+00' + random() * interval '120 days' as created_at
 from generate_series(1, 4000) as n;
 
-create temporary table sample_activity as
+create unlogged table sample.activity as
 select
     n,
     md5('activity ' || n)::uuid as id,
@@ -87,7 +89,7 @@ select
     now() - random() * interval '60 days' as created_at
 from generate_series(1, 15000) as n;
 
-create temporary table sample_pages as
+create unlogged table sample.pages as
 select
     n,
     md5('page ' || n)::uuid as id,
@@ -97,4 +99,4 @@ select
     now() - random() * interval '30 days' as fetched_at
 from generate_series(1, 1000) as n;
 
-analyze sample_users, sample_sessions, sample_projects, sample_epics, sample_tasks, sample_files, sample_activity;
+analyze sample.users, sample.sessions, sample.projects, sample.epics, sample.tasks, sample.files, sample.activity;

@@ -1,0 +1,287 @@
+"""The sample platform, up for as long as a block: its server, its standby, its services, its folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from psycopg import conninfo
+
+from readiness import embedded, profile
+from readiness.demo import DemoError, State, database, traffic
+from readiness.demo.folder import lay_out
+from readiness.embedded import Cluster, Runtime, Workshop
+
+PROFILE = "devmentor"
+READY_SECONDS = 60.0
+STANDBY, REPLICATOR = "standby1", "replicator"
+
+# Service -> the role that it connects as when the migration is done; None where it needs no database.
+SERVICES: Mapping[str, str | None] = {
+    "auth": "auth_service",
+    "project": "project_service",
+    "memory": "memory_service",
+    "ai-gateway": "ai_gateway_service",
+    "api-gateway": None,
+    "learning": "learning_service",
+    "scraper": "scraper_service",
+}
+# Before, these use no database, and the learning engine can't even start: its port is the project service's.
+WITHOUT_DATABASE_BEFORE = frozenset({"memory", "ai-gateway", "learning"})
+STORES = {"qdrant": "http", "redis": "redis", "s3": "http"}
+
+# Before, the server is as it came. After, it is run as the mission asks: what it keeps is archived and followed, what
+# it does is counted, and it has room for every service's pool.
+_SETTINGS_BEFORE: Mapping[str, str | int] = {"max_connections": 100, "shared_buffers": "128MB"}
+_SETTINGS_AFTER: Mapping[str, str | int] = {
+    "max_connections": 200,
+    "shared_buffers": "128MB",
+    "wal_level": "replica",
+    "max_wal_size": "1GB",
+    "password_encryption": "scram-sha-256",
+    "track_io_timing": "on",
+    "log_connections": "on",
+    "log_disconnections": "on",
+    "log_lock_waits": "on",
+    "log_min_duration_statement": "250ms",
+    "log_line_prefix": "%m [%p] %u@%d %a ",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+
+Told = Callable[[str], None]
+"""Hears of each step, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """The platform while it is up.
+
+    Args:
+        source: its profile, with every address put in.
+        dsn: the auditor's connection; it may look at everything and change nothing.
+        folder: its repository.
+        processes: the services'.
+        answered, refused: how many requests of the moment of traffic went well, and how many didn't.
+    """
+
+    state: State
+    source: profile.Source
+    dsn: str
+    folder: Path
+    cluster: Cluster
+    processes: Mapping[str, subprocess.Popen[Any]]
+    answered: int
+    refused: int
+
+
+@contextmanager
+def raised(state: State, *, runtime: Runtime | None = None, told: Told = lambda _step: None) -> Iterator[Platform]:
+    """Bring the platform up; nothing of it stays behind the block, however that ends.
+
+    Raises:
+        EmbeddedError: no server can be had.
+        DemoError: the rest of it did not come up.
+    """
+    with ExitStack() as stack:
+        workshop = stack.enter_context(Workshop("demo"))
+        told("starting PostgreSQL")
+        settings = _SETTINGS_BEFORE if state == "before" else _SETTINGS_AFTER
+        cluster = embedded.create(runtime or embedded.find_runtime(), workshop, settings=settings)
+        cluster.start()
+        folder = workshop.folder / PROFILE
+        lay_out(folder, state)
+        if state == "before":
+            told("loading the platform's data")
+            database.fill_before(cluster)
+            superuser = cluster.dsn(database.DATABASE)
+            roles = {role: superuser for role in SERVICES.values() if role}
+        else:
+            told("applying the migrations, loading the platform's data")
+            database.fill_after(cluster, folder)
+            roles = database.give_passwords(cluster, [*(role for role in SERVICES.values() if role), REPLICATOR])
+        auditor = database.make_auditor(cluster)
+        if state == "after":
+            told("archiving, a standby")
+            _put_into_service(cluster)
+            _follow(cluster, roles[REPLICATOR])
+        told("starting the services")
+        addresses = {name: f"{scheme}://{_closed_port(stack)}" for name, scheme in STORES.items()}
+        dsns = {
+            name: roles[role]
+            for name, role in SERVICES.items()
+            if role and not (state == "before" and name in WITHOUT_DATABASE_BEFORE)
+        }
+        processes = _start_services(stack, workshop, cluster, folder, state, addresses, dsns)
+        _await_services(workshop, processes, addresses)
+        told("letting people work")
+        answered, refused = traffic.run(addresses["api-gateway"], state)
+        yield Platform(
+            state=state,
+            source=_profile(folder, auditor, addresses, dsns),
+            dsn=auditor,
+            folder=folder,
+            cluster=cluster,
+            processes=processes,
+            answered=answered,
+            refused=refused,
+        )
+
+
+def session(platform: Platform) -> str:
+    """The auditor's connection string for others, its password in a file that goes with the platform."""
+    parameters = {name: str(value) for name, value in conninfo.conninfo_to_dict(platform.dsn).items()}
+    password = parameters.pop("password")
+    passfile = platform.cluster.workshop.folder / "auditor.pgpass"
+    passfile.touch(0o600)
+    passfile.write_text(f"*:*:*:{parameters['user']}:{password}\n", encoding="ascii")
+    return conninfo.make_conninfo("", **parameters, passfile=str(passfile))
+
+
+# -- the server ------------------------------------------------------------------------------------------------
+
+
+def _put_into_service(cluster: Cluster) -> None:
+    """The data is in and the passwords are set: from here on WAL is archived and statements are counted."""
+    archive = cluster.workshop.folder / "archive"
+    archive.mkdir(mode=0o700)
+    cluster.give(archive)
+    counted = database.has_extension(cluster, "pg_stat_statements")
+    into = shlex.quote(str(archive)).replace("%", "%%")  # for the shell, and for the server that fills in %f
+    cluster.configure(
+        {"archive_mode": "on", "archive_command": f"test ! -f {into}/%f && cp %p {into}/%f"}
+        | ({"shared_preload_libraries": "pg_stat_statements"} if counted else {})
+    )
+    cluster.restart()
+    with cluster.connect(database.DATABASE) as admin:
+        if counted:
+            admin.execute("create extension pg_stat_statements")
+        admin.execute("select pg_switch_wal()")
+
+
+def _follow(cluster: Cluster, dsn: str) -> None:
+    """A streaming standby.
+
+    Args:
+        dsn: of the role that may replicate.
+    """
+    password = str(conninfo.conninfo_to_dict(dsn)["password"])
+    passfile = cluster.workshop.folder / "replicator.pgpass"
+    passfile.touch(0o600)
+    passfile.write_text(f"127.0.0.1:{cluster.port}:*:{REPLICATOR}:{password}\n", encoding="ascii")
+    cluster.give(passfile)
+    standby = replace(cluster, data=cluster.workshop.folder / STANDBY, port=embedded.free_port(), process=None)
+    source = conninfo.make_conninfo(
+        "",
+        host="127.0.0.1",
+        port=cluster.port,
+        user=REPLICATOR,
+        passfile=str(passfile),
+        application_name=STANDBY,
+    )
+    done = cluster.workshop.run(
+        [
+            *(cluster.runtime.bindir / "pg_basebackup", "--pgdata", standby.data, "--checkpoint=fast", "--no-sync"),
+            *("--write-recovery-conf", "--create-slot", "--slot", STANDBY, "--dbname", source),
+        ],
+        check=False,
+        text=True,
+        env=cluster.runtime.env(),
+        cwd=cluster.workshop.folder,
+        **cluster.owner,
+    )
+    if done.returncode:
+        said = done.stderr.strip().splitlines()[-1:]
+        raise DemoError(f"no standby could be made: {''.join(said) or 'pg_basebackup said nothing'}")
+    standby.configure({"port": standby.port})
+    standby.start()
+
+
+# -- the services ----------------------------------------------------------------------------------------------
+
+
+def _start_services(
+    stack: ExitStack,
+    workshop: Workshop,
+    cluster: Cluster,
+    folder: Path,
+    state: State,
+    addresses: dict[str, str],
+    dsns: Mapping[str, str],
+) -> dict[str, subprocess.Popen[Any]]:
+    """One process each. They listen on sockets that we opened: no port can be lost to somebody else in between."""
+    names = [name for name in SERVICES if not (state == "before" and name == "learning")]
+    sockets = {name: stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128)) for name in names}
+    addresses |= {name: f"http://127.0.0.1:{s.getsockname()[1]}" for name, s in sockets.items()}
+    addresses.setdefault("learning", addresses["project"])
+    files = folder / "services" / "memory" / "data"
+    cluster.give(files)
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "PYTHONINSPECT"))}
+    processes = {}
+    for name in names:
+        with (workshop.folder / f"{name}.log").open("ab") as log:
+            processes[name] = workshop.start(
+                [
+                    *(sys.executable, "-P", "-m", "readiness.demo.service", "--service", name, "--state", state),
+                    *("--fd", str(sockets[name].fileno()), "--parent", str(os.getpid()), "--folder", str(files)),
+                ],
+                stdout=log,
+                stderr=log,
+                pass_fds=[sockets[name].fileno()],
+                env=plain | {"DATABASE_URL": dsns.get(name, ""), "ADDRESSES": json.dumps(addresses)},
+            )
+        sockets[name].close()
+    stack.callback(_stop_together, processes.values())
+    return processes
+
+
+def _stop_together(processes: Iterable[subprocess.Popen[Any]]) -> None:
+    """Ask all at once; the workshop, which comes next, waits for each."""
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+
+
+def _await_services(
+    workshop: Workshop, processes: Mapping[str, subprocess.Popen[Any]], addresses: Mapping[str, str]
+) -> None:
+    """Until each gives an answer, whatever it is: before the migration not all are healthy."""
+    deadline = time.monotonic() + READY_SECONDS
+    for name, process in processes.items():
+        while not traffic.ask(addresses[name], "GET /health")[0]:
+            if process.poll() is not None or time.monotonic() > deadline:
+                said = (workshop.folder / f"{name}.log").read_text(errors="replace").strip().splitlines()[-1:]
+                raise DemoError(f"the service {name} did not start: {' '.join(said) or 'it said nothing'}")
+            time.sleep(0.05)
+
+
+def _closed_port(stack: ExitStack) -> str:
+    """An address where nothing answers, and nobody else can begin to: the stores that the demo doesn't bring.
+
+    What may be running on their usual ports of this machine is not the demo's to ask.
+    """
+    held = stack.enter_context(socket.socket())
+    held.bind(("127.0.0.1", 0))
+    return f"127.0.0.1:{held.getsockname()[1]}"
+
+
+def _profile(folder: Path, auditor: str, addresses: Mapping[str, str], dsns: Mapping[str, str]) -> profile.Source:
+    """The shipped profile, with the demo's addresses and nothing of this machine's environment."""
+    values = {"DATABASE_URL": auditor}
+    values |= {f"{_variable(name)}_URL": url for name, url in addresses.items()}
+    values |= {f"{_variable(name)}_DATABASE_URL": dsn for name, dsn in dsns.items()}
+    return profile.load_shipped(PROFILE, {}, overrides=values).model_copy(update={"folder": folder})
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")

@@ -1,0 +1,335 @@
+"""What the tests of the core share: the command line as a process, servers that misbehave, packs and policies in folders."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import yaml
+
+EXECUTABLE = Path(sys.executable).with_name("readiness")
+
+# -- the command line ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+    @property
+    def document(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+def environment(home: Path, **own: str) -> dict[str, str]:
+    """A user's environment with nothing in it that leads to a database or a store."""
+    kept = {k: v for k, v in os.environ.items() if k in ("PATH", "TMPDIR", "LD_LIBRARY_PATH")}
+    return kept | {"HOME": str(home), "LC_ALL": "C.UTF-8", "TERM": "dumb"} | own
+
+
+_WARM = """
+import json, os, sys
+import readiness.__main__
+from readiness.cli import attest, checks, doctor, profile, report, role_sql, score, waive
+from readiness.reporting import console, markdown
+
+def serve():
+    for line in sys.stdin:
+        job = json.loads(line)
+        child = os.fork()
+        if child:
+            print(child, flush=True)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+            continue
+        os.setsid()
+        for number, path in enumerate((os.devnull, job["out"], job["err"])):
+            os.dup2(os.open(path, os.O_RDWR), number)
+        os.chdir(job["cwd"])
+        os.environ.clear()
+        os.environ.update(job["env"])
+        sys.argv = ["readiness", *job["arguments"]]
+        return
+
+serve()
+if sys.argv[0] == "readiness":
+    readiness.__main__.main()
+"""
+
+
+class _Warm:
+    """A process that has the command line's modules loaded, and forks for each command: a second saved each time."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _WARM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        self.lock = threading.Lock()
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.process.communicate(timeout=10)
+
+    def run(self, arguments: list[str], env: Mapping[str, str], cwd: Path, seconds: float) -> Done:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        with self.lock, tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
+            job = {"arguments": arguments, "env": dict(env), "cwd": str(cwd), "out": out.name, "err": err.name}
+            print(json.dumps(job), file=self.process.stdin, flush=True)
+            child = int(self.process.stdout.readline())
+            hung = not select.select([self.process.stdout], [], [], seconds)[0]
+            if hung:
+                os.killpg(child, signal.SIGKILL)
+            code = int(self.process.stdout.readline())
+            said = [Path(file.name).read_bytes().decode("utf-8", "backslashreplace") for file in (out, err)]
+        assert not hung, f"{arguments}: no end within {seconds} s: {said}"
+        return Done(code, *said)
+
+
+_warm: list[_Warm] = []
+
+
+def run(*arguments: str | Path, env: Mapping[str, str], cwd: Path, seconds: float = 60) -> Done:
+    """A command in a process of its own, forked from one that has the modules loaded."""
+    if not _warm:
+        _warm.append(_Warm())
+    return _warm[0].run([str(a) for a in arguments], env, cwd, seconds)
+
+
+def cold(*arguments: str | Path, env: Mapping[str, str], cwd: Path, seconds: float = 60, **options: Any) -> Done:
+    """A command as a shell starts it: for what the interpreter's own start decides."""
+    piped = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    done = subprocess.run([EXECUTABLE, *arguments], env=env, cwd=cwd, timeout=seconds, check=False, **piped)
+    told = [(raw or b"").decode("utf-8", "backslashreplace") for raw in (done.stdout, done.stderr)]
+    return Done(done.returncode, *told)
+
+
+def start(*arguments: str | Path, env: Mapping[str, str], cwd: Path, **options: Any) -> subprocess.Popen[bytes]:
+    """A command that goes on while the test looks."""
+    piped = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
+    return subprocess.Popen([EXECUTABLE, *arguments], env=env, cwd=cwd, **piped)
+
+
+# -- packs and policies ----------------------------------------------------------------------------------------
+
+
+def write_pack(folder: Path, files: Mapping[str, str]) -> Path:
+    """A pack of checks as a folder."""
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
+    return folder
+
+
+def sql_check(query: str, **header: Any) -> str:
+    """The text of an SQL check."""
+    fields = {
+        "title": "All is well",
+        "subject": "setting",
+        "universe": "settings",
+        "priority": "P1",
+        "effort": "S",
+        "credit": "ratio",
+        "why": "A test asks.",
+        "mend": "Mend it.",
+    }
+    return f"/*---\n{yaml.safe_dump(fields | header, sort_keys=False)}---*/\n{dedent(query).strip()}\n"
+
+
+def python_check(body: str, *, name: str = "odd", asks: str = "server: Server", before: str = "", **form: str) -> str:
+    """The text of a Python check's module."""
+    fields = {"subject": '"server"', "universe": '"servers"', "priority": '"P1"', "effort": '"S"', "credit": "RATIO"}
+    told = ", ".join(f"{key}={value}" for key, value in (fields | {"mend": '"Mend it."'} | form).items())
+    return (
+        "from __future__ import annotations\n"
+        "from readiness import BINARY, RATIO, NotApplicable, Observation, Ramp, Reason, Unknown, Unobservable, Unseen, check\n"
+        "from readiness.model import Count, Examined\n"
+        "from readiness.facts.server import Server\n"
+        f"{dedent(before)}\n"
+        f"@check({told})\n"
+        f"def {name}({asks}):\n"
+        '    """All is well.\n\n    A test asks.\n    """\n'
+        + "".join(f"    {line}\n" for line in dedent(body).strip().splitlines())
+    )
+
+
+GO = """
+name: easy
+threshold: 0
+minimum_coverage: 0
+drop: [migration, performance, security, operations]
+"""
+"""A policy under which whatever is measured in `schema` is GO."""
+
+
+def write_policy(folder: Path, text: str = GO, *, packs: tuple[str, ...] = ()) -> Path:
+    """A policy's file, beside it the packs that it names."""
+    path = folder / "policy.yaml"
+    path.write_text(dedent(text) + (f"packs: [{', '.join(packs)}]\n" if packs else ""), encoding="utf-8")
+    return path
+
+
+# -- servers that misbehave ------------------------------------------------------------------------------------
+
+
+class Proxy:
+    """A TCP proxy before a server: it counts, and it can stop forwarding without closing anything."""
+
+    def __init__(self, port: int, *, refuse_first: int = 0, refusal: bytes = b"") -> None:
+        """Listen.
+
+        Args:
+            refuse_first: so many sessions get `refusal` as their only answer.
+        """
+        self.target = ("127.0.0.1", port)
+        self.accepted = 0
+        self.stalled = False
+        self._refuse_first, self._refusal = refuse_first, refusal
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._listener, selectors.EVENT_READ, None)
+        self._sockets: list[socket.socket] = [self._listener]
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Proxy:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing = True
+        self._thread.join(5)
+        for open_one in self._sockets:
+            open_one.close()
+        self._selector.close()
+
+    def _serve(self) -> None:
+        while not self._closing:
+            for key, _ in self._selector.select(0.02):
+                source = key.fileobj
+                assert isinstance(source, socket.socket)
+                if source is self._listener:
+                    self._accept()
+                elif not self.stalled:
+                    self._pass_on(source, key.data)
+
+    def _accept(self) -> None:
+        here, _ = self._listener.accept()
+        self._sockets.append(here)
+        self.accepted += 1
+        if self.accepted <= self._refuse_first:
+            here.recv(4096)
+            here.sendall(self._refusal)
+            here.close()
+            return
+        there = socket.create_connection(self.target)
+        self._sockets.append(there)
+        self._selector.register(here, selectors.EVENT_READ, there)
+        self._selector.register(there, selectors.EVENT_READ, here)
+
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            data = source.recv(1 << 16)
+            if data:
+                sink.sendall(data)
+                return
+        except OSError:
+            pass
+        for end in (source, sink):
+            with suppress(KeyError, ValueError):
+                self._selector.unregister(end)
+            end.close()
+
+
+@contextmanager
+def server(answer: Callable[[socket.socket], None]) -> Iterator[int]:
+    """A server on a free port that treats each session alike; its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(0.05)
+    ended = threading.Event()
+    kept: list[socket.socket] = []
+
+    def serve() -> None:
+        while not ended.is_set():
+            try:
+                session, _ = listener.accept()
+            except TimeoutError:
+                continue
+            kept.append(session)
+            session.settimeout(5)
+            with suppress(OSError):
+                answer(session)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        ended.set()
+        thread.join(10)
+        for session in kept:
+            session.close()
+        listener.close()
+
+
+def silent(_session: socket.socket) -> None:
+    """Accepts, and says nothing."""
+
+
+def closing(session: socket.socket) -> None:
+    session.close()
+
+
+def speaks_http(session: socket.socket) -> None:
+    session.recv(4096)
+    session.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    session.close()
+
+
+def fatal(sqlstate: str, message: str) -> bytes:
+    """What a Postgres server says when it turns a session away."""
+    fields = b"".join(code + text.encode() + b"\0" for code, text in ((b"S", "FATAL"), (b"C", sqlstate), (b"M", message)))
+    body = fields + b"\0"
+    return b"E" + (len(body) + 4).to_bytes(4, "big") + body
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port: int = s.getsockname()[1]
+        return port
+
+
+def eventually(said: Callable[[], Any], seconds: float = 10) -> Any:
+    """What is said, as soon as it is true; the last word otherwise."""
+    deadline = time.monotonic() + seconds
+    while not (found := said()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return found
