@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+import servers
 from readiness import embedded
 from readiness.embedded import Cluster, Runtime
 
@@ -73,6 +74,13 @@ def debian_cluster() -> Iterator[Cluster]:
         made.configure({"ssl": "on", "ssl_cert_file": str(certificate), "ssl_key_file": str(key)})
 
     with embedded.cluster(Runtime(DEBIAN), settings=SETTINGS, fast=True, purpose="test", prepare=with_tls) as made:
+        yield made
+
+
+@pytest.fixture(scope="session", params=[13, 14, 16, 17])
+def older_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """PostgreSQL 13, 14, 16 and 17; what only differs by version is tested on these too."""
+    with embedded.cluster(servers.runtime(request.param), settings=SETTINGS, fast=True, purpose="test") as made:
         yield made
 
 

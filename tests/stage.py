@@ -14,14 +14,19 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, Self
 
 import yaml
+from psycopg import sql
+
+from conftest import Database
+from readiness.embedded import Cluster
 
 EXECUTABLE = Path(sys.executable).with_name("readiness")
 
@@ -42,6 +47,7 @@ class Done:
 
     @property
     def document(self) -> dict[str, Any]:
+        assert self.out.startswith("{"), f"no document on stdout, exit code {self.code}: {self.said}"
         found: dict[str, Any] = json.loads(self.out)
         return found
 
@@ -129,10 +135,37 @@ def cold(*arguments: str | Path, env: Mapping[str, str], cwd: Path, seconds: flo
     return Done(done.returncode, *told)
 
 
+def wrapped(wrapper: tuple[str, ...], *arguments: str | Path, env: Mapping[str, str], cwd: Path) -> Done:
+    """A command started by another program."""
+    done = subprocess.run(
+        [*wrapper, EXECUTABLE, *arguments], env=env, cwd=cwd, timeout=60, check=False, capture_output=True
+    )
+    return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
 def start(*arguments: str | Path, env: Mapping[str, str], cwd: Path, **options: Any) -> subprocess.Popen[bytes]:
     """A command that goes on while the test looks."""
     piped = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
     return subprocess.Popen([EXECUTABLE, *arguments], env=env, cwd=cwd, **piped)
+
+
+# -- databases -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def database(cluster: Cluster) -> Iterator[Database]:
+    """A database that several tests share: making one costs more than most tests."""
+    made = Database(cluster, f"t_{uuid.uuid4().hex[:12]}")
+    name, role = sql.Identifier(made.name), sql.Identifier(made.bare_role)
+    with cluster.connect() as admin:
+        admin.execute(sql.SQL("create database {} template template0").format(name))
+        admin.execute(sql.SQL("create role {} login password 'bare-role-of-a-test'").format(role))
+    try:
+        yield made
+    finally:
+        with cluster.connect() as admin:
+            admin.execute(sql.SQL("drop database {} with (force)").format(name))
+            admin.execute(sql.SQL("drop role {}").format(role))
 
 
 # -- packs and policies ----------------------------------------------------------------------------------------
@@ -179,6 +212,9 @@ def python_check(body: str, *, name: str = "odd", asks: str = "server: Server", 
     )
 
 
+PLAIN = "name: plain"
+"""The mission's weights and threshold, and no must-haves."""
+
 GO = """
 name: easy
 threshold: 0
@@ -188,10 +224,10 @@ drop: [migration, performance, security, operations]
 """A policy under which whatever is measured in `schema` is GO."""
 
 
-def write_policy(folder: Path, text: str = GO, *, packs: tuple[str, ...] = ()) -> Path:
+def write_policy(folder: Path, text: str = PLAIN, *, packs: tuple[str, ...] = ()) -> Path:
     """A policy's file, beside it the packs that it names."""
     path = folder / "policy.yaml"
-    path.write_text(dedent(text) + (f"packs: [{', '.join(packs)}]\n" if packs else ""), encoding="utf-8")
+    path.write_text(dedent(text) + (f"\npacks: [{', '.join(packs)}]\n" if packs else ""), encoding="utf-8")
     return path
 
 
@@ -220,7 +256,7 @@ class Proxy:
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> Proxy:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -315,7 +351,9 @@ def speaks_http(session: socket.socket) -> None:
 
 def fatal(sqlstate: str, message: str) -> bytes:
     """What a Postgres server says when it turns a session away."""
-    fields = b"".join(code + text.encode() + b"\0" for code, text in ((b"S", "FATAL"), (b"C", sqlstate), (b"M", message)))
+    fields = b"".join(
+        code + text.encode() + b"\0" for code, text in ((b"S", "FATAL"), (b"C", sqlstate), (b"M", message))
+    )
     body = fields + b"\0"
     return b"E" + (len(body) + 4).to_bytes(4, "big") + body
 

@@ -4,7 +4,7 @@ The names below are all that a check needs; `CONTRIBUTING.md` shows one being wr
 `readiness --version` costs little more than the interpreter.
 """
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # as type checkers know it; typing itself would cost more than all the rest of --version
 
 __version__ = "0.1.0"
 

@@ -102,7 +102,7 @@ def all_checks(source: policy.Source) -> list[Check]:
             [*built_in_checks(), *(c for name in source.policy.packs for c in foreign.load(name, source.folder))]
         )
     except pack.PackError as error:
-        raise ConfigError(str(error)) from error
+        raise ConfigError(*str(error).splitlines()) from error
     policy.check_names(source, checks)
     return checks
 

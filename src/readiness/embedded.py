@@ -230,6 +230,8 @@ class Cluster:
         """A connection string; the superuser's, unless other parameters are given."""
         base: dict[str, str | int] = {
             "host": "127.0.0.1",
+            "hostaddr": "127.0.0.1",  # given, so that the user's PGHOSTADDR and PGSSLMODE don't lead elsewhere
+            "sslmode": "prefer",
             "port": self.port,
             "dbname": database,
             "user": self.superuser,

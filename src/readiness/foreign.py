@@ -274,7 +274,7 @@ def _child(request: Mapping[str, Any], seconds: float) -> Any:
             deadline = time.monotonic() + seconds
             feeder = threading.Thread(target=_feed, args=(child, json.dumps(request).encode()), daemon=True)
             feeder.start()
-            raw = _read_framed(channel.fileno(), deadline)
+            raw = _read_framed(channel.fileno(), deadline, child)
         finally:
             _kill(child)
             child.wait()
@@ -299,7 +299,7 @@ def _feed(child: subprocess.Popen[bytes], request: bytes) -> None:
         child.stdin.close()
 
 
-def _read_framed(descriptor: int, deadline: float) -> bytes | None:
+def _read_framed(descriptor: int, deadline: float, child: subprocess.Popen[bytes]) -> bytes | None:
     """What the child says: eight digits (hexadecimal) of length, then so many bytes. None where it ends or lags before.
 
     The end of the pipe is no sign to wait for: a process that the child left behind may hold it open.
@@ -307,10 +307,12 @@ def _read_framed(descriptor: int, deadline: float) -> bytes | None:
     raw = b""
     wanted = _LENGTH
     while len(raw) < wanted:
-        left = deadline - time.monotonic()
-        ready, _, _ = select.select([descriptor], [], [], max(0.0, left))
+        gone, left = child.poll() is not None, deadline - time.monotonic()
+        ready, _, _ = select.select([descriptor], [], [], max(0.0, min(left, 0 if gone else _LOOK_SECONDS)))
         if not ready:
-            return None
+            if gone or left <= 0:
+                return None
+            continue
         chunk = os.read(descriptor, 1 << 16)
         if not chunk:
             return None
@@ -326,6 +328,7 @@ def _read_framed(descriptor: int, deadline: float) -> bytes | None:
 
 
 _LENGTH = 8
+_LOOK_SECONDS = 0.5  # how soon a child is missed that went without a word
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

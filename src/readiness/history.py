@@ -266,8 +266,10 @@ def open_store(path: Path, *, now: datetime) -> Store:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if path.is_symlink():
             raise StoreError(f"{path}: is a symbolic link, which is not followed; name the file itself")
-        if path.exists() and not os.access(path, os.W_OK):
-            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
+        if path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
+            # SQLite wants its index beside a file that has a log; where there is none, nobody writes: nothing moves.
+            still = "" if path.with_name(path.name + "-wal").exists() else "&immutable=1"
+            connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{still}", uri=True, timeout=BUSY_SECONDS)
             return Store(connection, path, notes=[f"the evidence store {path} can only be read"], read_only=True)
         # One at a time looks for damage and puts a damaged file aside, else two would, and the second one a sound file.
         with _alone(path):

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
-from math import isfinite, isnan
+from math import isfinite, isnan, log10
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -476,6 +476,7 @@ def sound(examined: Examined, kind: str) -> Examined:
 
 
 _LONGEST = 4_000  # characters of one piece of evidence
+_WIDEST = 1_024  # bits of a whole number; of a larger one the magnitude is told
 
 
 def plain(evidence: Mapping[str, Any]) -> dict[str, Scalar | list[Scalar]]:
@@ -491,8 +492,12 @@ def plain(evidence: Mapping[str, Any]) -> dict[str, Scalar | list[Scalar]]:
 
 def _scalar(value: Any) -> Scalar:
     match value:
-        case None | bool() | int():
+        case None | bool():
             return value
+        case int():
+            if value.bit_length() <= _WIDEST:
+                return value
+            return f"{'-' if value < 0 else ''}1e{int(value.bit_length() * log10(2))}"
         case float():
             if isfinite(value):
                 return value

@@ -168,7 +168,12 @@ def sql_checks(root: Traversable, *, pack: str) -> Iterator[Check]:
             found = _FILE.fullmatch(entry.name)
             if not found:
                 raise PackError(f"{pack}: {category}/{entry.name}: names are like fk_without_index.sql or name@17.sql")
-            text = entry.read_text(encoding="utf-8")
+            try:
+                text = entry.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise PackError(
+                    f"{pack}: {category}/{entry.name}: can't be read as a text in UTF-8: {error}"
+                ) from error
             if found["version"]:
                 variants.setdefault(found["stem"], {})[int(found["version"])] = text
             else:
@@ -201,8 +206,10 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
     parts = _HEADER.fullmatch(text)
     if not parts:
         raise PackError(f"{where}: a .sql check opens with a /*--- ... ---*/ header")
+    lines_above = text[: parts.start("header")].count("\n")
     try:
-        header = yamldoc.validate(Header, yamldoc.parse(parts["header"], where))
+        document = yamldoc.parse("\n" * lines_above + parts["header"], where)
+        header = yamldoc.validate(Header, document)
     except yamldoc.ConfigError as error:
         raise PackError(str(error)) from error
     query = bare(parts["query"])
@@ -214,12 +221,14 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
             raise PackError(
                 f"{where}: subjects of kind {header.subject} need a column objid, the oid in {SUBJECT_KINDS[header.subject]}"
             )
+    key: yamldoc.Key = ("credit",)
     try:
         form = header.form
-        for need in header.needs:
+        for at, need in enumerate(header.needs):
+            key = ("needs", at)
             check_need(need)
     except ValueError as error:
-        raise PackError(f"{where}: {error}") from error
+        raise PackError(f"{document.mark(key)}: {yamldoc.dotted(key)}: {error}") from error
     check_id = f"{category}/{stem.replace('_', '-')}"
     info = CheckInfo(
         id=check_id,
@@ -246,7 +255,7 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
     def ask(postgres: Postgres, server: Server, target: Target, **given: Scalar) -> Answer:
         settings = {f"readiness.{name}": str(value) for name, value in given.items()}
         framed = statement(query_for(server.major), header, target.ignored_schemas, target.owned_tables)
-        return _look(postgres, framed, info, settings, target.ignored_schemas)
+        return _look(postgres, framed, info, settings, target)
 
     return Check(
         info=info, facts={"postgres": Postgres, "server": Server, "target": Target}, ask=ask, source=text.strip()
@@ -264,15 +273,17 @@ def _parameters(query: str, where: str) -> dict[str, Scalar]:
     return found
 
 
-_TRAILING_COMMENT = re.compile(r"--[^\n]*\Z")
+# What may stand behind a query, and what can't be taken for it: words, and literals of every kind.
+_TOKEN = re.compile(
+    r"""(?P<behind>\s+|;|--[^\n]*|/\*.*?\*/)|e'(?:[^'\\]|\\.|'')*'|\w+|'[^']*'|"[^"]*"|(?P<quote>\$\w*\$).*?(?P=quote)|.""",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 def bare(query: str) -> str:
     """A query as it can stand in a frame: no semicolon and no comment behind it."""
-    query = query.strip()
-    while found := _TRAILING_COMMENT.search(query):
-        query = query[: found.start()].rstrip()
-    return query.rstrip(";").rstrip()
+    end = max((token.end() for token in _TOKEN.finditer(query) if not token["behind"]), default=0)
+    return query[:end].strip()
 
 
 def _typed(default: str) -> Scalar:
@@ -297,12 +308,18 @@ _ANCHORS = {
 
 
 def statement(
-    query: str, header: Header, ignored_schemas: Sequence[str] = (), owned_tables: Collection[str] = ()
+    query: str,
+    header: Header,
+    ignored_schemas: Sequence[str] = (),
+    owned_tables: Collection[str] = (),
+    *,
+    most: str = "$1",
 ) -> str:
-    """The complete statement, as it runs: `$1` is the most findings to send. See the module's docstring.
+    """The complete statement, as it runs. See the module's docstring.
 
     Args:
         owned_tables: always quoted; tables that a service owns alone, counted by themselves beside their schema.
+        most: findings to send, a parameter or a number.
     """
     anchor = SUBJECT_KINDS[header.subject]
     if anchor is None:
@@ -359,7 +376,7 @@ counted as (
 select c._examined, c._healthy, c._unseen, c._twice, c._any_adrift, c._scope as _counted, l.*
 from counted as c
 left join listed as l
-    on c._scope = l._scope and l._rank <= $1 and (l.ok is not true or l._rank <= {HEALTHY_SHOWN})
+    on c._scope = l._scope and l._rank <= {most} and (l.ok is not true or l._rank <= {HEALTHY_SHOWN})
 order by c._scope, l._rank"""
 
 
@@ -373,7 +390,7 @@ def for_psql(text: str, ignored_schemas: tuple[str, ...] = ()) -> str:
     if not parts:
         raise PackError("a .sql check opens with a /*--- ... ---*/ header")
     header = yamldoc.validate(Header, yamldoc.parse(parts["header"], "header"))
-    return statement(bare(parts["query"]), header, ignored_schemas).replace("$1", str(MOST_FINDINGS))
+    return statement(bare(parts["query"]), header, ignored_schemas, most=str(MOST_FINDINGS))
 
 
 def _text_array(names: Sequence[str]) -> str:
@@ -391,17 +408,20 @@ _RESERVED = frozenset(
         "unseen",
         "unlock",
         "_scope",
+        "_adrift",
         "_rank",
         "_examined",
         "_healthy",
+        "_unseen",
+        "_twice",
+        "_any_adrift",
         "_counted",
     ]
 )
 
 
-def _look(
-    postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[str, str], ignored_schemas: Sequence[str]
-) -> Answer:
+def _look(postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[str, str], target: Target) -> Answer:
+    ignored_schemas = target.ignored_schemas
     locked: list[Row] = []
     try:
         rows = postgres.rows(framed, (MOST_FINDINGS,), marker=info.id, settings=settings)
@@ -433,7 +453,7 @@ def _look(
         for row in locked
         if row["counts"]
     ]
-    for scope, count in tally([], by_lock, info.subject_kind).items():
+    for scope, count in tally([], by_lock, info.subject_kind, target.owned_tables).items():
         before = counts.get(scope, Count(examined=0, ok=0))
         counts[scope] = replace(before, unseen=before.unseen + count.unseen)
     if not counts:

@@ -32,10 +32,17 @@ def main() -> None:
         reply: Any = _describe(request) if request["do"] == "describe" else _ask(request)
         encoded = json.dumps(reply)
     except BaseException as error:  # noqa: BLE001  whatever it is, the parent is told
-        encoded = json.dumps({"broke": f"{type(error).__name__}: {error}"})
+        encoded = json.dumps({"broke": _told(error)})
     raw = encoded.encode("utf-8", "backslashreplace")
     with os.fdopen(channel, "wb") as pipe:
         pipe.write(b"%08x" % len(raw) + raw)
+
+
+def _told(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001  one that can't even say what it is
+        return type(error).__name__
 
 
 def _modules(root: Path) -> list[ModuleType]:

@@ -96,6 +96,10 @@ class Service(_Section):
     """Folders of its source code."""
 
     @property
+    def host(self) -> str | None:
+        return urlsplit(self.url).hostname if self.url else None
+
+    @property
     def port(self) -> int | None:
         if self.url is None:
             return None

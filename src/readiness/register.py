@@ -7,8 +7,8 @@ point. Both end, and what ended counts for nothing and is told.
 from __future__ import annotations
 
 import datetime as dt
-import fnmatch
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
@@ -56,7 +56,8 @@ class Waiver(_Entry):
     """The first day (UTC) on which it no longer holds."""
 
     def covers(self, subject: str) -> bool:
-        return fnmatch.fnmatchcase(subject, self.object)
+        pattern = ".*".join(re.escape(part) for part in self.object.split("*"))  # brackets are part of a name
+        return re.fullmatch(pattern, subject, re.DOTALL) is not None
 
 
 class Attestation(_Entry):
@@ -293,7 +294,11 @@ def append(path: Path, key: str, entry: Waiver | Attestation) -> None:
         )
     if key not in before.data:
         text += f"{'' if text.endswith(chr(10)) else chr(10)}{key}:\n"
-    joined = text + ("" if text.endswith("\n") else "\n") + "".join(f"  {line}\n" for line in block.splitlines())
+    indent = "  "
+    if isinstance(before.data.get(key), list):
+        first = text.splitlines()[before.mark((key, 0)).line - 1]
+        indent = first[: len(first) - len(first.lstrip())]  # as the entries that stand there
+    joined = text + ("" if text.endswith("\n") else "\n") + "".join(f"{indent}{line}\n" for line in block.splitlines())
     model: type[BaseModel] = _Waivers if key == "waivers" else _Attestations
     yamldoc.validate(model, yamldoc.parse(joined, str(path)))
     path.write_text(joined, encoding="utf-8")

@@ -115,7 +115,7 @@ def parse(text: str, name: str) -> Document:
         # The problem and its place only: the parser's own text quotes the line, and a line may hold a secret.
         at = error.problem_mark or error.context_mark
         place = f"{name}:{at.line + 1}:{at.column + 1}" if at else name
-        raise ConfigError(f"{place}: not valid YAML: {_harmless(error.problem) or 'syntax error'}") from error
+        raise ConfigError(f"{place}: not valid YAML: {_harmless(error.problem) or 'syntax error'}") from None
     except yaml.YAMLError as error:  # an unprintable character
         position = getattr(error, "position", None)
         line = text.count("\n", 0, position) + 1 if isinstance(position, int) else 1

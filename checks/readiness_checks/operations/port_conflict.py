@@ -1,5 +1,4 @@
 from collections import defaultdict
-from urllib.parse import urlsplit
 
 from readiness import RATIO, Answer, Observation, check
 from readiness.facts.target import Services
@@ -22,7 +21,7 @@ def port_conflict(services: Services) -> Answer:
     at: dict[tuple[str | None, int | None], list[str]] = defaultdict(list)
     for name, s in services.by_name.items():
         if s.url:
-            at[urlsplit(s.url).hostname, s.port].append(name)
+            at[s.host, s.port].append(name)
     answers = []
     for (host, port), names in at.items():
         for name in names:

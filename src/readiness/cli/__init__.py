@@ -6,6 +6,7 @@ or configuration; 3 HOLD; 4 nothing could be audited, or a crash; 130 and 143 in
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -85,6 +86,9 @@ class Terminated(KeyboardInterrupt):
 def run(arguments: Sequence[str]) -> int:
     """Run one command line; the exit code."""
     _prepare_streams()
+    if sys.stdout is None and not {*arguments[:1]} & _LOOK_THEMSELVES:
+        print("readiness: standard output is closed; open it, or give --output FILE and --quiet", file=sys.stderr)
+        return USAGE
     signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -118,15 +122,44 @@ def _explain(error: Exception, *, verbose: bool) -> int:
     """One sentence on stderr, and the exit code."""
     show, usage = getattr(error, "show", None), getattr(error, "exit_code", None)
     if callable(show) and isinstance(usage, int):  # the parser's own complaint, with its usage line
-        show()
+        from readiness.redaction import Redactor
+
+        show(file := io.StringIO())
+        print(Redactor().text(file.getvalue()), end="", file=sys.stderr)  # it repeats a word that may be a DSN
         return usage
     from readiness.cli.support import explain
 
     return explain(error, verbose=verbose)
 
 
+_LOOK_THEMSELVES = frozenset({"score", "demo", "report"})  # they may do without standard output
+
+
+class _Unread(io.TextIOWrapper):
+    """Standard output whose reader may leave early (`| head`): what nobody reads any more goes nowhere."""
+
+    def write(self, text: str) -> int:
+        try:
+            return super().write(text)
+        except BrokenPipeError:
+            return self._left(len(text))
+
+    def flush(self) -> None:
+        try:
+            super().flush()
+        except BrokenPipeError:
+            self._left(0)
+
+    def _left(self, written: int) -> int:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
+        return written
+
+
 def _prepare_streams() -> None:
     """Whatever the locale, no character stops a report; a closed stderr swallows, a closed stdout is told."""
+    if type(sys.stdout) is io.TextIOWrapper:
+        encoding, buffered_by_line = sys.stdout.encoding, sys.stdout.line_buffering
+        sys.stdout = _Unread(sys.stdout.detach(), encoding, line_buffering=buffered_by_line)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -39,6 +39,10 @@ def attest(
         raise ConfigError(policy.unknown_check(check, infos))
     if not infos[check].attestable:
         raise ConfigError(f"{check} is measured; it can't be attested")
+    today = dt.datetime.now(dt.UTC).date()
+    signed = support.day(date) or today
+    if signed > today:
+        raise ConfigError(f"--date: {signed} lies in the future")
     if sha256 is None:
         if "://" in evidence:
             raise ConfigError("--sha256: a link's content can't be computed here; give its SHA-256")
@@ -49,7 +53,7 @@ def attest(
             statement=statement,
             attested_by=by,
             role=role,
-            date=support.day(date) or dt.datetime.now(dt.UTC).date(),
+            date=signed,
             valid_days=valid_days,
             evidence=evidence,
             sha256=sha256,

@@ -18,6 +18,7 @@ from readiness.authoring import Check
 from readiness.cli import support
 from readiness.cli.score import console_for
 from readiness.cli.support import ColorOption, PolicyOption
+from readiness.reporting.escape import visible
 from readiness.yamldoc import ConfigError
 
 app = support.new_app()
@@ -77,17 +78,23 @@ def _list(console: Console, found: list[Check], in_policy: policy.Policy) -> Non
     for name in ("check", "priority", "title"):
         table.add_column(name)
     for c in found:
-        table.add_row(c.info.id, in_policy.priority_of(c.info.id, c.info.priority).value, c.info.title)
+        priority = in_policy.priority_of(c.info.id, c.info.priority).value
+        table.add_row(Text(visible(c.info.id)), priority, Text(visible(c.info.title)))
     console.print(table)
     console.print(Text(f"\n{len(found)} checks; `readiness checks ID` explains one", style="dim"))
 
 
+def _lines(text: str) -> str:
+    """A text of several lines, harmless."""
+    return "\n".join(map(visible, text.splitlines()))
+
+
 def _page(console: Console, check: Check, in_policy: policy.Policy) -> None:
     info, told = check.info, described(check, in_policy)
-    console.print(Text(info.id, style="bold"))
-    console.print(Text(info.title))
+    console.print(Text(visible(info.id), style="bold"))
+    console.print(Text(visible(info.title)))
     console.print()
-    console.print(Markdown(info.why))
+    console.print(Markdown(_lines(info.why)))
     console.print()
     facts = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     rows = [
@@ -101,14 +108,14 @@ def _page(console: Console, check: Check, in_policy: policy.Policy) -> None:
         ("from", info.pack),
     ]
     for name, value in rows:
-        facts.add_row(Text(name, style="dim"), value)
+        facts.add_row(Text(name, style="dim"), Text(visible(value)))
     console.print(facts)
     console.print(Text("\nHow to mend", style="bold underline"))
-    console.print(Markdown(info.mend))
+    console.print(Markdown(_lines(info.mend)))
     if info.links:
         console.print(Text("\nReferences", style="bold underline"))
         for link in info.links:
-            console.print(Text(link))
+            console.print(Text(visible(link)))
     console.print(Text("\nSource", style="bold underline"))
     language = "sql" if told["door"] == "sql" else "python"
-    console.print(Syntax(check.source, language, background_color="default", word_wrap=True))
+    console.print(Syntax(_lines(check.source), language, background_color="default", word_wrap=True))

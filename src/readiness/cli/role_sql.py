@@ -16,9 +16,9 @@ app = support.new_app()
 
 @app.command("role-sql")
 def role_sql(
-    tier: Annotated[int, typer.Option(help="Up to which tier.", min=1, max=len(auditor_role.TIERS))] = len(
-        auditor_role.TIERS
-    ),
+    tier: Annotated[
+        int, typer.Option(help="Up to which tier.", min=1, max=len(auditor_role.TIERS))
+    ] = auditor_role.DEFAULT_TIER,
     role: Annotated[str, typer.Option(help="The role's name.")] = auditor_role.DEFAULT_ROLE,
     database_name: Annotated[str | None, typer.Option("--database-name", help="Where it may connect.")] = None,
     profile: ProfileOption = None,

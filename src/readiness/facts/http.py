@@ -23,7 +23,7 @@ from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from readiness import __version__
-from readiness.facts.target import Target, declared
+from readiness.facts.target import Target, declared, without_secrets
 from readiness.profile import Service
 
 MOST_BYTES = 1_000_000
@@ -73,7 +73,7 @@ class HealthProbes:
     @classmethod
     def take(cls, target: Target) -> Self:
         declared(target.profile, "services")
-        asked = {n: s for n, s in target.profile.services.items() if s.url and s.health}
+        asked = {n: without_secrets(s) for n, s in target.profile.services.items() if s.url and s.health}
         seconds = target.profile.probing.http_timeout_seconds
         return cls(side_by_side({n: partial(probe, s, seconds) for n, s in asked.items()}))
 
@@ -143,7 +143,9 @@ class ServiceLatencies:
     def take(cls, target: Target) -> Self:
         declared(target.profile, "services")
         probing = target.profile.probing
-        asked = {n: s for n, s in target.profile.services.items() if s.url and (s.latency_path or s.health)}
+        asked = {
+            n: without_secrets(s) for n, s in target.profile.services.items() if s.url and (s.latency_path or s.health)
+        }
         return cls(
             side_by_side(
                 {

@@ -18,7 +18,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import conninfo, errors, sql
+from psycopg import conninfo, errors, pq, sql
 from psycopg.abc import Buffer, PQGen
 from psycopg.adapt import Loader
 from psycopg.rows import dict_row
@@ -213,17 +213,17 @@ class Postgres:
         """
         connection = self._open()
         try:
-            self._begin(connection, seconds, settings)
-            started = time.perf_counter()
-            self._execute(connection, statement, parameters, marker)
-            return (time.perf_counter() - started) * 1000
+            try:
+                self._begin(connection, seconds, settings)
+                started = time.perf_counter()
+                self._execute(connection, statement, parameters, marker)
+                return (time.perf_counter() - started) * 1000
+            finally:
+                self._end(connection)
         except (errors.QueryCanceled, errors.LockNotAvailable):
             return math.inf
         except psycopg.Error as error:
-            self._end(connection)
             raise self._answer(error, statement) from error
-        finally:
-            self._end(connection)
 
     def _answer(self, error: psycopg.Error, statement: str) -> Unobservable:
         """What a failure means for who asked. A lost session is opened anew for the next question, once in a run.
@@ -257,8 +257,11 @@ class Postgres:
         if self._connection is not None and not self._connection.closed:
             info = self._connection.info
             return Address(info.host or "local socket", str(info.port), info.dbname, info.user)
-        p = self._parameters
-        return Address(p.get("host") or "local socket", p.get("port") or "5432", p.get("dbname", ""), p.get("user", ""))
+        found = {o.keyword.decode(): (o.val or b"").decode("utf-8", "replace") for o in pq.Conninfo.get_defaults()}
+        p = found | self._parameters  # libpq's own sources are the PG* variables, and what is built in
+        if p["service"] and not self._parameters.get("host"):
+            return Address(f"service {p['service']}", "", p["dbname"], p["user"])
+        return Address(p["host"] or "local socket", p["port"], p["dbname"], p["user"])
 
     @property
     def whereabouts(self) -> Mapping[str, str]:
@@ -329,10 +332,10 @@ class Postgres:
                     time.sleep(0.2 + random.random() * 0.3)  # noqa: S311  jitter
                     continue
                 raise refusal from error
-            except UnicodeEncodeError as error:  # a label of a host name that is empty or too long
-                raise Unobservable(Reason.UNREACHABLE, f"{self.address}: the host name can't be resolved") from error
-            except UnicodeError as error:
+            except UnicodeDecodeError as error:
                 raise Unobservable(Reason.UNREACHABLE, f"{self.address}: its reply can't be read as text") from error
+            except UnicodeError as error:  # a label of the host name is empty or too long
+                raise Unobservable(Reason.UNREACHABLE, f"{self.address}: the host name can't be resolved") from error
             _prepare(connection)
             return connection
 
@@ -572,7 +575,7 @@ _CONNECT_FAILURES: tuple[tuple[tuple[str, ...], str], ...] = (
         "no answer in time; a firewall, or a silent server",
     ),
     (("Network is unreachable", "No route to host"), "there is no route to the host"),
-    (("password authentication failed",), "password authentication failed"),
+    (("password authentication failed", "SASL authentication failed"), "password authentication failed"),
     (
         ("fe_sendauth: no password supplied",),
         "the server asks for a password and none is configured (passfile, PGPASSWORD)",

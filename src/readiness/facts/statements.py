@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from readiness.authoring import Unobservable
 from readiness.facts.postgres import Postgres
 from readiness.facts.server import Server
+from readiness.model import Reason
 from readiness.quantiles import moment_bounds
 
 MOST = 200  # statements, by total time
@@ -61,8 +63,7 @@ class StatementStatistics:
         toplevel = "s.toplevel" if server.major >= 14 else "true"
         source = f"{home['schema']}.pg_stat_statements"
         numbers = postgres.rows(_NUMBERS.format(source=source, toplevel=toplevel), (MOST,), marker="statements")
-        texts = postgres.rows(_TEXTS.format(source=source), ([row["queryid"] for row in numbers],), marker="statements")
-        by_id = {row["queryid"]: row["text"] for row in texts}
+        by_id = _texts(postgres, source, [row["queryid"] for row in numbers])
         by_role = postgres.rows(_BY_ROLE.format(source=source), marker="statements")
         (window,) = postgres.rows(
             _WINDOW_14.format(schema=home["schema"]) if server.major >= 14 else _WINDOW, marker="statements"
@@ -85,6 +86,17 @@ class StatementStatistics:
             calls_by_role={row["role"]: row["calls"] for row in by_role},
             window_seconds=window["seconds"] or 0.0,
         )
+
+
+def _texts(postgres: Postgres, source: str, queryids: list[int]) -> dict[int, str]:
+    """The statements' texts; none where one of any database's can't be read in our encoding: the server gives up then."""
+    try:
+        texts = postgres.rows(_TEXTS.format(source=source), (queryids,), marker="statements")
+    except Unobservable as unseen:
+        if unseen.reason is not Reason.ERROR:
+            raise
+        return {}
+    return {row["queryid"]: row["text"] for row in texts}
 
 
 _NUMBERS = """

@@ -47,9 +47,13 @@ def _parts(run: RunDocument, width: int, *, unicode: bool, verbose: bool) -> lis
         parts += [Text(""), _title("Must-haves"), _must_haves(run, unicode=unicode)]
     if run.blockers:
         parts += [Text(""), _title("Blockers, worst first"), *_blockers(run, unicode=unicode, verbose=verbose)]
-    other = [c for c in run.checks if c.findings and c.id not in {b.check for b in run.blockers}]
+    other, informational = words.other_findings(run)
     if other:
         parts += [Text(""), _title("Other findings"), *_findings(run, other, unicode=unicode, verbose=verbose)]
+    if informational and verbose:
+        parts += [Text(""), _title("For information"), *_findings(run, informational, unicode=unicode, verbose=verbose)]
+    elif informational:
+        parts += [Text(""), Text(words.for_information(informational), style="dim")]
     if unmeasured := words.unmeasured(run):
         parts += [Text(""), _title("Could not be measured"), *_unmeasured(unmeasured, unicode=unicode)]
     if run.services:
@@ -109,13 +113,13 @@ def _categories(run: RunDocument, *, unicode: bool) -> Table:
             f"{c.weight:g} %",
             f"{c.score:.1f}",
             f"{c.ceiling:.1f}",
-            f"{c.coverage:.0f} %",
+            f"{int(c.coverage)} %",
             f"{c.weighted:.1f}",
         )
     table.add_section()
     v = run.verdict
     table.add_row(
-        "Total", "100 %", f"{v.score:.1f}", f"{v.ceiling:.1f}", f"{v.coverage:.0f} %", f"{v.score:.1f}", style="bold"
+        "Total", "100 %", f"{v.score:.1f}", f"{v.ceiling:.1f}", f"{int(v.coverage)} %", f"{v.score:.1f}", style="bold"
     )
     del unicode
     return table
@@ -129,7 +133,11 @@ def _must_haves(run: RunDocument, *, unicode: bool) -> Table:
         if m.waived:
             said = "not met, accepted as a risk"
         table.add_row(
-            _mark(status, unicode=unicode), m.id, visible(m.title), said, Text(", ".join(m.open_checks), style="dim")
+            _mark(status, unicode=unicode),
+            Text(visible(m.id)),
+            Text(visible(m.title)),
+            said,
+            Text(", ".join(m.open_checks), style="dim"),
         )
     return table
 
@@ -142,12 +150,12 @@ def _findings(run: RunDocument, checks: list[CheckPart], *, unicode: bool, verbo
     must_haves = {b.check: b.must_haves for b in run.blockers}
     lines: list[RenderableType] = []
     for c in checks:
-        vetoes = f" · vetoes by {', '.join(must_haves[c.id])}" if must_haves.get(c.id) else ""
+        vetoes = f" · vetoes by {visible(', '.join(must_haves[c.id]))}" if must_haves.get(c.id) else ""
         lines.append(
             Text.assemble(
                 _mark(c.status, unicode=unicode),
                 " ",
-                (c.id, "bold"),
+                (visible(c.id), "bold"),
                 (f"  {c.priority} · +{c.gain:.1f} points{vetoes}", "dim"),
             )
         )
@@ -186,7 +194,7 @@ def _open(check: CheckPart, *, unicode: bool) -> RenderableType:
     return Padding(
         Text.assemble(
             _mark(check.status, unicode=unicode),
-            f" {check.id}",
+            f" {visible(check.id)}",
             (f"  +{check.gain:.1f} · {visible(words.result(check))}", "dim"),
         ),
         (0, 0, 0, 2),
@@ -198,7 +206,7 @@ def _services(run: RunDocument) -> Table:
     for s in run.services:
         note = "" if s.needs_change else "needs no change; left out of the mean"
         table.add_row(
-            "", visible(s.title), f"{s.readiness:.1f} %", count_of(s.checks, "checks"), Text(note, style="dim")
+            "", Text(visible(s.title)), f"{s.readiness:.1f} %", count_of(s.checks, "checks"), Text(note, style="dim")
         )
     if run.platform_readiness is not None:
         table.add_row("", Text("Mean", style="bold"), Text(f"{run.platform_readiness:.1f} %", style="bold"), "", "")
@@ -210,7 +218,7 @@ def _checks(run: RunDocument, *, unicode: bool) -> Table:
     for c in run.checks:
         table.add_row(
             _mark(c.status, unicode=unicode),
-            c.id,
+            Text(visible(c.id)),
             c.priority,
             f"+{c.gain:.1f}",
             Text(visible(words.result(c)), style="dim"),

@@ -26,9 +26,14 @@ def markdown(text: object) -> str:
     return _MARKDOWN.sub(r"\\\1", visible("" if text is None else str(text)))
 
 
+def code_cell(text: object) -> str:
+    """A code span in a table, where a bar would end the cell."""
+    return code_span(text).replace("|", "\\|")
+
+
 def code_span(text: object) -> str:
     """A code span around any text: the fence is longer than any run of backticks in it."""
-    shown = visible("" if text is None else str(text)).replace("|", "\\|")
+    shown = visible("" if text is None else str(text))
     if not shown:
         return ""
     longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)

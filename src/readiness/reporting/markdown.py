@@ -28,9 +28,11 @@ def environment() -> Environment:
     found.filters |= {
         "md": escape.markdown,
         "code": escape.code_span,
+        "cell": escape.code_cell,
         "block": escape.code_block,
         "count": count_of,
         "said": words.result,
+        "credit": words.credit,
         "evidence": words.evidence,
         "symbol": lambda status: words.SYMBOLS[Status(status)][0],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from readiness.document import CheckPart, RunDocument
 from readiness.model import Status, count_of
@@ -73,6 +74,24 @@ def result(check: CheckPart) -> str:
             bad = check.examined - check.healthy
             unseen = f", {len(check.unseen)} could not be looked at" if check.unseen else ""
             return f"{bad:,} of {count_of(check.examined, check.universe)}{unseen}"
+
+
+def credit(check: CheckPart) -> str:
+    """The share that is earned, rounded down: what is almost whole must not read as whole."""
+    return "\N{EN DASH}" if check.credit_exact is None else f"{Fraction(check.credit_exact) * 100 // 1 / 100:.2f}"
+
+
+def other_findings(run: RunDocument) -> tuple[list[CheckPart], list[CheckPart]]:
+    """Checks with findings that are no blockers, by gain; and those that are told for information alone."""
+    blocked = {b.check for b in run.blockers}
+    found = sorted((c for c in run.checks if c.findings and c.id not in blocked), key=lambda c: (-c.gain, c.id))
+    return [c for c in found if c.weight], [c for c in found if not c.weight]
+
+
+def for_information(checks: Sequence[CheckPart]) -> str:
+    """One line for what weighs nothing."""
+    noted = sum(c.examined - c.healthy for c in checks)
+    return f"For information, weighing nothing: {noted:,} findings of {count_of(len(checks), 'checks')}; --verbose lists them"
 
 
 def unmeasured(run: RunDocument) -> list[CheckPart]:

@@ -1,0 +1,52 @@
+# make demo: the main job on a sample platform.   make test: all tests, with what they need.
+# Both set themselves up from a clean clone with Python 3.11 or later, git and make.
+
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test lint bench lock generated clean
+
+demo: $(READY)
+	@$(BIN)/readiness demo
+
+test: lint tests/.packages
+	READINESS_NO_SKIPS=$(if $(CI),1,$(READINESS_NO_SKIPS)) $(BIN)/pytest $(TESTS)
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check --output-format concise .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/sqlfluff lint -q checks
+	$(BIN)/python tools/generate.py --check
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+# What is made from the code: catalogue of checks, JSON Schemas, command help.
+generated: $(READY)
+	$(BIN)/python tools/generate.py
+
+# Needs uv (https://docs.astral.sh/uv/).
+lock:
+	uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --python-version 3.11 -o requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or later is needed; none was found on the PATH" >&2; exit 2; }
+	@tools/venv "$(PYTHON)" "$(VENV)"
+	@echo "installing what requirements.lock names (the first time takes a minute)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Debian packages that the tests talk to: installed as root, else used where they lie.
+.PHONY: tests/.packages
+tests/.packages:
+	@tools/packages
+
+clean:
+	rm -rf $(VENV) .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,98 @@
+/*---
+title: Closed lists of words are enum types
+subject: column
+universe: columns with a closed list of words
+priority: P1
+effort: M
+credit: ratio
+spares_bookkeeping: true
+why: |
+  CHECK (status IN ('open', 'closed')) writes the list of words into one table's constraint. The next table that has a
+  status writes it again, a little differently; client code can't read it; and adding a word means to drop the
+  constraint, add it and read the whole table. An enum type is one list with a name, takes four bytes a value, sorts in
+  its own order, and takes another word without touching a row.
+mend: |
+  create type ... as enum (...); drop the CHECK and the default, then alter table ... alter column ... type ... using
+  column::text::the_type; and set the default again. This rewrites the table under an exclusive lock: on a large one
+  go by a new column. A list that changes often, or whose words have properties, wants a table that is referred to.
+links:
+  - https://www.postgresql.org/docs/current/datatype-enum.html
+  - https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-CHECK-CONSTRAINTS
+---*/
+-- A closed list: a CHECK on one character column that is nothing but IN, = ANY or = joined by OR, with two or more
+-- literals; "or it is null" may stand beside. Healthy ones, which complete the universe: columns of an enum type.
+-- Not a list: one literal, a pattern, NOT IN, a function around the column, several columns, a domain's own CHECK
+-- (the domain is a type with a name, as an enum is). Domains count by the type below them, and partitions through
+-- their root.
+-- The condition is read as the parser stores it, since pg_get_constraintdef() would wait behind DDL. Literals stand
+-- there as numbers, so that nothing in them can be mistaken for a part of the tree.
+with equality as materialized (
+    select pg_catalog.string_agg(op.oid::pg_catalog.text, '|') as operators
+    from pg_catalog.pg_operator as op
+    inner join pg_catalog.pg_type as t on op.oprleft = t.oid
+    where op.oprname = '=' and t.typcategory = 'S'
+),
+
+listed as (
+    select
+        con.conrelid as relid,
+        con.conkey[1] as attnum,
+        pg_catalog.array_agg(con.conname::pg_catalog.text order by con.conname) as constraints
+    from pg_catalog.pg_constraint as con
+    inner join pg_catalog.pg_attribute as att on con.conrelid = att.attrelid and con.conkey[1] = att.attnum
+    -- character types by their category, which takes in citext, and domains over any of them
+    inner join pg_catalog.pg_type as t on att.atttypid = t.oid and t.typcategory = 'S'
+    cross join equality
+    cross join lateral (
+        select con.conbin::pg_catalog.text as text
+    ) as tree
+    where
+        con.contype = 'c'
+        and pg_catalog.cardinality(con.conkey) = 1
+        -- no node but these; casts that change nothing are among them, functions and NOT aren't
+        and tree.text !~ (
+            '[{](?!(BOOLEXPR|SCALARARRAYOPEXPR|OPEXPR|NULLTEST|VAR|CONST|ARRAY|ARRAYEXPR'
+            '|RELABELTYPE|ARRAYCOERCEEXPR|CASETESTEXPR) )'
+        )
+        and tree.text !~ (':opno (?!(' || equality.operators || ') )')
+        and tree.text !~ ':boolop (and|not) |:useOr false |:nulltesttype 1 '
+        -- two literals, or one that is an array
+        and (
+            tree.text like '%{CONST %{CONST %'
+            or (tree.text ~ '[{]SCALARARRAYOPEXPR .*[{]CONST ' and tree.text !~ '[{]ARRAY(EXPR)? ')
+        )
+    group by con.conrelid, con.conkey[1]
+),
+
+closed as (
+    select
+        l.relid,
+        l.attnum,
+        false as ok,
+        l.constraints
+    from listed as l
+    union all
+    select
+        att.attrelid,
+        att.attnum,
+        true as ok,
+        null as constraints
+    from pg_catalog.pg_attribute as att
+    inner join pg_catalog.pg_type as t on att.atttypid = t.oid
+    where t.typcategory = 'E' and att.attnum > 0 and not att.attisdropped
+)
+
+select
+    pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
+    c.oid as objid,
+    closed.ok,
+    pg_catalog.format_type(att.atttypid, att.atttypmod) as type,
+    closed.constraints
+from closed
+inner join pg_catalog.pg_attribute as att on closed.relid = att.attrelid and closed.attnum = att.attnum
+inner join pg_catalog.pg_class as c on closed.relid = c.oid
+inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+where
+    c.relkind in ('r', 'p')
+    and not c.relispartition
+order by subject

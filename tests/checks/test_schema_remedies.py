@@ -1,0 +1,212 @@
+"""Checks of which some findings can be mended by a statement and others can't; and what they say when they can't see.
+
+Their stories name every kind of finding; here each remedy that is offered is taken, and where none is, that is right.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from asking import ask, found
+from conftest import Database
+from readiness.model import Examined, Observation, Reason, Unknown
+
+
+def findings(check: str, database: Database) -> dict[str, Observation]:
+    outcome = ask(check, database.dsn())
+    assert isinstance(outcome, Examined), outcome
+    return {o.subject: o for o in outcome.findings}
+
+
+def test_a_unique_index_is_adopted_as_primary_key(database: Database):
+    check = "schema/table-without-primary-key"
+    database.run(
+        """
+        create table plain (a int not null, b int not null);
+        create unique index "ix, ""q"" 1" on plain (b, a);
+        create table backs_a_constraint (a int not null unique);
+        create table nullable (a int);
+        create unique index on nullable (a);
+        create table partial (a int not null);
+        create unique index on partial (a) where a > 0;
+        create table expression (a int not null);
+        create unique index on expression ((a + 1));
+        create table descending (a int not null);
+        create unique index on descending (a desc);
+        create table included (a int not null, b int);
+        create unique index on included (a) include (b);
+        create table root (a int not null) partition by range (a);
+        create unique index on root (a);
+        """
+    )
+    offered = {subject: o.remedy for subject, o in findings(check, database).items()}
+    assert {subject for subject, remedy in offered.items() if remedy} == {"public.plain", "public.included"}
+    database.run(offered["public.plain"] or "")
+    database.run(offered["public.included"] or "")
+    assert {"public.plain", "public.included"}.isdisjoint(findings(check, database))
+
+
+def test_identity_takes_over_where_the_sequence_was(database: Database):
+    check = "schema/serial-primary-key"
+    database.run(
+        """
+        create schema "Odd ""S";
+        create table "Odd ""S"."T, 'x'" ("i'd ""q"" 1" serial primary key, n int);
+        insert into "Odd ""S"."T, 'x'" (n) values (1), (2);
+        create table by_two (id serial primary key);
+        create table reads_it (n int default nextval('by_two_id_seq'));
+        create table crossed (id serial primary key);
+        create sequence another;
+        alter table crossed alter column id set default nextval('another');
+        create table parted (id serial primary key) partition by range (id);
+        create domain number as int;
+        """
+    )
+    offered = {subject: o.remedy for subject, o in findings(check, database).items()}
+    name = '"Odd ""S"."T, \'x\'"'
+    assert set(offered) == {name, "public.by_two", "public.crossed", "public.parted"}
+    assert {subject for subject, remedy in offered.items() if remedy} == {name}
+    database.run(offered[name] or "")
+    database.run(f"insert into {name} (n) values (3)")
+    with database.connect() as connection:
+        rows = connection.execute(f"select * from {name} order by n".encode()).fetchall()
+    assert [tuple(row) for row in rows] == [(1, 1), (2, 2), (3, 3)]
+    assert name not in findings(check, database)
+
+
+@pytest.mark.parametrize(
+    ("check", "type_name"),
+    [("schema/timestamp-without-time-zone", "timestamp"), ("schema/json-not-jsonb", "json")],
+)
+def test_no_remedy_where_something_holds_the_type(check: str, type_name: str, database: Database):
+    database.run(
+        f"""
+        create domain d as {type_name};
+        create table held (
+            id int primary key, viewed {type_name}, watched {type_name}, read_by_function {type_name},
+            of_domain d, free {type_name}
+        );
+        create view v as select viewed from held;
+        create function f() returns trigger language plpgsql as 'begin return new; end';
+        create trigger t before update of watched on held for each row execute function f();
+        create function g() returns bigint language sql return (select count(read_by_function) from held);
+        create table source (a {type_name}, length int generated always as (case when a is null then 0 else 1 end) stored);
+        create table parent (a {type_name});
+        create table child () inherits (parent);
+        """
+    )
+    offered = {subject.removeprefix("public."): o.remedy for subject, o in findings(check, database).items()}
+    assert {subject for subject, remedy in offered.items() if remedy} == {"held.free", "parent.a"}
+    assert {subject for subject, remedy in offered.items() if not remedy} == {
+        "held.viewed",
+        "held.watched",
+        "held.read_by_function",
+        "held.of_domain",
+        "source.a",
+        "child.a",
+    }
+    for remedy in offered.values():
+        database.run(remedy or "")
+    assert {"public.held.free", "public.parent.a", "public.child.a"}.isdisjoint(findings(check, database))
+
+
+def test_times_are_looked_for_in_partition_keys_arrays_and_ranges(database: Database):
+    check = "schema/timestamp-without-time-zone"
+    database.run(
+        """
+        create table root (id int, at timestamp) partition by range (at);
+        create table others (a timestamp[], r tsrange, g timestamp generated always as (timestamp '2020-01-01') stored);
+        """
+    )
+    offered = findings(check, database)
+    assert set(offered) == {"public.root.at", "public.others.a", "public.others.r", "public.others.g"}
+    assert not any(o.remedy for o in offered.values())
+
+
+def test_utc_is_what_the_stored_times_are_taken_for(database: Database):
+    check = "schema/timestamp-without-time-zone"
+    database.run("create table t (at timestamp(0)); insert into t values ('2024-07-01 12:00')")
+    database.run(findings(check, database)["public.t.at"].remedy or "")
+    with database.connect() as connection:
+        row = connection.execute("select at = '2024-07-01 12:00+00', pg_typeof(at)::text from t").fetchone()
+    assert row is not None
+    assert tuple(row) == (True, "timestamp with time zone")
+
+
+def test_unlogged_tables_are_set_logged_in_order(database: Database):
+    check = "schema/unlogged-table"
+    database.run("create unlogged table a (id int primary key); create unlogged table b (id int references a)")
+    first = findings(check, database)
+    assert first["public.b"].remedy is None
+    database.run(first["public.a"].remedy or "")
+    database.run(findings(check, database)["public.b"].remedy or "")
+    assert findings(check, database) == {}
+
+
+def test_no_bound_for_a_sequence_that_started_past_it(database: Database):
+    database.run("create sequence s start 3000000000; create table t (id int default nextval('s'))")
+    assert findings("schema/sequence-wider-than-column", database)["public.s"].remedy is None
+
+
+def test_foreign_keys_that_act_differently_are_not_dropped(database: Database):
+    database.run(
+        """
+        create table p (id int primary key);
+        create table c (
+            p int, constraint a foreign key (p) references p on delete cascade, constraint b foreign key (p) references p
+        );
+        """
+    )
+    assert [o.remedy for o in findings("schema/duplicate-foreign-key", database).values()] == [None, None]
+
+
+def test_a_sequence_out_of_sight_is_never_well(database: Database):
+    check = "schema/sequence-exhaustion"
+    database.run("create table t (id serial primary key)")
+    unseen = ask(check, database.bare_dsn())
+    assert isinstance(unseen, Unknown)
+    assert unseen.reason is Reason.NO_PERMISSION
+    database.run(unseen.unlock or "")
+    assert found(ask(check, database.bare_dsn())) == set()
+
+
+def test_a_sequence_that_is_being_altered_is_not_waited_for(database: Database):
+    check = "schema/sequence-exhaustion"
+    database.run("create sequence busy; create sequence full_one maxvalue 10; select setval('full_one', 10)")
+    with database.connect() as other, other.transaction():
+        other.execute("alter sequence busy maxvalue 1000")
+        outcome = ask(check, database.dsn())
+    assert isinstance(outcome, Examined)
+    assert {o.subject for o in outcome.findings} == {"public.full_one"}
+    assert [(u.subject, u.reason) for u in outcome.unseen] == [("public.busy", Reason.LOCKED)]
+
+
+@pytest.mark.parametrize("check", ["performance/dead-tuple-bloat", "performance/never-analyzed-table"])
+def test_statistics_that_are_off_tell_nothing(check: str, database: Database):
+    database.run("create table t (id int)")
+    database.run(f"alter database {database.name} set track_counts = off")
+    outcome = ask(check, database.dsn())
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is Reason.NOT_CONFIGURED
+
+
+def test_a_twin_in_an_ignored_schema_is_no_twin(database: Database):
+    check = "schema/dual-definition"
+    database.run('create schema "Tenant 1"; create table users (id int); create table "Tenant 1".users (id int)')
+    assert found(ask(check, database.dsn())) == {"public.users", '"Tenant 1".users'}
+    assert found(ask(check, database.dsn(), parameters={"ignored_schemas": '{"Tenant 1"}'})) == set()
+
+
+def test_what_18_added_to_constraints(embedded_database: Database):
+    embedded_database.run(
+        """
+        create table t (a int, b int not null, c int);
+        alter table t add constraint late not null a not valid;
+        alter table t add constraint wish check (c > 0) not enforced;
+        """
+    )
+    check = "schema/not-valid-constraint"
+    remedies = {subject: o.remedy for subject, o in findings(check, embedded_database).items()}
+    assert set(remedies) == {"public.t:late"}
+    embedded_database.run(remedies["public.t:late"] or "")
+    assert found(ask(check, embedded_database.dsn())) == set()

@@ -1,0 +1,38 @@
+--- near misses
+create table serials (id serial primary key, s smallserial, b bigserial);
+create table ids (id int generated always as identity primary key);
+create sequence bounded maxvalue 32767;
+create table small (id smallint default nextval('bounded'));
+create sequence down increment by -1 minvalue -32768;
+create table small_down (id smallint default nextval('down'));
+create sequence lonely;
+create sequence texts;
+create table by_text (id text default nextval('texts')::text);
+create sequence computed;
+create table by_sum (id smallint default (nextval('computed') % 100)::smallint);
+create table grown (id int generated always as identity primary key);
+alter table grown alter column id type bigint;
+create sequence exactly maxvalue 2147483647 minvalue -9000000000 start 1;
+create table takes_exactly (id int default nextval('exactly'));
+--- broken: public.owned, public.feeds, public.shared, public.by_domain, public.cycling, public.descending, public."Seq ""x"", 🔑", public.root_seq
+create sequence owned;
+create table takes_owned (id smallint);
+alter sequence owned owned by takes_owned.id;
+create sequence feeds as int;
+create table takes_feeds (id smallint default nextval('feeds'));
+create sequence shared;
+create table takes_shared_1 (id bigint default nextval('shared'));
+create table takes_shared_2 (id int default nextval('shared'));
+create domain number as int;
+create domain number_2 as number;
+create sequence by_domain;
+create table takes_by_domain (id number_2 default nextval('by_domain'));
+create sequence cycling maxvalue 100 minvalue -40000 start 1 cycle;
+create table takes_cycling (id smallint default nextval('cycling'));
+create sequence descending increment by -1;
+create table takes_descending (id int default nextval('descending'));
+create sequence "Seq ""x"", 🔑";
+create table "T, x" (id int default nextval('"Seq ""x"", 🔑"'));
+create sequence root_seq;
+create table root (id int default nextval('root_seq')) partition by range (id);
+create table part partition of root for values from (0) to (10);

@@ -1,0 +1,43 @@
+--- near misses
+create table keyed (id uuid primary key default gen_random_uuid());
+create table "Key, ""quoted""" ("I D" int constraint "odd 🔑" primary key);
+create table deferrable_key (id int primary key deferrable initially deferred);
+create table keyed_root (id int, at date, primary key (id, at)) partition by range (at);
+create table keyed_part partition of keyed_root for values from ('2020-01-01') to ('2021-01-01');
+create table no_columns ();
+create view a_view as select 1 as n;
+create materialized view a_matview as select 1 as n;
+create temporary table scratch (id int);
+create extension hstore;
+create table ext_state (k text);
+alter extension hstore add table ext_state;
+create extension postgres_fdw;
+create server far foreign data wrapper postgres_fdw options (host 'x.invalid');
+create foreign table far_table (id int) server far;
+create table schema_migrations (version text);
+create type pair as (a int, b int);
+--- broken: public.bare, public.unique_index, public.unique_constraint, public.excluded, public.nullable, public.root, public.child, public.staged, "Odd ""Schema"."T, x"
+create table bare (id int);
+create table unique_index (id int not null);
+create unique index on unique_index (id);
+create table unique_constraint (id int not null unique);
+create extension btree_gist;
+create table excluded (id int, exclude using gist (id with =));
+create table nullable (id int unique);
+create table root (id int) partition by range (id);
+create table part partition of root (primary key (id)) for values from (0) to (10);
+create table child () inherits (keyed);
+create unlogged table staged (id int);
+create schema "Odd ""Schema";
+create table "Odd ""Schema"."T, x" ("a b" int);
+--- mend
+alter table bare add primary key (id);
+alter table unique_index add primary key using index unique_index_id_idx;
+alter table unique_constraint add primary key (id);
+alter table excluded add primary key (id);
+alter table nullable add primary key (id);
+alter table part drop constraint part_pkey;
+alter table root add primary key (id);
+alter table child add primary key (id);
+alter table staged add primary key (id);
+alter table "Odd ""Schema"."T, x" add primary key ("a b");

@@ -1,0 +1,74 @@
+"""The catalogue of checks as a whole: enough of them, of every kind, each fact used, each page complete."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections import Counter
+
+import pytest
+
+import readiness.facts
+from asking import checks
+from readiness import audit, policy
+from readiness.authoring import Check, signature_of
+from readiness.model import Category, Priority
+
+# Facts that serve a command, or another fact's module, and no check.
+NOT_FOR_CHECKS = {"Inventory", "CatalogMark"}
+
+
+def facts() -> dict[str, type]:
+    modules = [
+        importlib.import_module(f"readiness.facts.{m.name}") for m in pkgutil.iter_modules(readiness.facts.__path__)
+    ]
+    return {
+        name: kind
+        for module in modules
+        for name, kind in vars(module).items()
+        if inspect.isclass(kind) and "take" in vars(kind) and kind.__module__ == module.__name__
+    }
+
+
+def used_by(check: Check) -> set[str]:
+    """The facts that a check rests on, directly or through others."""
+    found: set[str] = set()
+    waiting = list(check.facts.values())
+    while waiting:
+        kind = waiting.pop()
+        if kind.__name__ not in found:
+            found.add(kind.__name__)
+            if take := getattr(kind, "take", None):
+                waiting += signature_of(take)[0].values()
+    return found
+
+
+def test_every_kind_of_fact_has_a_check():
+    used = set().union(*(used_by(c) for c in checks().values()))
+    assert set(facts()) - used == NOT_FOR_CHECKS
+
+
+def test_there_are_enough_checks_in_each_category():
+    by_category = Counter(c.info.category for c in checks().values() if c.info.priority is not Priority.INFO)
+    assert sum(by_category.values()) >= 25
+    assert all(by_category[c] >= 3 for c in Category), by_category
+
+
+@pytest.mark.parametrize("check", checks().values(), ids=lambda c: c.info.id)
+def test_each_check_says_what_a_reader_needs(check: Check):
+    info = check.info
+    assert 10 <= len(info.title) <= 140
+    assert not info.title.endswith(".")
+    assert len(info.why) >= 80, "the why teaches"
+    assert info.mend
+    assert info.universe
+    assert all(link.startswith("https://") for link in info.links)
+
+
+@pytest.mark.parametrize("name", policy.shipped())
+def test_shipped_policies_name_checks_that_there_are(name: str):
+    source = policy.load(name, {})
+    audit.all_checks(source)
+    assert source.policy.must_haves
+    assert source.policy.name == name

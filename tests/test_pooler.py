@@ -1,0 +1,222 @@
+"""Through a pooler in transaction mode: the audit works, and the next client of a server connection finds it as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import conninfo
+
+import stage
+from conftest import Database
+from readiness.authoring import Unobservable
+from readiness.embedded import Cluster, Workshop, server_account
+from readiness.facts.postgres import Postgres
+from readiness.facts.server import Server
+from readiness.model import Reason
+
+BOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+
+pytestmark = pytest.mark.skipif(BOUNCER is None, reason="PgBouncer is not installed (apt-get install pgbouncer)")
+
+
+@pytest.fixture(scope="module")
+def database(cluster: Cluster) -> Iterator[Database]:
+    with stage.database(cluster) as made:
+        made.run("""
+            create schema app;
+            create table app.parents (id uuid primary key);
+            create table app.children (id uuid primary key, parent uuid references app.parents);
+            insert into app.parents select gen_random_uuid() from generate_series(1, 50)
+        """)
+        made.run(f"grant usage on schema app to {made.bare_role}")
+        made.run(f"grant insert, select, delete on app.parents to {made.bare_role}")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def pooled(database: Database) -> Iterator[str]:
+    """The bare role's DSN through PgBouncer, whose only server connection every client shares."""
+    account, port = server_account(), stage.free_port()
+    with Workshop("test") as workshop:
+        users = workshop.folder / "users.txt"
+        users.write_text(f'"{database.bare_role}" "bare-role-of-a-test"\n')
+        settings = workshop.folder / "pgbouncer.ini"
+        settings.write_text(f"""
+[databases]
+{database.name} = host=127.0.0.1 port={database.cluster.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {users}
+pool_mode = transaction
+default_pool_size = 1
+max_client_conn = 20
+""")
+        for path in (workshop.folder, users, settings):
+            if account:
+                shutil.chown(path, account["user"], account["group"])
+        assert BOUNCER is not None
+        log = (workshop.folder / "log").open("wb")
+        with log:
+            workshop.start([BOUNCER, settings], stdout=log, stderr=log, cwd="/", **account)
+        dsn = conninfo.make_conninfo(database.bare_dsn(), port=port)
+
+        def up() -> bool:
+            try:
+                psycopg.connect(dsn, connect_timeout=2).close()
+            except psycopg.OperationalError:
+                return False
+            return True
+
+        assert stage.eventually(up, 15), (workshop.folder / "log").read_text()
+        yield dsn
+
+
+@pytest.fixture
+def session(pooled: str) -> Iterator[Postgres]:
+    made = Postgres(pooled)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def neighbour(pooled: str) -> Iterator[psycopg.Connection[Any]]:
+    """Another client of the pool: the application."""
+    with psycopg.connect(pooled, autocommit=True, prepare_threshold=None) as made:
+        yield made
+
+
+def state(client: psycopg.Connection[Any]) -> tuple[int, dict[str, str], int, int]:
+    """What a client finds: the server connection, its settings, its prepared statements and its locks."""
+    with client.transaction():
+        (pid,) = client.execute("select pg_backend_pid()").fetchone() or (0,)
+        own = "('application_name', 'client_encoding')"  # the pooler sets these for each client
+        settings = dict(client.execute(f"select name, setting from pg_settings where name not in {own}").fetchall())
+        (prepared,) = client.execute("select count(*) from pg_prepared_statements").fetchone() or (0,)
+        (locks,) = client.execute(
+            "select count(*) from pg_locks where pid = pg_backend_pid() and locktype = 'advisory'"
+        ).fetchone() or (0,)
+    return pid, settings, prepared, locks
+
+
+def test_a_pooler_is_recognised(session: Postgres, database: Database):
+    assert Server.take(session).pooled
+    direct = Postgres(database.bare_dsn())
+    assert not Server.take(direct).pooled
+    direct.close()
+
+
+def test_nothing_stays_on_the_server_connection(session: Postgres, neighbour: psycopg.Connection[Any]):
+    before = state(neighbour)
+    for statement, parameters in (
+        ("select 1", ()),
+        ("select $1::int", (1,)),
+        ("select set_config('statement_timeout', '7s', false)", ()),
+        ("set default_transaction_read_only to on", ()),
+        ("select 1/0", ()),
+        ("select $1::int / 0", (1,)),
+        ("select pg_catalog.pg_sleep(5)", ()),
+        ("commit; begin read write", ()),
+        ("select pg_catalog.pg_advisory_xact_lock(7)", ()),
+    ):
+        with contextlib.suppress(Unobservable):
+            session.rows(statement, parameters, marker="test", seconds=0.2, settings={"readiness.mine": "1"})
+        now = state(neighbour)
+        assert now[0] == before[0], "not the same server connection: the test looks at nothing"
+        assert now == before, statement
+    assert neighbour.execute("select current_setting('readiness.mine', true)").fetchone() in [("",), (None,)]
+    neighbour.execute("insert into app.parents select gen_random_uuid() returning id")
+
+
+def test_the_application_works_on_while_it_is_audited(pooled: str, tmp_path: Path):
+    """Between two of our transactions its own run on the same server connection."""
+    ended = threading.Event()
+    seen: set[tuple[str, ...]] = set()
+    pids: set[int] = set()
+    ask = (
+        "select pg_backend_pid(), current_setting('transaction_read_only'), current_setting('statement_timeout'), "
+        "current_setting('lock_timeout'), current_setting('row_security'), current_setting('search_path'), "
+        "current_setting('TimeZone'), current_setting('jit')"
+    )
+
+    def work() -> None:
+        with psycopg.connect(pooled, autocommit=True, prepare_threshold=None) as client:
+            while not ended.is_set():
+                client.execute("insert into app.parents select gen_random_uuid()")
+                pid, *settings = client.execute(ask).fetchone() or (0,)
+                pids.add(pid)
+                seen.add(tuple(settings))
+
+    application = threading.Thread(target=work)
+    application.start()
+    try:
+        command = ("score", "-d", pooled, "-f", "json", "--policy", stage.write_policy(tmp_path))
+        run = stage.run(*command, env=stage.environment(tmp_path), cwd=tmp_path).document
+    finally:
+        ended.set()
+        application.join()
+    assert len(seen) == 1, seen
+    assert len(pids) == 1
+    assert not {c["id"]: c["detail"] for c in run["checks"] if c["reason"] in ("error", "unreachable")}
+
+
+def test_an_audit_sees_the_same_as_without_the_pooler(pooled: str, database: Database, tmp_path: Path):
+    policy = stage.write_policy(tmp_path)
+
+    def look(dsn: str) -> dict[str, Any]:
+        command = ("score", "-d", dsn, "-f", "json", "--policy", policy, "--skip", "security/plaintext-*")
+        return stage.run(*command, env=stage.environment(tmp_path), cwd=tmp_path).document
+
+    through, direct = look(pooled), look(database.bare_dsn())
+    seen = [{c["id"]: (c["status"], c["reason"], c["findings"]) for c in run["checks"]} for run in (through, direct)]
+    assert seen[0] == seen[1]
+    assert through["verdict"]["score_exact"] == direct["verdict"]["score_exact"]
+    fk = next(c for c in through["checks"] if c["id"] == "performance/fk-without-index")
+    assert [f["subject"] for f in fk["findings"]] == ["app.children:children_parent_fkey"]
+
+
+def test_no_statement_is_prepared_however_often_it_is_asked(session: Postgres, neighbour: psycopg.Connection[Any]):
+    for n in range(12):
+        assert session.rows("select $1::int as n", (n,), marker="test") == [{"n": n}]
+        assert session.rows("select 7 as n", marker="test") == [{"n": 7}]
+    assert state(neighbour)[2] == 0
+
+
+def test_a_session_that_is_dropped_in_the_middle_harms_no_other(pooled: str, neighbour: psycopg.Connection[Any]):
+    before = state(neighbour)
+    gone = Postgres(pooled)
+    gone.rows("select 1", marker="test")
+    assert gone._connection is not None
+    gone._begin(gone._connection, 5, {})
+    gone._connection.pgconn.finish()
+    after = state(neighbour)
+    assert after[1:] == before[1:]
+
+
+def test_options_that_the_pooler_refuses_are_named(pooled: str):
+    session = Postgres(conninfo.make_conninfo(pooled, options="-c geqo=off"))
+    with pytest.raises(Unobservable) as caught:
+        session.rows("select 1", marker="test")
+    assert caught.value.reason is Reason.UNREACHABLE
+    assert "options=" in caught.value.detail
+
+
+def test_a_wrong_password_and_an_unknown_database_at_the_pooler(pooled: str):
+    for parameters, said in (
+        ({"password": "hunter2"}, "password authentication failed"),
+        ({"dbname": "no_such"}, "no such database"),
+    ):
+        session = Postgres(conninfo.make_conninfo(pooled, **parameters))
+        with pytest.raises(Unobservable) as caught:
+            session.rows("select 1", marker="test")
+        assert said in caught.value.detail
+        assert "hunter2" not in caught.value.detail
