@@ -1,0 +1,137 @@
+"""Whether the write-ahead log leaves the server, as the server itself tells it: readable by every role."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from readiness.facts.postgres import Postgres
+from readiness.facts.server import Server
+
+
+class Means(StrEnum):
+    """What a finished segment is given to."""
+
+    COMMAND = "command"
+    LIBRARY = "library"
+    NO_OP = "a command that keeps nothing"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalArchiving:
+    """The archiver's settings and its record since `pg_stat_archiver` was reset; ages in seconds, by the server's clock.
+
+    Args:
+        mode: archive_mode: off, on or always.
+        means: of archive_command and archive_library; the command's text, which may hold secrets, isn't kept.
+        timeout_seconds: archive_timeout; 0 where a segment waits until it is full.
+        behind_segments: finished segments since the last archived one; None where that isn't known.
+        receivers: application names of the programs that stream WAL from here, standbys among them.
+        hidden_receivers: how many more there are, whose names the role may not see.
+        provider: whose managed service this is, where it shows.
+    """
+
+    mode: str
+    means: Means
+    timeout_seconds: int
+    archived: int
+    failed: int
+    last_archived_wal: str | None
+    last_archived_age: float | None
+    last_failed_wal: str | None
+    last_failed_age: float | None
+    behind_segments: int | None
+    receivers: tuple[str, ...]
+    hidden_receivers: int
+    provider: str | None
+
+    @classmethod
+    def take(cls, postgres: Postgres, server: Server) -> Self:
+        server.require("primary")
+        (row,) = postgres.rows(_LOOK, marker="wal-archiving")
+        command, library = row["command"] or "", row["library"] or ""
+        if library:
+            means = Means.LIBRARY
+        elif not command.strip():
+            means = Means.NOTHING
+        else:
+            means = Means.NO_OP if _KEEPS_NOTHING.fullmatch(command.strip()) else Means.COMMAND
+        segment_bytes = row["segment_bytes"]
+        last = _segment(row["last_archived_wal"] or "", segment_bytes)
+        return cls(
+            mode=row["mode"],
+            means=means,
+            timeout_seconds=row["timeout_seconds"],
+            archived=row["archived"],
+            failed=row["failed"],
+            last_archived_wal=row["last_archived_wal"],
+            last_archived_age=row["last_archived_age"],
+            last_failed_wal=row["last_failed_wal"],
+            last_failed_age=row["last_failed_age"],
+            behind_segments=None if last is None else max(0, row["position"] // segment_bytes - last - 1),
+            receivers=tuple(row["receivers"]),
+            hidden_receivers=row["hidden_receivers"],
+            provider=row["provider"],
+        )
+
+
+# Commands that report success and keep nothing; pg_stat_archiver counts each of their segments as archived.
+_KEEPS_NOTHING = re.compile(r"(?:(?:/usr)?/bin/)?(?:true|:|exit 0|cd \.)(?:\s+%[pf])*|rem\b.*", re.IGNORECASE)
+
+_WAL_NAME = re.compile(r"[0-9A-F]{8}([0-9A-F]{8})([0-9A-F]{8})(?:\..*)?")
+
+
+def _segment(name: str, segment_bytes: int) -> int | None:
+    """A WAL file's place in the log, in segments (XLByteToSeg and XLogFileName, xlog_internal.h); None for a history file."""
+    found = _WAL_NAME.fullmatch(name)
+    return int(found[1], 16) * (2**32 // segment_bytes) + int(found[2], 16) if found else None
+
+
+# A provider's own settings or roles give a managed service away.
+_LOOK = """
+select
+    pg_catalog.current_setting('archive_mode') as mode,
+    nullif(pg_catalog.current_setting('archive_command'), '(disabled)') as command,
+    pg_catalog.current_setting('archive_library', true) as library,
+    (
+        select s.setting::int4 from pg_catalog.pg_settings as s where s.name = 'archive_timeout'
+    ) as timeout_seconds,
+    a.archived_count as archived,
+    a.failed_count as failed,
+    a.last_archived_wal,
+    extract(epoch from pg_catalog.clock_timestamp() - a.last_archived_time)::float8 as last_archived_age,
+    a.last_failed_wal,
+    extract(epoch from pg_catalog.clock_timestamp() - a.last_failed_time)::float8 as last_failed_age,
+    (select s.setting::int8 from pg_catalog.pg_settings as s where s.name = 'wal_segment_size') as segment_bytes,
+    pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), '0/0')::int8 as position,
+    array(
+        select r.application_name from pg_catalog.pg_stat_replication as r
+        where r.application_name is not null and r.state = 'streaming'
+        order by r.application_name
+    )::text[] as receivers,
+    (
+        select pg_catalog.count(*) from pg_catalog.pg_stat_replication as r where r.state is null
+    ) as hidden_receivers,
+    (
+        select pg_catalog.min(p.provider)
+        from (
+            values
+            ('rds', 'Amazon RDS or Aurora'), ('cloudsql', 'Google Cloud SQL'), ('alloydb', 'Google AlloyDB'),
+            ('azure', 'Azure Database'), ('neon', 'Neon'), ('supabase', 'Supabase')
+        ) as p (prefix, provider)
+        where
+            exists (
+                select from pg_catalog.pg_settings as s where pg_catalog.starts_with(s.name, p.prefix || '.')
+            )
+            or exists (
+                select from pg_catalog.pg_roles as r
+                where r.rolname in (
+                    p.prefix || '_superuser', p.prefix || 'superuser', p.prefix || '_admin', p.prefix || '_pg_admin'
+                )
+            )
+    ) as provider
+from pg_catalog.pg_stat_archiver as a
+"""

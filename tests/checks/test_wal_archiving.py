@@ -1,0 +1,206 @@
+"""WAL archiving on a server whose archiver works, fails, is stuck, keeps nothing, or was never switched on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from asking import ask
+from conftest import Database
+from readiness import embedded
+from readiness.embedded import Cluster
+from readiness.model import Examined, Observation, Outcome, Reason, Unknown
+from stage import eventually
+
+CHECK = "operations/wal-archiving-failing"
+
+
+@pytest.fixture(scope="module")
+def archiving() -> Iterator[Cluster]:
+    """A server of our own that archives: what is set here holds for all of its databases."""
+    with embedded.cluster(settings={"archive_mode": "on"}, fast=True, purpose="test") as made:
+        with made.connect() as admin:
+            admin.execute("create role looker login password 'bare-role-of-a-test'")
+        yield made
+
+
+def looked(cluster: Cluster, **parameters: str | int) -> Outcome:
+    """What the superuser is told, which a bare role must be told too."""
+    outcome = ask(CHECK, cluster.dsn(), parameters=parameters)
+    as_bare = ask(CHECK, cluster.dsn(user="looker", password="bare-role-of-a-test"), parameters=parameters)
+    assert type(as_bare) is type(outcome)
+    if isinstance(outcome, Examined) and isinstance(as_bare, Examined):
+        assert [o.ok for o in as_bare.observations] == [o.ok for o in outcome.observations]
+    return outcome
+
+
+def only(outcome: Outcome) -> Observation:
+    assert isinstance(outcome, Examined), outcome
+    (observation,) = outcome.observations
+    return observation
+
+
+def archive_with(cluster: Cluster, command: str) -> None:
+    with cluster.connect() as admin:
+        admin.execute(f"alter system set archive_command = '{command}'".encode())
+        admin.execute("select pg_reload_conf()")
+        admin.execute("select pg_stat_reset_shared('archiver')")
+    assert eventually(lambda: shown(cluster, "show archive_command") == command)
+    switch(cluster)
+
+
+def switch(cluster: Cluster) -> None:
+    """Finish a segment with something in it."""
+    with cluster.connect() as admin:
+        admin.execute("create table if not exists written (n int)")
+        admin.execute("insert into written values (1)")
+        admin.execute("select pg_switch_wal()")
+
+
+def shown(cluster: Cluster, query: str) -> object:
+    with cluster.connect() as admin:
+        row = admin.execute(query.encode()).fetchone()
+        assert row is not None
+        return row[0]
+
+
+def test_the_archiver_from_its_first_day_to_its_recovery(archiving: Cluster):
+    assert only(looked(archiving)).remedy == (
+        "Set archive_command by the backup tool's manual; until then WAL piles up, and the disk fills."
+    )
+
+    archive_with(archiving, "/bin/true %p")
+    assert eventually(lambda: shown(archiving, "select archived_count > 0 from pg_stat_archiver"))
+    assert "keeps nothing" in str(only(looked(archiving)).remedy)
+
+    archive_with(archiving, "test %p = never")
+    assert eventually(lambda: shown(archiving, "select failed_count > 0 from pg_stat_archiver"))
+    failing = only(looked(archiving))
+    assert not failing.ok
+    assert failing.evidence["archived"] == 0
+    wal = shown(archiving, "select last_failed_wal from pg_stat_archiver")
+    assert str(wal) in str(failing.remedy)
+
+    folder = archiving.workshop.folder / "archive"
+    folder.mkdir()
+    archiving.give(folder)
+    with archiving.connect() as admin:
+        admin.execute(f"alter system set archive_command = 'cp %p {folder}/%f'".encode())
+        admin.execute("select pg_reload_conf()")
+    switch(archiving)
+    mended = "select coalesce(last_archived_time > last_failed_time, false) from pg_stat_archiver"
+    assert eventually(lambda: shown(archiving, mended), 90)
+    healthy = only(looked(archiving))
+    assert healthy.ok
+    assert int(str(healthy.evidence["failed"])) >= 1, "the failures of its life are remembered, and don't count"
+    assert list(folder.iterdir())
+
+
+def test_an_archiver_that_waits_for_ever_is_named(archiving: Cluster):
+    archive_with(archiving, "true; # then what follows waits")
+    assert eventually(lambda: shown(archiving, "select archived_count > 0 from pg_stat_archiver"))
+    go = archiving.workshop.folder / "go"
+    with archiving.connect() as admin:
+        admin.execute(f"alter system set archive_command = 'until test -e {go}; do sleep 0.1; done'".encode())
+        admin.execute("select pg_reload_conf()")
+    try:
+        switch(archiving)
+        switch(archiving)
+        assert eventually(lambda: int(str(only(looked(archiving)).evidence["behind_segments"])) >= 2)
+        assert only(looked(archiving)).ok, "it may just be slow"
+        stalled = only(looked(archiving, stalled_seconds=0))
+        assert not stalled.ok
+        assert "neither succeeds nor fails" in str(stalled.remedy)
+    finally:
+        go.touch()
+    assert eventually(lambda: only(ask(CHECK, archiving.dsn(), parameters={"stalled_seconds": 0})).ok)
+
+
+def test_what_was_never_tried_is_unknown(archiving: Cluster):
+    with archiving.connect() as admin:
+        admin.execute("select pg_stat_reset_shared('archiver')")
+    unknown = looked(archiving)
+    assert isinstance(unknown, Unknown)
+    assert unknown.reason is Reason.INSUFFICIENT_SAMPLES
+    assert "pg_switch_wal" in str(unknown.unlock)
+
+
+def test_a_standby_says_to_ask_its_primary(archiving: Cluster):
+    signal_file = archiving.data / "standby.signal"
+    archiving.stop()
+    signal_file.touch()
+    archiving.give(signal_file)
+    archiving.start()
+    try:
+        unknown = looked(archiving)
+        assert isinstance(unknown, Unknown)
+        assert unknown.reason is Reason.WRONG_ROLE
+    finally:
+        archiving.stop()
+        signal_file.unlink()
+        archiving.start()
+
+
+def test_off_is_a_finding(database: Database):
+    for dsn in (database.dsn(), database.bare_dsn()):
+        off = only(ask(CHECK, dsn))
+        assert not off.ok
+        assert "archive_mode = on" in str(off.remedy)
+
+
+def test_off_is_a_finding_on_other_versions(older_cluster: Cluster):
+    assert not only(ask(CHECK, older_cluster.dsn())).ok
+
+
+def test_a_managed_service_archives_out_of_sight(database: Database):
+    with database.connect() as admin:
+        admin.execute("create role rds_superuser")
+    try:
+        unknown = ask(CHECK, database.dsn())
+        assert isinstance(unknown, Unknown)
+        assert unknown.reason is Reason.NOT_OBSERVABLE
+        assert "Amazon" in unknown.detail
+    finally:
+        with database.connect() as admin:
+            admin.execute("drop role rds_superuser")
+
+
+def test_a_stream_can_be_the_archive(debian_database: Database):
+    """pg_receivewal keeps WAL without an archiver; who can't see its name says so."""
+    database, cluster = debian_database, debian_database.cluster
+    folder = cluster.workshop.folder / "received"
+    folder.mkdir()
+    cluster.give(folder)
+    with cluster.connect() as admin:
+        admin.execute("create role receiver login replication password 'of-a-test'")
+    received = cluster.workshop.start(
+        [
+            cluster.runtime.bindir / "pg_receivewal",
+            "-D",
+            folder,
+            "-d",
+            cluster.dsn(user="receiver", password="of-a-test"),
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **cluster.runtime.env()},
+        cwd=folder,
+        **cluster.owner,
+    )
+    try:
+        assert eventually(lambda: only(ask(CHECK, database.dsn())).ok)
+        as_bare = ask(CHECK, database.bare_dsn())
+        assert isinstance(as_bare, Unknown)
+        assert as_bare.reason is Reason.NO_PERMISSION
+        with psycopg.connect(database.dsn(), autocommit=True) as admin:
+            admin.execute(str(as_bare.unlock).encode())
+        assert only(ask(CHECK, database.bare_dsn())).ok
+        assert not only(ask(CHECK, database.dsn(), parameters={"receivers": "another"})).ok, "a standby is no archive"
+    finally:
+        cluster.workshop.stop(received)
+        with cluster.connect() as admin:
+            admin.execute("drop role receiver")
