@@ -14,6 +14,8 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -371,3 +373,181 @@ def eventually(said: Callable[[], Any], seconds: float = 10) -> Any:
     while not (found := said()) and time.monotonic() < deadline:
         time.sleep(0.02)
     return found
+
+
+def answers(url: str) -> bool:
+    """Whether a server there says 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
+    except OSError:
+        return False
+
+
+# -- a run document --------------------------------------------------------------------------------------------
+
+
+def run_document(target: str = "shop", **own: Any) -> str:
+    """A run as it is saved, with something in each of its parts."""
+    return json.dumps(_RUN | {"target": _RUN["target"] | {"name": target}} | own)
+
+
+def _check(check: str, status: str, **own: Any) -> dict[str, Any]:
+    part = {
+        "id": check,
+        "title": f"{check} is well",
+        "category": check.partition("/")[0],
+        "service": None,
+        "priority": "P1",
+        "effort": "S",
+        "status": status,
+        "reason": None,
+        "detail": None,
+        "unlock": None,
+        "credit": 1.0,
+        "credit_exact": "1",
+        "credit_form": "the healthy share",
+        "credit_rule": {"form": "ratio"},
+        "gain": 0.0,
+        "gain_exact": "0",
+        "points": 10.0,
+        "points_exact": "10",
+        "earned_exact": "10",
+        "known_exact": "10",
+        "weight": 2.0,
+        "weight_exact": "2",
+        "examined": 3,
+        "healthy": 3,
+        "universe": "columns",
+        "evidence_kind": "measured",
+        "evidence_sha256": "0" * 64,
+        "expires": None,
+        "duration_ms": 3.1,
+        "mend": "Mend it.",
+        "pack": "readiness_checks",
+        "findings": [],
+    }
+    return part | own
+
+
+def _finding(subject: str) -> dict[str, Any]:
+    return {
+        "subject": subject,
+        "subject_kind": "column",
+        "evidence": {"type": "text"},
+        "remedy": None,
+        "waived": False,
+        "fingerprint": "f" * 32,
+    }
+
+
+def _waiver(check: str, expires: str) -> dict[str, Any]:
+    return {"check": check, "state": "active", "note": "", "expires": expires, "days_left": 6, "entry": {}}
+
+
+_RUN: dict[str, Any] = {
+    "schema": "readiness.run/1",
+    "id": "20261125T151947Z-0a0b0c0d",
+    "tool": {"name": "readiness", "version": "0.1.0"},
+    "target": {
+        "name": "shop",
+        "title": "The Shop",
+        "server_version": "15.8",
+        "database": "shop",
+        "role": "auditor",
+        "system_identifier": "0" * 16,
+    },
+    "started_at": "2026-11-25T15:19:47.5Z",
+    "finished_at": "2026-11-25T15:20:00Z",
+    "duration_seconds": 12.5,
+    "policy": {"name": "beta", "threshold": 70, "sha256": "1" * 64},
+    "checkset_sha256": "2" * 64,
+    "verdict": {
+        "decision": "NO-GO",
+        "exit_code": 1,
+        "score": 61.5,
+        "ceiling": 84.2,
+        "coverage": 77.3,
+        "threshold": 70,
+        "score_exact": "123/2",
+        "ceiling_exact": "421/5",
+        "coverage_exact": "773/10",
+        "reasons": ["must-have L5 failed"],
+        "valid_until": None,
+    },
+    "categories": [
+        {
+            "id": "schema",
+            "title": "Schema Completeness",
+            "weight": 30,
+            "score": 66.6,
+            "ceiling": 66.6,
+            "coverage": 100,
+            "weighted": 20,
+            "score_exact": "200/3",
+            "weighted_exact": "20",
+        }
+    ],
+    "must_haves": [
+        {"id": "L5", "title": "P95", "status": "fail", "waived": True, "checks": ["performance/slow-query"]},
+        {"id": "L7", "title": "Health", "status": "pass", "waived": False, "checks": ["operations/health"]},
+    ],
+    "services": [{"id": "auth", "title": "Auth", "readiness": 40.0, "needs_change": True}],
+    "checks": [
+        _check("schema/json-text", "partial", healthy=1, findings=[_finding("a.b.c"), _finding('a."odd name".d')]),
+        _check("schema/fine", "pass"),
+        _check(
+            "performance/slow-query", "fail", priority="P0", examined=1, healthy=0, findings=[_finding("open_tasks_x")]
+        ),
+        _check(
+            "operations/backup",
+            "unknown",
+            examined=0,
+            healthy=0,
+            reason="not_configured",
+            detail="not declared",
+            credit=None,
+        ),
+        _check("operations/none", "not_applicable", examined=0, healthy=0, detail="there are none", credit=None),
+    ],
+    "blockers": [
+        {
+            "check": "performance/slow-query",
+            "title": "fast",
+            "priority": "P0",
+            "must_haves": ["L5"],
+            "gain": 8.0,
+            "gain_exact": "8",
+            "findings": 1,
+        }
+    ],
+    "plan": [],
+    "measurements": [
+        {
+            "name": "query_p95:open_tasks",
+            "figure": "query_p95",
+            "subject": "open_tasks",
+            "value": 130.5,
+            "unit": "ms",
+            "samples": 200,
+            "target": 100,
+            "source": "200 timed calls",
+        },
+        {
+            "name": "service_p95:auth",
+            "figure": "service_p95",
+            "subject": "auth",
+            "value": 0.25,
+            "unit": "s",
+            "samples": 100,
+            "target": 0.3,
+            "source": "100 timed requests",
+        },
+    ],
+    "waivers": [_waiver("performance/slow-query", "2026-12-24"), _waiver("performance/slow-query", "2026-12-01")],
+    "attestations": [],
+    "drills": [],
+}

@@ -106,6 +106,14 @@ def test_the_exit_code_is_the_verdict(place: Place, policy: str):
     assert (done.code, done.document["verdict"]["exit_code"]) == (0, CODES[policy])
 
 
+def test_the_database_may_come_from_the_environment_and_the_run_have_a_name(place: Place):
+    env = {"READINESS_DATABASE": place.database.bare_dsn(), "PGPORT": "1", "PGPASSWORD": ""}
+    done = place.score("go.yaml", "-f", "json", "--name", "staging", env=env)
+    assert (done.code, done.err) == (0, ""), "and no warning of a password on the command line"
+    assert done.document["target"]["name"] == "staging"
+    assert done.document["target"]["database"] == place.database.name
+
+
 def test_results_go_to_stdout_and_nothing_else_does(place: Place):
     done = place.score("nogo.yaml", "-f", "json")
     assert done.document["id"]

@@ -50,6 +50,7 @@ class Request:
 
     Args:
         dsn: goes before the profile's; empty means the profile's, then libpq's own sources.
+        name: what the run is filed under, where that is not the profile's name.
         only, skip: patterns of check ids; what they leave out is unknown (not_selected).
         evidence: the store's file; None keeps nothing.
         on_start, on_result: told of progress.
@@ -58,6 +59,7 @@ class Request:
     profile: profile.Source
     policy: policy.Source
     dsn: str = ""
+    name: str = ""
     only: Sequence[str] = ()
     skip: Sequence[str] = ()
     as_superuser: bool = False
@@ -161,7 +163,7 @@ def _audit(
         )
         if not request.as_superuser:
             _refuse_as_superuser(checks)
-    identity = target_name(prof, server)
+    identity = request.name or target_name(prof, server)
     target = Target(
         profile=prof,
         folder=request.profile.folder,

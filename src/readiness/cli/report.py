@@ -22,10 +22,14 @@ def report(
         list[str] | None, typer.Option("--format", "-f", metavar="F", help=f"Repeatable: {', '.join(FORMATS)}.")
     ] = None,
     outputs: Annotated[list[str] | None, typer.Option("--output", "-o", metavar="FILE|-")] = None,
+    pushgateway: support.PushgatewayOption = "",
 ) -> int:
     """Render a saved run again, in any format."""
-    planned = support.plan_outputs(formats or ([] if outputs else ["console"]), outputs or [], known=FORMATS)
+    planned = support.plan_outputs(
+        formats or ([] if outputs or pushgateway else ["console"]), outputs or [], known=FORMATS
+    )
     support.try_outputs(planned, scorecard_on_stdout=False)
+    support.try_pushgateway(pushgateway)
     try:
         saved = document.parse(run.read_text(encoding="utf-8"))
     except OSError as error:
@@ -33,4 +37,6 @@ def report(
     except ValueError as error:
         raise ConfigError(f"{run}: is no run document of this tool (readiness.run/1)") from error
     whole = support.guarded_write(planned, lambda name: render(saved, name))
+    if pushgateway:
+        whole = support.guarded_push(pushgateway, saved) and whole
     return 0 if whole else support.CRASHED

@@ -20,8 +20,10 @@ from readiness.cli import Terminated, support
 from readiness.cli.support import (
     ColorOption,
     DatabaseOption,
+    NameOption,
     PolicyOption,
     ProfileOption,
+    PushgatewayOption,
     QuietOption,
     SuperuserOption,
     VerboseOption,
@@ -55,6 +57,8 @@ def score(
     skip: Annotated[
         list[str] | None, typer.Option("--skip", metavar="ID", help="Leave these out; they are unknown, never passed.")
     ] = None,
+    pushgateway: PushgatewayOption = "",
+    name: NameOption = "",
     report_only: Annotated[bool, typer.Option("--report-only", help="Exit 0 whatever the verdict.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Unused or ended waivers and attestations are errors.")
@@ -77,11 +81,13 @@ def score(
     planned = support.plan_outputs(formats or [], outputs or [], known=FORMATS)
     show_card = not quiet and not any(o.to_stdout for o in planned)
     support.try_outputs(planned, scorecard_on_stdout=show_card)
+    support.try_pushgateway(pushgateway)
     source = support.load_profile(profile)
     request = Request(
         profile=source,
         policy=support.load_policy(policy),
         dsn=database,
+        name=name,
         only=only or (),
         skip=skip or (),
         as_superuser=as_superuser,
@@ -95,6 +101,8 @@ def score(
     _warn_of_password(database)
     found = run_with_progress(request, quiet=quiet)
     whole = support.guarded_write(planned, lambda name: render(found.document, name))
+    if pushgateway:
+        whole = support.guarded_push(pushgateway, found.document) and whole
     if show_card:
         print_card(found, verbose=verbose, color=color)
     return exit_code(found, whole=whole, report_only=report_only)
@@ -114,7 +122,7 @@ def exit_code(found: Audit, *, whole: bool, report_only: bool) -> int:
 
 
 def _warn_of_password(dsn: str) -> None:
-    if not dsn:
+    if not dsn or dsn == os.environ.get(support.DATABASE_VARIABLE):
         return
     with suppress(ConfigError, Exception):
         from psycopg.conninfo import conninfo_to_dict

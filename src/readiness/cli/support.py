@@ -18,11 +18,14 @@ import typer
 
 from readiness import policy, profile
 from readiness.audit import NothingAudited
+from readiness.document import RunDocument
 from readiness.redaction import Redactor
 from readiness.yamldoc import ConfigError
 
 CONFIGURATION, CRASHED = 2, 4
 STDOUT = "-"
+
+DATABASE_VARIABLE = "READINESS_DATABASE"
 
 redactor = Redactor()
 """Of this process: whatever is printed passes through it."""
@@ -42,6 +45,7 @@ DatabaseOption = Annotated[
         "--database",
         "-d",
         metavar="DSN",
+        envvar=DATABASE_VARIABLE,
         help="Whatever libpq takes; keep the password in a passfile, PGPASSWORD or a service. Default: the profile's, then PG*.",
     ),
 ]
@@ -49,6 +53,17 @@ PolicyOption = Annotated[
     str, typer.Option("--policy", metavar="NAME|FILE", help="alpha, beta, ga, or a file of your own.")
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="List every check; show tracebacks.")]
+NameOption = Annotated[
+    str,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        help="File the run under this name; for several environments of one profile. Default: the profile's.",
+    ),
+]
+PushgatewayOption = Annotated[
+    str, typer.Option("--pushgateway", metavar="URL", help="Send the run's metrics to a Prometheus Pushgateway, too.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no scorecard beside a report.")]
 ColorOption = Annotated[
     Literal["auto", "always", "never"], typer.Option("--color", help="Colour; NO_COLOR is honoured.")
@@ -179,7 +194,7 @@ def plan_outputs(formats: Sequence[str], paths: Sequence[str], *, known: Sequenc
 
 
 def _format_of(path: str, known: Sequence[str]) -> str:
-    by_suffix = {".json": "json", ".md": "markdown", ".txt": "console", ".html": "html"}
+    by_suffix = {".json": "json", ".md": "markdown", ".txt": "console", ".html": "html", ".prom": "prometheus"}
     found = by_suffix.get(Path(path).suffix)
     if found is None or found not in known:
         raise ConfigError(f"--output {path}: give its --format ({', '.join(known)})")
@@ -231,6 +246,7 @@ def write_output(output: Output, text: str) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(raw)
             file.flush()
+            os.fchmod(handle, _mode(target))  # else only we could read it, and a textfile collector is somebody else
             os.fsync(file.fileno())
         Path(temporary).replace(target)
     except BaseException:
@@ -238,6 +254,14 @@ def write_output(output: Output, text: str) -> None:
         raise
     if target.read_bytes() != raw:
         raise OSError(f"{path}: holds something else than was written")
+
+
+def _mode(target: Path) -> int:
+    """The permissions that the file has, or that any new file of ours gets."""
+    with suppress(FileNotFoundError):
+        return stat.S_IMODE(target.stat().st_mode)
+    os.umask(mask := os.umask(0))
+    return 0o666 & ~mask
 
 
 def guarded_write(outputs: Sequence[Output], render: Callable[[str], str]) -> bool:
@@ -252,3 +276,34 @@ def guarded_write(outputs: Sequence[Output], render: Callable[[str], str]) -> bo
             say(f"readiness: {o.path}: the report was lost: {error.strerror or error}")
             whole = False
     return whole
+
+
+def try_pushgateway(url: str) -> None:
+    """See, before any work is done, that there is a gateway. An empty address asks for none.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not url:
+        return
+    from readiness.export import pushgateway
+
+    try:
+        redactor.learn([pushgateway.parse(url)[2]])
+        pushgateway.try_gateway(url)
+    except ValueError as error:
+        raise ConfigError(f"--pushgateway: {error}") from None
+    except pushgateway.GatewayError as error:
+        raise ConfigError(f"--pushgateway: {error}") from error
+
+
+def guarded_push(url: str, run: RunDocument) -> bool:
+    """Send the metrics; whether they arrived."""
+    from readiness.export import pushgateway
+
+    try:
+        pushgateway.push(url, run)
+    except pushgateway.GatewayError as error:
+        say(f"readiness: the metrics were lost: {error}")
+        return False
+    return True

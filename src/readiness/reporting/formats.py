@@ -6,7 +6,7 @@ import io
 
 from readiness.document import RunDocument
 
-FORMATS = ("console", "markdown", "json")
+FORMATS = ("console", "markdown", "json", "prometheus", "openmetrics")
 
 
 def render(run: RunDocument, format_name: str, *, width: int = 100) -> str:
@@ -22,6 +22,14 @@ def render(run: RunDocument, format_name: str, *, width: int = 100) -> str:
             from readiness.reporting import markdown  # noqa: PLC0415
 
             return markdown.render(run)
+        case "prometheus":
+            from readiness.export import metrics  # noqa: PLC0415
+
+            return metrics.text([metrics.reading(run)])
+        case "openmetrics":
+            from readiness.export import metrics  # noqa: PLC0415
+
+            return metrics.openmetrics_text([metrics.reading(run)])
         case "console":
             from rich.console import Console  # noqa: PLC0415
 
