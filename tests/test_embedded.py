@@ -264,6 +264,8 @@ def test_the_dsn_takes_other_parameters(embedded_cluster: Cluster):
     dsn = embedded_cluster.dsn("other", user="somebody", password="x y")
     assert psycopg.conninfo.conninfo_to_dict(dsn) == {
         "host": "127.0.0.1",
+        "hostaddr": "127.0.0.1",
+        "sslmode": "prefer",
         "port": str(embedded_cluster.port),
         "dbname": "other",
         "user": "somebody",

@@ -259,7 +259,7 @@ def _child(request: Mapping[str, Any], seconds: float) -> Any:
     with tempfile.TemporaryDirectory(prefix="readiness-pack-") as scratch, os.fdopen(reading, "rb", 0) as channel:
         try:
             child = subprocess.Popen(
-                [sys.executable, "-I", "-m", "readiness.packhost", str(writing)],
+                [sys.executable, "-I", "-B", "-m", "readiness.packhost", str(writing)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

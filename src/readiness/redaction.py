@@ -18,7 +18,8 @@ MASK = "***"
 SHORTEST = 4  # shorter ones would strike out half the language
 LONGEST_TEXT = 100_000
 
-_VALUE = r"""(?:'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^\s'",;&)}\]]+)"""
+# The closing quote may be missing: texts are cut off, also in the middle of a secret.
+_VALUE = r"""(?:\\{1,9}"[^"]*"?|\\{1,9}'[^']*'?|'(?:[^']|'')*'?|"(?:[^"\\]|\\.)*"?|[^\s'",;&)}\]]+)"""
 
 # Every repetition is bounded, or can't begin twice at one place: a hostile text must not cost more than it is long.
 _SHAPES = (
@@ -42,8 +43,15 @@ _SHAPES = (
         re.compile(r"(--[a-z0-9-]{0,40}(?:password|secret|token|pass)[a-z0-9-]{0,40}[ =])\S+", re.IGNORECASE),
         rf"\1{MASK}",
     ),
-    # ALTER ROLE x PASSWORD '...'
-    (re.compile(r"(\bpassword\s{1,9})(?:e|u&)?'(?:[^']|'')*'", re.IGNORECASE), rf"\1'{MASK}'"),
+    # ALTER ROLE x PASSWORD '...', also dollar-quoted, and with a comment between
+    (
+        re.compile(
+            r"(\bpassword(?:\s|/\*[^*]{0,200}\*/){1,9})"
+            r"(?:(?:e|u&)?'(?:[^']|'')*'?|\$\w{0,63}\$.*?(?:\$\w{0,63}\$|\Z))",
+            re.IGNORECASE | re.DOTALL,
+        ),
+        rf"\1'{MASK}'",
+    ),
     (re.compile(r"(\b(?:identified\s{1,9}by|requirepass|masterauth)\s{1,9})\S+", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"(\b(?:bearer|basic)\s{1,9})[a-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1{MASK}"),
     (re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"), MASK),

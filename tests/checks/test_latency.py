@@ -60,7 +60,7 @@ def test_a_query_that_cannot_run_is_named_with_the_grant(database: Database):
     outcome = ask("performance/slow-query", database.bare_dsn(), profile=declared)
     assert isinstance(outcome, Unknown)
     assert outcome.reason is Reason.NO_PERMISSION
-    assert outcome.unlock == f"grant select on t to {database.bare_role};"
+    assert outcome.unlock == f"grant select on public.t to {database.bare_role};"
 
 
 def test_a_query_that_writes_or_is_two_is_refused(database: Database):

@@ -11,6 +11,7 @@ import http.client
 import ipaddress
 import json
 import math
+import re
 import socket
 import ssl
 import threading
@@ -99,6 +100,9 @@ def probe(service: Service, seconds: float) -> HealthProbe:
     )
 
 
+_A_WORD = re.compile(r"[\w -]{1,40}")
+
+
 def judge(reply: Reply, service: Service) -> tuple[bool, str, str | None]:
     """Whether a reply is healthy, in words, and the status that its body gave."""
     health = service.health
@@ -118,7 +122,10 @@ def judge(reply: Reply, service: Service) -> tuple[bool, str, str | None]:
     field = next((f for f in STATUS_FIELDS if f in body), None)
     if field is None:
         return False, f"the body has no status field ({', '.join(STATUS_FIELDS)})", None
-    value = str(body[field]).lower()[:40]
+    value = str(body[field]).lower()
+    if not _A_WORD.fullmatch(value):
+        # Whatever it says, perhaps an error message with more in it than should be quoted.
+        return False, f"HTTP {reply.status}, but {field} is no word for healthy", None
     if value not in HEALTHY:
         return False, f"HTTP {reply.status}, but {field} is {value!r}", value
     return True, f"{field} is {value!r}", value
