@@ -162,6 +162,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "error": (503, {"status": "ok"}),
             "html": (200, None),
             "redirect": (302, {"status": "ok"}),
+            "closed": (401, {}),
         }[route]
         raw = b"<html>" if body is None else json.dumps(body).encode()
         self.send_response(status)
@@ -208,6 +209,14 @@ def test_unhealthy_service(embedded_database: Database):
     assert says["gone"] == "connection refused"
     assert says["redirect"] == "HTTP 302, expected 200"
     assert "never asked" in str(says["metadata"])
+
+
+def test_a_health_endpoint_that_wants_credentials_is_not_known_to_be_ill(embedded_database: Database):
+    with serving() as url:
+        declared = profile(services={p: {"url": url, "health": {"path": f"/{p}"}} for p in ("ok", "closed")})
+        outcome = ask("operations/unhealthy-service", embedded_database.dsn(), profile=declared)
+    assert isinstance(outcome, Unknown)
+    assert (outcome.reason, [u.subject for u in outcome.unseen]) == (Reason.NO_PERMISSION, ["closed"])
 
 
 def test_slow_service(embedded_database: Database):

@@ -1,5 +1,5 @@
-from readiness import RATIO, Answer, Observation, check
-from readiness.facts.http import HealthProbes
+from readiness import RATIO, Answer, Observation, Reason, Unseen, check
+from readiness.facts.http import HealthProbe, HealthProbes
 
 
 @check(
@@ -19,11 +19,17 @@ def unhealthy_service(probes: HealthProbes) -> Answer:
     A platform is as ready as its least ready service. The body counts, not only the status code: a 200 that carries
     `"status": "DOWN"` is common. Each endpoint is asked twice, so that one which flaps is told.
     """
-    return [
-        Observation(
+    return [_judge(name, p) for name, p in probes.by_service.items()]
+
+
+def _judge(name: str, p: HealthProbe) -> Observation | Unseen:
+    evidence = {"url": p.url, "says": p.says, "http_status": p.status, "milliseconds": p.milliseconds}
+    if not p.healthy and p.status in (401, 403):
+        return Unseen(
             subject=name,
-            ok=p.healthy,
-            evidence={"url": p.url, "says": p.says, "http_status": p.status, "milliseconds": p.milliseconds},
+            reason=Reason.NO_PERMISSION,
+            detail=f"HTTP {p.status}: its health endpoint tells strangers nothing",
+            unlock="let the health endpoint answer without credentials where the auditor runs",
+            evidence=evidence,
         )
-        for name, p in probes.by_service.items()
-    ]
+    return Observation(subject=name, ok=p.healthy, evidence=evidence)
