@@ -175,7 +175,8 @@ def _finding(finding: FindingPart) -> list[RenderableType]:
     said = words.evidence(finding.evidence)
     lines: list[RenderableType] = [_indented(f"{finding.subject}{waived}{f': {said}' if said else ''}", indent=4)]
     if finding.remedy:
-        lines.append(_indented(" ".join(finding.remedy.split()), "cyan", indent=6))
+        # Its lines stay lines: a comment in it must not swallow the statement behind it.
+        lines += [_indented(line, "cyan", indent=6) for line in finding.remedy.splitlines()]
     return lines
 
 

@@ -115,7 +115,7 @@ def unlocks(checks: Sequence[CheckPart]) -> dict[str, list[CheckPart]]:
 
 def evidence(values: Mapping[str, object], *, most: int = 6) -> str:
     """Evidence on one line: `columns a, b; estimated_rows 1200`."""
-    told = [(k, v) for k, v in values.items() if v is not None and k not in ("figure", "unit")]
+    told = [(k, v) for k, v in values.items() if v not in (None, "", []) and k not in ("figure", "unit")]
     said = "; ".join(f"{k.replace('_', ' ')} {_figure(v)}" for k, v in told[:most])
     return said + ("; ..." if len(told) > most else "")
 
