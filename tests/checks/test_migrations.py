@@ -11,6 +11,7 @@ import pytest
 from asking import NOW, ask, found
 from conftest import Database
 from readiness.facts.drills import DrillRecord, DrillRecords
+from readiness.facts.migrations import MigrationFolder
 from readiness.model import Examined, NotApplicable, Reason, Unknown
 from readiness.profile import Profile
 
@@ -54,8 +55,8 @@ def test_no_framework(database: Database):
         ),
         (
             "flyway_schema_history (installed_rank int, version varchar, description varchar, type varchar, "
-            "script varchar, checksum int, success boolean)",
-            "(1, '1', 'd', 'SQL', 'V1__d.sql', 1, true), (2, '2', 'd', 'SQL', 'V2__d.sql', 1, false)",
+            "script varchar, checksum int, installed_on timestamp default now(), success boolean)",
+            "(1, '1', 'd', 'SQL', 'V1__d.sql', 1, now(), true), (2, '2', 'd', 'SQL', 'V2__d.sql', 1, now(), false)",
             "public.flyway_schema_history V2__d.sql",
         ),
     ],
@@ -99,15 +100,15 @@ def test_pending_migration(database: Database, tmp_path: Path):
         ({"V1__a.sql": "x", "U1__a.sql": "y", "V2__b.sql": "x"}, {"V2__b.sql"}),
         (
             {
-                "1700000000000_a.js": "exports.up = pgm => {}; exports.down = pgm => {};",
+                "1700000000000_a.js": "exports.up = pgm => {}; exports.down = pgm => { pgm.x(); };",
                 "1700000000001_b.js": "exports.up = pgm => {}; exports.down = false;",
             },
             {"1700000000001_b.js"},
         ),
         (
             {
-                "versions/aa_x.py": "revision = 'aa'\ndef upgrade():\n    op.x()\n\ndef downgrade():\n    op.y()\n",
-                "versions/bb_x.py": "revision: str = 'bb'\ndef upgrade():\n    op.x()\n\ndef downgrade() -> None:\n    pass\n",
+                "versions/aa_x.py": "revision = 'aa'\ndown_revision = None\ndef upgrade():\n    op.x()\n\ndef downgrade():\n    op.y()\n",
+                "versions/bb_x.py": "revision: str = 'bb'\ndown_revision: str | None = 'aa'\ndef upgrade():\n    op.x()\n\ndef downgrade() -> None:\n    pass\n",
             },
             {"versions/bb_x.py"},
         ),
@@ -199,3 +200,46 @@ def test_what_a_drill_proved(check: str, kind: str, embedded_database: Database)
     assert isinstance(good, Examined)
     assert not good.findings
     assert good.observations[0].expires == NOW + timedelta(days=30)
+
+
+def test_a_folder_is_read_in_the_order_of_its_framework(tmp_path: Path):
+    names = {"9_i.up.sql": "a;", "10_j.up.sql": "b;", "10_j.down.sql": "c;", "notes.md": "", "9_i.up.sql.orig": ""}
+    folder = MigrationFolder.read(write(tmp_path, **names) / "db/migrations")
+    assert folder.framework == "golang-migrate"
+    assert [(f.name, f.up and f.up.sql, f.down and f.down.sql) for f in folder.files] == [
+        ("9", "a;", None),
+        ("10", "b;", "c;"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "framework", "ways"),
+    [
+        ({"1700000000000_a.sql": UP_DOWN}, "node-pg-migrate", [(2, "create table t (id int);", 4, "drop table t;")]),
+        ({"1_a.sql": "-- migrate:up\nx;\n\n-- migrate:down\ny;\n"}, "dbmate", [(2, "x;", 5, "y;")]),
+        ({"1_a.sql": "-- +goose Up\nx;\n-- +goose Down\ny;"}, "goose", [(2, "x;", 4, "y;")]),
+        ({"V1__a.sql": "x;", "U1__a.sql": "y;"}, "flyway", [(1, "x;", 1, "y;")]),
+        ({"001_a.sql": "x;", "001_a.down.sql": "y;"}, "numbered SQL", [(1, "x;", 1, "y;")]),
+        (
+            {"c.sql": "-- liquibase formatted sql\n\n-- changeset me:1\nx;\n-- rollback y;\n\n-- changeset me:2\nz;"},
+            "liquibase",
+            [(4, "x;\n-- rollback y;", 5, "y;"), (8, "z;", None, None)],
+        ),
+    ],
+)
+def test_both_ways_and_their_lines(files: dict[str, str], framework: str, ways: list[object], tmp_path: Path):
+    folder = MigrationFolder.read(write(tmp_path, **files) / "db/migrations")
+    assert folder.framework == framework
+    found = []
+    for f in folder.files:
+        assert f.up
+        up, down = f.up.sql, f.down
+        found.append(
+            (
+                f.up.line + (len(up) - len(up.lstrip("\n"))),
+                up.strip(),
+                down.line + (len(down.sql) - len(down.sql.lstrip("\n"))) if down else None,
+                down.sql.strip() if down else None,
+            )
+        )
+    assert found == ways

@@ -1,5 +1,6 @@
 from readiness import BINARY, Answer, NotApplicable, Observation, Unseen, check
 from readiness.facts.bookkeeping import MigrationHistories
+from readiness.facts.frameworks.form import State
 
 
 @check(
@@ -29,12 +30,12 @@ def failed_migration(histories: MigrationHistories) -> Answer:
                 Unseen(subject=h.table, reason=h.unseen.reason, detail=h.unseen.detail, unlock=h.unseen.unlock)
             )
             continue
-        failed = h.named("failed")
+        failed = h.named(State.FAILED)
         answers += [
             Observation(subject=f"{h.table} {name}", ok=False, evidence={"framework": h.framework}) for name in failed
         ]
         if not failed:
-            applied = len(h.named("applied"))
+            applied = len(h.named(State.APPLIED))
             answers.append(
                 Observation(subject=h.table, ok=True, evidence={"framework": h.framework, "applied": applied})
             )

@@ -1,8 +1,5 @@
-from collections.abc import Sequence
-
-from readiness import RATIO, Answer, NotApplicable, Observation, Reason, Unknown, check
-from readiness.facts.bookkeeping import History, MigrationHistories
-from readiness.facts.migrations import MigrationFolder
+from readiness import RATIO, Answer, NotApplicable, Observation, Unknown, check
+from readiness.facts.standing import MigrationStanding, MigrationStandings, Standing
 
 
 @check(
@@ -17,46 +14,29 @@ from readiness.facts.migrations import MigrationFolder
     file back from the version control's history.
     """,
 )
-def pending_migration(folder: MigrationFolder, histories: MigrationHistories) -> Answer:
+def pending_migration(standings: MigrationStandings) -> Answer:
     """Every migration in the folder is applied, and every applied one has its file.
 
     A pending migration means that the audited schema is not the one that will run; an applied one without a file, that
-    the schema can't be built anew from what is under version control.
+    the schema can't be built anew from what is under version control. One that is pending behind an applied one (it came
+    by a merge, say) is refused by some frameworks, and applied out of order by others.
     """
-    if not folder.files:
-        return NotApplicable(f"0 migrations in {folder.directory}")
-    history = _own(folder, histories.found)
-    if history is None:
-        # nothing was ever recorded as applied
-        return [
-            Observation(subject=f.name, ok=False, evidence={"file": f.path, "state": "pending"}) for f in folder.files
-        ]
-    if history.unseen is not None:
+    folder, history = standings.folder, standings.history
+    if history is not None and history.unseen is not None:
         unseen = history.unseen
         return Unknown(reason=unseen.reason, detail=unseen.detail, unlock=unseen.unlock)
-    if folder.framework in ("golang-migrate", "alembic"):
-        return Unknown(
-            reason=Reason.UNSUPPORTED,
-            detail=f"{folder.framework} records where it stands, not what it applied; compare by its own command",
-        )
-    applied = set(history.named("applied"))
-    files = {f.name: f for f in folder.files}
+    if not standings.migrations:
+        return NotApplicable(f"0 migrations in {folder.directory}, and 0 recorded")
     return [
-        *(
-            Observation(
-                subject=name,
-                ok=name in applied,
-                evidence={"file": f.path} if name in applied else {"file": f.path, "state": "pending"},
-            )
-            for name, f in sorted(files.items())
-        ),
-        *(
-            Observation(subject=name, ok=False, evidence={"state": "applied, without a file", "history": history.table})
-            for name in sorted(applied - set(files))
-        ),
+        Observation(subject=m.name, ok=m.standing is Standing.APPLIED, evidence=_evidence(m))
+        for m in standings.migrations
     ]
 
 
-def _own(folder: MigrationFolder, found: Sequence[History]) -> History | None:
-    """The history that the folder's files belong to."""
-    return next((h for h in found if folder.framework is not None and folder.framework in h.framework), None)
+def _evidence(migration: MigrationStanding) -> dict[str, str | None]:
+    evidence: dict[str, str | None] = {"file": migration.file.path} if migration.file else {}
+    if migration.standing is not Standing.APPLIED:
+        evidence["state"] = str(migration.standing)
+    if migration.late:
+        evidence["order"] = "a migration behind it is applied"
+    return evidence

@@ -1,37 +1,24 @@
-"""The migrations folder: which files there are, whether each can be undone, and whether git knows them."""
+"""The migrations folder: which migrations there are, in their order, with the SQL of both ways; and what git knows of them."""
 
 from __future__ import annotations
 
 import os
-import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from readiness.authoring import Unobservable
+from readiness.facts import frameworks
+from readiness.facts.frameworks import numbered
+from readiness.facts.frameworks.form import Folder, MigrationFile
 from readiness.facts.target import Target
 from readiness.model import Reason
 
 MOST_FILES = 10_000
-MOST_BYTES = 2_000_000
 GIT_SECONDS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationFile:
-    """One migration.
-
-    Args:
-        path: from the migrations folder.
-        name: as the framework's history table has it.
-        reversible: whether it says how to undo itself; None where its form does not tell.
-    """
-
-    path: str
-    name: str
-    reversible: bool | None
+_PASSED_OVER = frozenset({".git", "node_modules", ".venv", "venv", "__pycache__", "site-packages", "vendor"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +27,7 @@ class MigrationFolder:
 
     Args:
         framework: whose files these are, by their names and contents; None where they are nobody's that is known.
+        files: in the order in which the framework applies them.
     """
 
     directory: str
@@ -49,19 +37,46 @@ class MigrationFolder:
     @classmethod
     def take(cls, target: Target) -> Self:
         directory = named_directory(target)
-        folder = target.path(directory)
+        configured = target.profile.migrations.framework if target.profile.migrations else None
+        return cls.read(target.path(directory), directory=directory, framework=configured)
+
+    @classmethod
+    def read(cls, folder: Path, *, directory: str | None = None, framework: str | None = None) -> Self:
+        """The migrations of any folder.
+
+        Args:
+            directory: what it is called in findings.
+            framework: whose files they are, where that is known; else the first that takes them for its own.
+
+        Raises:
+            Unobservable: it holds too many files to be one.
+        """
+        directory = directory or str(folder)
         if not folder.is_dir():
             return cls(directory=directory, framework=None, files=())
-        names = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
-        if len(names) > MOST_FILES:
+        held = Folder(folder, tuple(_names(folder)))
+        if len(held.names) > MOST_FILES:
             raise Unobservable(Reason.ERROR, f"{directory} holds more than {MOST_FILES:,} files")
-        configured = target.profile.migrations.framework if target.profile.migrations else None
-        for style in STYLES:
-            if configured not in (None, style.framework):
+        for known in frameworks.FRAMEWORKS:
+            if known.read is None or framework not in (None, known.name):
                 continue
-            if found := style.read(folder, names):
-                return cls(directory=directory, framework=style.framework, files=tuple(found))
+            if found := known.read(held):
+                return cls(directory=directory, framework=known.name, files=tuple(found))
+        if framework in (None, numbered.NAME) and (plain := numbered.read(held)):
+            return cls(directory=directory, framework=numbered.NAME, files=tuple(plain))
         return cls(directory=directory, framework=None, files=())
+
+
+def _names(folder: Path) -> list[str]:
+    """The files of a folder and below, as paths from it; what others installed there is passed over."""
+    found: list[str] = []
+    for home, folders, files in os.walk(folder):
+        folders[:] = sorted(f for f in folders if f not in _PASSED_OVER)
+        here = Path(home)
+        found += [str((here / f).relative_to(folder)) for f in files if not (here / f).is_symlink()]
+        if len(found) > MOST_FILES:
+            break
+    return sorted(found)
 
 
 def named_directory(target: Target) -> str:
@@ -77,129 +92,6 @@ def named_directory(target: Target) -> str:
             "declare `migrations: {directory: ...}` in the profile",
         )
     return target.profile.migrations.directory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
-    """How a framework's files are named, what its history calls them, and how one says that it can be undone."""
-
-    framework: str
-    pattern: re.Pattern[str]
-    name: Callable[[re.Match[str]], str]
-    reversible: Callable[[Path, re.Match[str], frozenset[str]], bool | None]
-
-    def read(self, folder: Path, names: list[str]) -> list[MigrationFile]:
-        """The framework's migrations in a folder; none where some file's content shows that they are another's."""
-        everything = frozenset(names)
-        found = []
-        for name in names:
-            match = self.pattern.fullmatch(name)
-            if match is None:
-                continue
-            can = self.reversible(folder / name, match, everything)
-            if can is None and self.framework in _TOLD_BY_CONTENT:
-                return []
-            found.append(MigrationFile(path=name, name=self.name(match), reversible=can))
-        return found
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(MOST_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
-
-
-def _section(up: str, down: str) -> Callable[[Path, re.Match[str], frozenset[str]], bool | None]:
-    """Files with both ways in one: reversible where something stands behind the down marker."""
-
-    def look(path: Path, _match: re.Match[str], _names: frozenset[str]) -> bool | None:
-        text = _text(path)
-        if path.suffix != ".sql":
-            return _script(path, _match, _names)
-        if not re.search(up, text, re.IGNORECASE | re.MULTILINE):
-            return None
-        _, found, behind = _partition(down, text)
-        return bool(found and re.sub(r"--[^\n]*|/\*.*?\*/", "", behind, flags=re.DOTALL).strip())
-
-    return look
-
-
-def _partition(pattern: str, text: str) -> tuple[str, bool, str]:
-    match = re.search(pattern, text, re.IGNORECASE | re.MULTILINE)
-    return (text[: match.start()], True, text[match.end() :]) if match else (text, False, "")
-
-
-def _script(path: Path, _match: re.Match[str], _names: frozenset[str]) -> bool | None:
-    """JavaScript and TypeScript: a down() that isn't switched off."""
-    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", _text(path), flags=re.DOTALL)
-    if re.search(r"\bdown\s*=\s*(?:false|null|undefined)\b", text):
-        return False
-    return bool(re.search(r"\bdown\b\s*(?:=|\(|:)|\bfunction\s+down\b", text))
-
-
-def _sibling(up: str, down: str) -> Callable[[Path, re.Match[str], frozenset[str]], bool | None]:
-    """A file of its own for the way back."""
-
-    def look(path: Path, match: re.Match[str], names: frozenset[str]) -> bool | None:
-        del path
-        return match.group(0).replace(up, down) in names
-
-    return look
-
-
-def _alembic(path: Path, _match: re.Match[str], _names: frozenset[str]) -> bool | None:
-    text = _text(path)
-    if not re.search(r"^revision\s*(?::\s*str)?\s*=", text, re.MULTILINE):
-        return None
-    body = re.search(r"^def downgrade\([^)]*\)[^:]*:\n((?:[ \t]+[^\n]*\n?|\n)*)", text, re.MULTILINE)
-    if body is None:
-        return False
-    lines = [line.strip() for line in body.group(1).splitlines()]
-    return any(line and not line.startswith("#") and line not in ("pass", "...") for line in lines if '"""' not in line)
-
-
-def _undo(prefix: str) -> Callable[[Path, re.Match[str], frozenset[str]], bool | None]:
-    def look(path: Path, match: re.Match[str], names: frozenset[str]) -> bool | None:
-        del path
-        return f"{prefix}{match.group(0)[1:]}" in names
-
-    return look
-
-
-def _never(path: Path, match: re.Match[str], names: frozenset[str]) -> bool | None:
-    """A framework that has no way back: whether one lies beside it as down.sql."""
-    del path
-    return match.group(0).rpartition("/")[0] + "/down.sql" in names
-
-
-def _style(
-    framework: str,
-    pattern: str,
-    name: Callable[[re.Match[str]], str],
-    reversible: Callable[[Path, re.Match[str], frozenset[str]], bool | None],
-) -> Style:
-    return Style(framework=framework, pattern=re.compile(pattern), name=name, reversible=reversible)
-
-
-# The more telling names first. Sources: each framework's documentation.
-STYLES: tuple[Style, ...] = (
-    _style("prisma", r"(\d{14}_[^/]+)/migration\.sql", lambda m: m[1], _never),
-    _style("golang-migrate", r"(\d+)_[^/]*\.up\.sql", lambda m: str(int(m[1])), _sibling(".up.sql", ".down.sql")),
-    _style("flyway", r"V[^/]+__[^/]+\.sql", lambda m: m[0], _undo("U")),
-    _style("alembic", r"(?:versions/)?(?:[^/]+)\.py", lambda m: m[0], _alembic),
-    _style("goose", r"(\d+)_[^/]+\.sql", lambda m: str(int(m[1])), _section(r"^-- \+goose up", r"^-- \+goose down")),
-    _style("dbmate", r"(\d+)_[^/]+\.sql", lambda m: m[1], _section(r"^-- migrate:up", r"^-- migrate:down")),
-    _style(
-        "node-pg-migrate",
-        r"(\d{13,17}_[^/]+)\.(?:sql|js|ts|cjs|mjs|cts|mts)",
-        lambda m: m[1],
-        _section(r"^\s*-- Up Migration", r"^\s*-- Down Migration"),
-    ),
-    _style("knex", r"\d{14}_[^/]+\.(?:js|ts|cjs|mjs)", lambda m: m[0], _script),
-)
-_TOLD_BY_CONTENT = frozenset({"alembic", "goose", "dbmate", "node-pg-migrate"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,57 @@
+"""Statements end where the server ends them."""
+
+from __future__ import annotations
+
+import pytest
+
+from readiness.sqltext import qualified, statements, tokens
+
+SPLIT = {
+    "select 1; select 2": ["select 1", "select 2"],
+    "-- a; b\nselect 1 /* c; /* nested; */ d; */ ;": ["select 1 /* c; /* nested; */ d; */ "],
+    "select ';', E'\\';', U&'d;', \"odd;name\"; select 2": ["select ';', E'\\';', U&'d;', \"odd;name\"", "select 2"],
+    "do $$ begin perform 1; end $$; do $a$ $$; $a$": ["do $$ begin perform 1; end $$", "do $a$ $$; $a$"],
+    "create rule r as on insert to t do (select 1; select 2); select 3": [
+        "create rule r as on insert to t do (select 1; select 2)",
+        "select 3",
+    ],
+    "create function f() returns int begin atomic select case when true then 1 end; select 2; end; select 3": [
+        "create function f() returns int begin atomic select case when true then 1 end; select 2; end",
+        "select 3",
+    ],
+    "begin; select 1; end; select 2": ["begin", "select 1", "end", "select 2"],
+    "select $1, a$b$c; select 2": ["select $1, a$b$c", "select 2"],
+    " ;; -- nothing\n /* at all */ ;": [],
+    "select 'unended; select 2": ["select 'unended", "select 2"],
+}
+
+
+@pytest.mark.parametrize(("script", "expected"), SPLIT.items())
+def test_statements(script: str, expected: list[str]):
+    assert [s.text for s in statements(script)] == expected
+
+
+def test_where_a_statement_begins():
+    script = "-- one\n\nselect 1;\n/* two\n*/ select\n2;select 3"
+    assert [s.line for s in statements(script)] == [3, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("script", "created"),
+    [
+        ('create table if not exists "Odd".t (id int)', ("table", "Odd.t")),
+        ("CREATE UNLOGGED TABLE a.b()", ("table", "a.b")),
+        ("create unique index concurrently if not exists i on t (a)", ("index", "i")),
+        ("create or replace function s.f() returns int language sql as ''", ("function", "s.f")),
+        ("create materialized view v as select 1", ("materialized view", "v")),
+        ("create temporary table t (id int)", None),
+        ("alter table t add a int", None),
+    ],
+)
+def test_what_is_created(script: str, created: tuple[str, str] | None):
+    assert statements(script)[0].created == created
+
+
+def test_a_name_in_parts():
+    assert qualified(list(tokens('"A b" . c (d)'))) == "A b.c"
+    assert qualified(list(tokens("(a)"))) == ""
