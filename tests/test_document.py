@@ -20,7 +20,7 @@ from psycopg import sql
 
 import stage
 from conftest import Database
-from readiness import audit, document, policy, profile, recount
+from readiness import audit, document, policy, profile
 from readiness.audit import Request
 from readiness.authoring import Answer, Check
 from readiness.document import RunDocument
@@ -502,11 +502,6 @@ def test_the_evidences_hash_is_recomputed_from_the_document(real: Mapping[str, d
         assert run["policy"]["sha256"] == hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def test_every_document_verifies(real: Mapping[str, dict[str, Any]], synthetic: RunDocument):
-    for run in every(real, synthetic):
-        assert recount.verify(json.dumps(run)) == []
-
-
 def test_a_waiver_does_not_change_what_was_seen(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch):
     before = look(tmp_path, database.bare_dsn(), EVERY_KIND, monkeypatch)
     sign(tmp_path)
@@ -518,7 +513,7 @@ def test_a_waiver_does_not_change_what_was_seen(tmp_path: Path, database: Databa
 
 # -- the same input, the same output ---------------------------------------------------------------------------
 
-VOLATILE = {"id", "sha256", "started_at", "finished_at", "duration_seconds", "duration_ms", "expires", "valid_until"}
+VOLATILE = {"id", "started_at", "finished_at", "duration_seconds", "duration_ms", "expires", "valid_until"}
 TIMED = {
     "performance/slow-query",
     "performance/slow-service",
@@ -554,7 +549,7 @@ def test_two_audits_of_one_unchanged_database_are_equal(real: Mapping[str, dict[
 
 def test_the_clock_is_handed_in(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch):
     one, other = (look(tmp_path, database.bare_dsn(), EVERY_KIND, monkeypatch) for _ in range(2))
-    same = {"id": "x", "duration_seconds": 0.0, "sha256": ""}
+    same = {"id": "x", "duration_seconds": 0.0}
     first, second = (
         d.model_copy(update=same | {"checks": [c.model_copy(update={"duration_ms": 0.0}) for c in d.checks]})
         for d in (one, other)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from readiness import auditor_role, document, policy, profile
+from readiness import auditor_role, document, fleet, policy, profile
 from readiness.audit import built_in_checks
 from readiness.cli import COMMANDS
 from readiness.model import Category
@@ -93,6 +93,7 @@ def generated() -> dict[Path, str]:
         ROOT / "docs" / "commands.md": commands(),
         schemas / "run.schema.json": schema_of(document.json_schema()),
         schemas / "profile.schema.json": schema_of(profile.json_schema()),
+        schemas / "targets.schema.json": schema_of(fleet.json_schema()),
         schemas / "policy.schema.json": schema_of(policy_schema()),
     }
 

@@ -49,9 +49,6 @@ class Tool(_Part):
     version: str
 
 
-THIS_TOOL = Tool(name="readiness", version=__version__)
-
-
 class TargetPart(_Part):
     name: str
     title: str = ""
@@ -118,10 +115,6 @@ class ServicePart(_Part):
     needs_change: bool
     readiness_exact: str = "0"
     checks: int = 0
-    objects: list[str] = []
-    """Its schemas and tables, always quoted: what is found there counts for it."""
-    roles: list[str] = []
-    queries: list[str] = []
 
 
 class FindingPart(_Part):
@@ -166,8 +159,6 @@ class CheckPart(_Part):
     title: str
     category: str
     service: str | None
-    subject_kind: str = ""
-    """What it looks at, where a subject doesn't say otherwise."""
     priority: str
     """As this policy has it."""
     own_priority: str = ""
@@ -207,10 +198,6 @@ class CheckPart(_Part):
     duration_ms: float
     mend: str
     pack: str
-    sha256: str = ""
-    """Of the check's source: whether two runs asked the same question."""
-    attestable: bool = False
-    """Whether a signed statement may stand in where no probe can see."""
     findings: list[FindingPart]
     seen: list[SeenPart] = []
     unseen: list[UnseenPart] = []
@@ -284,8 +271,6 @@ class RunDocument(_Part):
     duration_seconds: float
     partial: bool = False
     """The run was interrupted; what was not asked is unknown."""
-    mixed_evidence: str | None = None
-    """Why what was seen doesn't belong together (a failover in between): nothing is decided on such."""
     notes: list[str] = []
     """What a reader must know beside the findings."""
     policy: PolicyPart
@@ -306,8 +291,6 @@ class RunDocument(_Part):
     waivers: list[LedgerPart]
     attestations: list[LedgerPart]
     drills: list[DrillPart]
-    sha256: str = ""
-    """The seal: of everything else here. Whoever keeps it elsewhere sees whether the document is still the same."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
@@ -334,11 +317,9 @@ class Run:
     finished_at: datetime
     seconds: float
     partial: bool
-    mixed_evidence: str | None = None
     notes: Sequence[str]
     policy: PolicyPart
     checkset_sha256: str
-    tool: Tool
     card: Scorecard
     services_of: Mapping[str, str | None]
     """Check id -> the one service that all its subjects belong to."""
@@ -348,20 +329,19 @@ class Run:
 
 
 def build(run: Run, redactor: Redactor) -> RunDocument:
-    """The document of a run, with no secret in it, and sealed."""
+    """The document of a run, with no secret in it."""
     card = run.card
     checks = [_check(s, run.services_of.get(s.result.check.id), redactor) for s in card.standings]
     today = run.finished_at.date()
     in_must_haves = _must_haves_by_check(card)
-    built = RunDocument(
+    return RunDocument(
         id=run.id,
-        tool=run.tool,
+        tool=Tool(name="readiness", version=__version__),
         target=run.target.model_copy(update={"title": redactor.text(run.target.title)}),
         started_at=run.started_at,
         finished_at=run.finished_at,
         duration_seconds=round(run.seconds, 3),
         partial=run.partial,
-        mixed_evidence=run.mixed_evidence,
         notes=[redactor.text(n) for n in run.notes],
         policy=run.policy,
         checkset_sha256=run.checkset_sha256,
@@ -414,9 +394,6 @@ def build(run: Run, redactor: Redactor) -> RunDocument:
                 needs_change=s.scope.needs_change,
                 readiness_exact=str(s.readiness),
                 checks=s.checks,
-                objects=[redactor.known(o) for o in sorted(s.scope.objects)],
-                roles=[redactor.known(r) for r in sorted(s.scope.roles)],
-                queries=[redactor.known(q) for q in sorted(s.scope.queries)],
             )
             for s in card.services
         ],
@@ -440,29 +417,6 @@ def build(run: Run, redactor: Redactor) -> RunDocument:
         attestations=[_ledger(e, today, redactor) for e in run.attestations],
         drills=list(run.drills),
     )
-    return sealed(built)
-
-
-def sealed(run: RunDocument) -> RunDocument:
-    """The document with its seal set anew: the last thing that is done to it."""
-    return run.model_copy(update={"sha256": seal_of(run.model_dump(mode="json", by_alias=True))})
-
-
-def seal_of(body: Mapping[str, Any]) -> str:
-    """SHA-256 of a document as JSON has it, without its seal; 70 and 70.0 are one number there."""
-    return _sha256(_numbers({key: value for key, value in body.items() if key != "sha256"}))
-
-
-def _numbers(value: Any) -> Any:
-    match value:
-        case float() if value.is_integer():
-            return int(value)
-        case dict():
-            return {key: _numbers(item) for key, item in value.items()}
-        case list():
-            return [_numbers(item) for item in value]
-        case _:
-            return value
 
 
 def _must_haves_by_check(card: Scorecard) -> dict[str, list[str]]:
@@ -497,7 +451,6 @@ def _check(standing: Standing, service: str | None, redactor: Redactor) -> Check
         title=info.title,
         category=info.category.value,
         service=service,
-        subject_kind=info.subject_kind,
         priority=standing.priority.value,
         own_priority=info.priority.value,
         effort=info.effort.value,
@@ -528,8 +481,6 @@ def _check(standing: Standing, service: str | None, redactor: Redactor) -> Check
         duration_ms=round(result.seconds * 1000, 1),
         mend=info.mend,
         pack=info.pack,
-        sha256=info.sha256,
-        attestable=info.attestable,
         findings=[
             FindingPart(
                 subject=redactor.known(o.subject),
@@ -562,7 +513,7 @@ def _check(standing: Standing, service: str | None, redactor: Redactor) -> Check
             for u in unseen
         ],
     )
-    return part.model_copy(update={"evidence_sha256": evidence_sha256(part)})
+    return part.model_copy(update={"evidence_sha256": _sha256(evidence_of(part))})
 
 
 def _tally(counts: Mapping[str, Count], redactor: Redactor) -> dict[str, tuple[int, int, int]]:
@@ -581,10 +532,6 @@ def evidence_of(part: CheckPart) -> dict[str, Any]:
     for finding in found["findings"]:
         del finding["waived"]  # a waiver changes what is accepted, not what was seen
     return found
-
-
-def evidence_sha256(part: CheckPart) -> str:
-    return _sha256(evidence_of(part))
 
 
 def fingerprint(check: str, subject: str) -> str:

@@ -395,7 +395,8 @@ def _schema_at(schema: dict[str, Any], root: dict[str, Any], location: Key) -> d
     part, rest = location[0], location[1:]
     if isinstance(part, int):
         return _schema_at(schema.get("items", {}) or {}, root, rest)
-    below = schema.get("properties", {}).get(part, schema.get("additionalProperties", {}))
+    named = next(iter(schema.get("patternProperties", {}).values()), schema.get("additionalProperties", {}))
+    below = schema.get("properties", {}).get(part, named)  # names that are free have one pattern, or none
     return _schema_at(below if isinstance(below, dict) else {}, root, rest)
 
 

@@ -95,14 +95,19 @@ def load_profile(name: str | None) -> profile.Source:
         if name in profile.shipped() and not Path(name).exists():
             return profile.load_shipped(name, os.environ)
         return profile.load(Path(name), os.environ)
-    found = profile.find(_here())
+    found = profile.find(here())
     if found is None:
         return profile.without_file()
     shown = Path(os.path.relpath(found))
     return profile.load(shown, os.environ)
 
 
-def _here() -> Path:
+def here() -> Path:
+    """The current folder.
+
+    Raises:
+        ConfigError: it is gone.
+    """
     try:
         return Path.cwd()
     except OSError as error:
