@@ -171,6 +171,7 @@ def look(
     *,
     policy_text: str = POLICY,
     profile_text: str = PROFILE,
+    evidence: bool = False,
 ) -> RunDocument:
     (folder / "readiness.yaml").write_text(profile_text)
     monkeypatch.setattr(audit, "all_checks", lambda _source: checks)
@@ -179,6 +180,7 @@ def look(
         policy=policy.load(str(stage.write_policy(folder, policy_text)), {}),
         dsn=dsn,
         now=lambda: NOW,
+        evidence=folder / "evidence.db" if evidence else None,
     )
     return audit.audit(request).document
 

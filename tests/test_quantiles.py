@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from readiness.quantiles import bounds, moment_bounds, quantile, samples_needed, smallest_sample
+from readiness.quantiles import bounds, drawn, moment_bounds, quantile, samples_needed, smallest_sample
 
 
 @pytest.mark.parametrize(
@@ -89,3 +89,10 @@ def test_how_many_samples_would_settle_it():
     assert needed is not None
     assert needed > 100
     assert samples_needed([1.0] * 95 + [200.0] * 5, 100) is None
+
+
+def test_what_is_drawn_is_sorted_bounded_and_keeps_both_ends():
+    assert drawn([3.0, math.inf, 1.00049, 2.0]) == [1.0, 2.0, 3.0]
+    many = [float(n) for n in range(10_000)]
+    assert len(drawn(many)) == 500
+    assert (drawn(many)[0], drawn(many)[-1]) == (0.0, 9999.0)

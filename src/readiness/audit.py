@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fractions import Fraction
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from psycopg import conninfo
 
 from readiness import document, foreign, history, pack, policy, profile, register, runner, scoring
 from readiness.authoring import Check, Unobservable
-from readiness.document import DrillPart, PolicyPart, Run, RunDocument, TargetPart
+from readiness.document import DrillPart, PolicyPart, Question, Run, RunDocument, TargetPart, TrendPart
 from readiness.facts.drills import DrillRecord, DrillRecords
 from readiness.facts.http import HealthProbes
 from readiness.facts.postgres import Postgres
@@ -194,6 +195,7 @@ def _audit(
     results, attested = register.attest(results, signed, finished_at)
     results, waived = register.waive(results, signed, finished_at)
     scopes = service_scopes(prof)
+    trend, last = _earlier(store, identity, request.policy.policy.sha256, document.checkset_sha256(checks), notes)
     card = scoring.score(request.policy.policy, results, scopes, mixed_evidence=mixed)
     built = document.build(
         Run(
@@ -206,6 +208,8 @@ def _audit(
                 role=server.role if server else None,
                 system_identifier=server.system_identifier if server else None,
                 superuser=server.superuser if server else None,
+                profile=str(request.profile.path) if request.profile.path else None,
+                profile_lines=dict(request.profile.lines),
             ),
             started_at=started_at,
             finished_at=finished_at,
@@ -220,6 +224,9 @@ def _audit(
             ),
             checkset_sha256=document.checkset_sha256(checks),
             card=card,
+            questions={c.info.id: question(c, request.policy.policy) for c in checks},
+            trend=trend,
+            last=last,
             services_of={r.check.id: _one_service(r, scopes) for r in results},
             waivers=waived,
             attestations=attested,
@@ -235,6 +242,45 @@ def _audit(
         if request.strict
     )
     return Audit(document=built, card=card, interrupted=interrupted, not_strict=not_strict)
+
+
+def question(check: Check, in_policy: policy.Policy) -> Question:
+    """What a check asks, as the run document shows it."""
+    if check.source.startswith("/*---"):
+        return Question("sql", pack.for_psql(check.source, in_policy.ignored_schemas) + ";")
+    return Question("python", check.source)
+
+
+_TREND = 12  # earlier runs that a report draws
+
+
+def _earlier(
+    store: Store | None, target: str, policy_sha256: str, checkset: str, notes: list[str]
+) -> tuple[list[TrendPart], RunDocument | None]:
+    """The target's earlier whole runs, oldest first; and the newest of them that compares with this one."""
+    if store is None:
+        return [], None
+    try:
+        records = [r for r in store.runs(target, limit=_TREND) if not r.partial]
+    except StoreError as error:
+        notes.append(f"earlier runs were not seen: {error}")
+        return [], None
+    like_this = [r for r in records if (r.policy_sha256, r.checkset_sha256) == (policy_sha256, checkset)]
+    trend = [
+        TrendPart(
+            run=r.id,
+            finished_at=r.finished_at,
+            decision=r.decision,
+            score=scoring.tenths(Fraction(r.score)),
+            ceiling=scoring.tenths(Fraction(r.ceiling)),
+            comparable=r in like_this,
+        )
+        for r in reversed(records)
+    ]
+    try:
+        return trend, RunDocument.model_validate(like_this[0].document) if like_this else None
+    except ValueError:  # of an older version that said less
+        return trend, None
 
 
 def target_name(prof: profile.Profile, server: Server | None) -> str:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from fractions import Fraction
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,6 +20,7 @@ from readiness import __version__, scoring
 from readiness.authoring import Check
 from readiness.model import (
     Binary,
+    CheckInfo,
     CheckResult,
     Count,
     Credit,
@@ -58,6 +60,10 @@ class TargetPart(_Part):
     system_identifier: str | None
     """Hashed, with the database's name."""
     superuser: bool | None = None
+    profile: str | None = None
+    """The profile's file, as it was named; None where there was none."""
+    profile_lines: dict[str, int] = {}
+    """Part of the profile (`database`, `services.auth`, `queries.feed`) -> the line where it stands in that file."""
 
 
 class PolicyPart(_Part):
@@ -198,6 +204,15 @@ class CheckPart(_Part):
     duration_ms: float
     mend: str
     pack: str
+    why: str = ""
+    needs: list[str] = []
+    """What the auditor's role needs beyond CONNECT."""
+    links: list[str] = []
+    parameters: dict[str, Any] = {}
+    """What a policy may set, as it was set in this run."""
+    language: Literal["sql", "python", ""] = ""
+    source: str = ""
+    """The exact statement, as psql runs it; of a check in Python, its source."""
     findings: list[FindingPart]
     seen: list[SeenPart] = []
     unseen: list[UnseenPart] = []
@@ -239,6 +254,78 @@ class MeasurementPart(_Part):
     upper: float | None = None
     target: float | None = None
     source: str
+    waits: list[float] = []
+    """Samples that came to an end, sorted, in the unit: at most 500, of evenly spaced ranks. `samples` counts all."""
+
+
+class TrendPart(_Part):
+    """An earlier run of the same target."""
+
+    run: str
+    finished_at: datetime
+    decision: str
+    score: float
+    ceiling: float
+    comparable: bool
+    """Weighed by the same policy over the same set of checks as this run."""
+
+
+class MovePart(_Part):
+    """What one check adds to the score now, against then."""
+
+    check: str
+    before: float
+    after: float
+    before_exact: str
+    after_exact: str
+
+
+class SincePart(_Part):
+    """What moved the score since the last comparable run; the moves add up to the whole difference, exactly."""
+
+    run: str
+    finished_at: datetime
+    score: float
+    score_exact: str
+    moves: list[MovePart]
+
+
+class GrowthPart(_Part):
+    """A figure over time, where it goes, and when it meets its limit."""
+
+    name: str
+    unit: str
+    points: list[tuple[datetime, float]]
+    limit: float | None = None
+    full_at: datetime | None = None
+
+
+class RiskPart(_Part):
+    """A risk, its place in the matrix, and the checks that put it there."""
+
+    id: str
+    title: str
+    impact: Literal["low", "medium", "high"]
+    probability: Literal["low", "medium", "high"]
+    why: str = ""
+    checks: list[str] = []
+
+
+class ChecklistPart(_Part):
+    """A row of the migration's checklist, ticked from evidence."""
+
+    phase: str
+    title: str
+    status: Status
+    checks: list[str] = []
+
+
+class MilestonePart(_Part):
+    title: str
+    due: date
+    met: bool | None
+    """None where that is not known yet."""
+    note: str = ""
 
 
 class LedgerPart(_Part):
@@ -283,9 +370,13 @@ class RunDocument(_Part):
     """The mean over the services that need a change."""
     checks: list[CheckPart]
     blockers: list[BlockerPart]
-    risks: list[dict[str, Any]] = []
-    checklist: list[dict[str, Any]] = []
-    milestones: list[dict[str, Any]] = []
+    risks: list[RiskPart] = []
+    checklist: list[ChecklistPart] = []
+    milestones: list[MilestonePart] = []
+    trend: list[TrendPart] = []
+    """Earlier runs, oldest first."""
+    since: SincePart | None = None
+    growth: list[GrowthPart] = []
     plan: list[PlanPart]
     measurements: list[MeasurementPart]
     waivers: list[LedgerPart]
@@ -307,6 +398,14 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a check asks: the exact statement as psql runs it, or its Python."""
+
+    language: Literal["sql", "python"]
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What one audit saw and concluded, before it becomes a document."""
@@ -323,6 +422,11 @@ class Run:
     card: Scorecard
     services_of: Mapping[str, str | None]
     """Check id -> the one service that all its subjects belong to."""
+    questions: Mapping[str, Question]
+    """By check id."""
+    trend: Sequence[TrendPart] = ()
+    last: RunDocument | None = None
+    """The newest earlier run that compares with this one."""
     waivers: Sequence[Entry]
     attestations: Sequence[Entry]
     drills: Sequence[DrillPart]
@@ -331,7 +435,7 @@ class Run:
 def build(run: Run, redactor: Redactor) -> RunDocument:
     """The document of a run, with no secret in it."""
     card = run.card
-    checks = [_check(s, run.services_of.get(s.result.check.id), redactor) for s in card.standings]
+    checks = [_check(s, run, redactor) for s in card.standings]
     today = run.finished_at.date()
     in_must_haves = _must_haves_by_check(card)
     return RunDocument(
@@ -413,6 +517,8 @@ def build(run: Run, redactor: Redactor) -> RunDocument:
         ],
         plan=_plan(card, in_must_haves, redactor),
         measurements=_measurements(checks),
+        trend=list(run.trend),
+        since=_since(run.last, checks) if run.last else None,
         waivers=[_ledger(e, today, redactor) for e in run.waivers],
         attestations=[_ledger(e, today, redactor) for e in run.attestations],
         drills=list(run.drills),
@@ -431,8 +537,31 @@ def _bad(result: CheckResult) -> int:
     return result.outcome.examined - result.outcome.healthy if isinstance(result.outcome, Examined) else 0
 
 
-def _check(standing: Standing, service: str | None, redactor: Redactor) -> CheckPart:
+def _since(last: RunDocument, checks: Sequence[CheckPart]) -> SincePart:
+    """Where the score's difference to an earlier run comes from: exactly, since a score is the sum of what checks add."""
+    then = {c.id: _added(c) for c in last.checks}
+    moved = [(c.id, then.get(c.id, Fraction(0)), _added(c)) for c in checks]
+    return SincePart(
+        run=last.id,
+        finished_at=last.finished_at,
+        score=last.verdict.score,
+        score_exact=last.verdict.score_exact,
+        moves=[
+            MovePart(check=check, before=tenths(b), after=tenths(a), before_exact=str(b), after_exact=str(a))
+            for check, b, a in moved
+            if a != b
+        ],
+    )
+
+
+def _added(check: CheckPart) -> Fraction:
+    """What a check adds to the score, in points."""
+    return Fraction(check.points_exact) * Fraction(check.earned_exact)
+
+
+def _check(standing: Standing, run: Run, redactor: Redactor) -> CheckPart:
     result = standing.result
+    service = run.services_of.get(result.check.id)
     info, outcome = result.check, result.outcome
     observations: tuple[Observation, ...] = ()
     unseen: tuple[Unseen, ...] = ()
@@ -481,6 +610,12 @@ def _check(standing: Standing, service: str | None, redactor: Redactor) -> Check
         duration_ms=round(result.seconds * 1000, 1),
         mend=info.mend,
         pack=info.pack,
+        why=info.why,
+        needs=list(info.needs),
+        links=list(info.links),
+        parameters=redactor.value(_parameters(info, run.policy)),
+        language=run.questions[info.id].language if info.id in run.questions else "",
+        source=redactor.known(run.questions[info.id].text) if info.id in run.questions else "",
         findings=[
             FindingPart(
                 subject=redactor.known(o.subject),
@@ -514,6 +649,11 @@ def _check(standing: Standing, service: str | None, redactor: Redactor) -> Check
         ],
     )
     return part.model_copy(update={"evidence_sha256": _sha256(evidence_of(part))})
+
+
+def _parameters(info: CheckInfo, policy: PolicyPart) -> dict[str, Any]:
+    own: Mapping[str, Any] = policy.body.get("checks", {}).get(info.id, {})
+    return {**info.parameters, **own.get("parameters", {})}
 
 
 def _tally(counts: Mapping[str, Count], redactor: Redactor) -> dict[str, tuple[int, int, int]]:
@@ -627,6 +767,7 @@ def _measurements(checks: Sequence[CheckPart]) -> list[MeasurementPart]:
                     upper=_number(e.get("upper")),
                     target=_number(e.get("target")),
                     source=str(e.get("source") or c.id),
+                    waits=[w for w in e.get("waits") or () if isinstance(w, float | int)],
                 )
             )
     return sorted(found, key=lambda m: m.name)

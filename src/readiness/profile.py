@@ -269,6 +269,8 @@ class Source(BaseModel):
     profile: Profile
     folder: Path
     path: Path | None = None
+    lines: Mapping[str, int] = {}
+    """Part (`database`, `services.auth`) -> the line of the file where it stands; what was included is left out."""
 
 
 def find(start: Path) -> Path | None:
@@ -296,7 +298,15 @@ def load(path: Path, environment: Mapping[str, str], *, overrides: Mapping[str, 
     found = yamldoc.validate(Profile, document)
     if found.unnamed:
         raise ConfigError(f"{document.mark(('name',))}: name: a platform has a name")
-    return Source(profile=found, folder=folder, path=path)
+    return Source(profile=found, folder=folder, path=path, lines=_lines(document, str(path)))
+
+
+def _lines(document: Document, file: str) -> dict[str, int]:
+    return {
+        ".".join(map(str, key)): mark.line
+        for key, mark in document.marks.items()
+        if 0 < len(key) <= 2 and mark.file == file and all(isinstance(part, str) for part in key)
+    }
 
 
 def _include(document: Document, folder: Path, shown: Path, seen: tuple[Path, ...]) -> None:
@@ -333,7 +343,7 @@ def load_shipped(name: str, environment: Mapping[str, str], *, overrides: Mappin
         raise ConfigError(f"no profile named {name!r} ships with the tool; there are: {', '.join(shipped())}")
     with as_file(files("readiness_config") / "profiles" / f"{name}.yaml") as path:
         source = load(path, environment, overrides=overrides)
-    return source.model_copy(update={"folder": Path.cwd(), "path": None})
+    return source.model_copy(update={"folder": Path.cwd(), "path": None, "lines": {}})
 
 
 def without_file() -> Source:

@@ -52,6 +52,14 @@ def quantile(waits: Sequence[float], *, p: float = 0.95, confidence: float = 0.9
     )
 
 
+def drawn(waits: Sequence[float], *, most: int = 500) -> list[float]:
+    """The waits that came to an end, sorted, for a picture: at most so many, of evenly spaced ranks."""
+    ranked = sorted(w for w in waits if w < inf)
+    if len(ranked) > most:
+        ranked = [ranked[at * (len(ranked) - 1) // (most - 1)] for at in range(most)]
+    return [round(w, 3) for w in ranked]
+
+
 @lru_cache(maxsize=1024)
 def bounds(n: int, p: float, confidence: float) -> tuple[int, int]:
     """Ranks (1-based) of the one-sided lower and upper bound; 0 where n samples cannot give one."""

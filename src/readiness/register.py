@@ -56,8 +56,13 @@ class Waiver(_Entry):
     """The first day (UTC) on which it no longer holds."""
 
     def covers(self, subject: str) -> bool:
-        pattern = ".*".join(re.escape(part) for part in self.object.split("*"))  # brackets are part of a name
-        return re.fullmatch(pattern, subject, re.DOTALL) is not None
+        return covers(self.object, subject)
+
+
+def covers(pattern: str, subject: str) -> bool:
+    """Whether a waiver's `object` covers a finding's subject."""
+    expression = ".*".join(re.escape(part) for part in pattern.split("*"))  # brackets are part of a name
+    return re.fullmatch(expression, subject, re.DOTALL) is not None
 
 
 class Attestation(_Entry):

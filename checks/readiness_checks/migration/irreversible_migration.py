@@ -25,6 +25,8 @@ def irreversible_migration(folder: MigrationFolder) -> Answer:
     return [
         Unseen(subject=f.path, reason=Reason.UNSUPPORTED, detail="its form doesn't tell whether it can be undone")
         if f.reversible is None
-        else Observation(subject=f.path, ok=f.reversible, evidence={"framework": folder.framework})
+        else Observation(
+            subject=f.path, ok=f.reversible, evidence={"framework": folder.framework, "file": folder.place(f.path)}
+        )
         for f in folder.files
     ]

@@ -1,4 +1,5 @@
 from readiness import RATIO, Answer, NotApplicable, Observation, Unknown, check
+from readiness.facts.migrations import MigrationFolder
 from readiness.facts.standing import MigrationStanding, MigrationStandings, Standing
 
 
@@ -28,13 +29,13 @@ def pending_migration(standings: MigrationStandings) -> Answer:
     if not standings.migrations:
         return NotApplicable(f"0 migrations in {folder.directory}, and 0 recorded")
     return [
-        Observation(subject=m.name, ok=m.standing is Standing.APPLIED, evidence=_evidence(m))
+        Observation(subject=m.name, ok=m.standing is Standing.APPLIED, evidence=_evidence(standings.folder, m))
         for m in standings.migrations
     ]
 
 
-def _evidence(migration: MigrationStanding) -> dict[str, str | None]:
-    evidence: dict[str, str | None] = {"file": migration.file.path} if migration.file else {}
+def _evidence(folder: MigrationFolder, migration: MigrationStanding) -> dict[str, str | None]:
+    evidence: dict[str, str | None] = {"file": folder.place(migration.file.path)} if migration.file else {}
     if migration.standing is not Standing.APPLIED:
         evidence["state"] = str(migration.standing)
     if migration.late:

@@ -3,7 +3,7 @@ from math import inf
 from readiness import BINARY, Answer, Observation, Reason, Unseen, check
 from readiness.facts.latency import QueryLatencies, Timed
 from readiness.model import Scalar
-from readiness.quantiles import quantile, samples_needed
+from readiness.quantiles import drawn, quantile, samples_needed
 
 
 @check(
@@ -31,7 +31,7 @@ def slow_query(latencies: QueryLatencies) -> Answer:
 
 def _judge(timed: Timed) -> Observation | Unseen:
     q = quantile(timed.milliseconds)
-    evidence: dict[str, Scalar] = {
+    evidence: dict[str, Scalar | list[Scalar]] = {
         "figure": "query_p95",
         "unit": "ms",
         "value": q.point,
@@ -40,6 +40,7 @@ def _judge(timed: Timed) -> Observation | Unseen:
         "samples": q.samples,
         "target": timed.target_ms,
         "source": f"{q.samples} timed calls from the auditor, nearest rank, 95 % confidence on each side",
+        "waits": [*drawn(timed.milliseconds)],
     }
     if q.upper <= timed.target_ms or q.lower > timed.target_ms:
         return Observation(subject=timed.name, ok=q.upper <= timed.target_ms, evidence=evidence)

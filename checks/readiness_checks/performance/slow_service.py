@@ -4,7 +4,7 @@ from readiness import BINARY, Answer, Observation, Reason, Unseen, check
 from readiness.facts.http import ServiceLatencies
 from readiness.facts.target import Target
 from readiness.model import Scalar
-from readiness.quantiles import quantile, samples_needed
+from readiness.quantiles import drawn, quantile, samples_needed
 
 
 @check(
@@ -29,7 +29,7 @@ def slow_service(latencies: ServiceLatencies, target: Target) -> Answer:
     answers: list[Observation | Unseen] = []
     for name, waits in latencies.by_service.items():
         q = quantile(waits.milliseconds)
-        evidence: dict[str, Scalar] = {
+        evidence: dict[str, Scalar | list[Scalar]] = {
             "figure": "service_p95",
             "unit": "ms",
             "value": q.point,
@@ -39,6 +39,7 @@ def slow_service(latencies: ServiceLatencies, target: Target) -> Answer:
             "target": limit,
             "failures": ", ".join(f"{n} x {what}" for what, n in waits.failures.items()) or None,
             "source": f"{q.samples} timed requests to {waits.url}",
+            "waits": [*drawn(waits.milliseconds)],
         }
         if q.upper <= limit or q.lower > limit:
             answers.append(Observation(subject=name, ok=q.upper <= limit, evidence=evidence))

@@ -18,7 +18,7 @@ from readiness.cli.score import exit_code, print_card, run_with_progress
 from readiness.cli.support import ColorOption, Output, PolicyOption, QuietOption, VerboseOption
 from readiness.demo import DemoError, platform
 from readiness.embedded import EmbeddedError, Runtime
-from readiness.reporting.formats import render
+from readiness.reporting.formats import render_any
 from readiness.yamldoc import ConfigError
 
 app = support.new_app()
@@ -65,7 +65,7 @@ def demo(
             found = run_with_progress(request, quiet=quiet)
             if found.interrupted is not None:
                 return exit_code(found, whole=False, report_only=True)
-            whole = support.guarded_write(planned, lambda name: render(found.document, name))
+            whole = support.guarded_write(planned, lambda name: render_any(found.document, name))
             if not quiet:
                 print_card(found, verbose=verbose, color=color)
                 _tell(planned, state, whole=whole)

@@ -9,7 +9,7 @@ import typer
 
 from readiness import document
 from readiness.cli import support
-from readiness.reporting.formats import FORMATS, render
+from readiness.reporting.formats import FORMATS, render_any
 from readiness.yamldoc import ConfigError
 
 app = support.new_app()
@@ -25,9 +25,7 @@ def report(
     pushgateway: support.PushgatewayOption = "",
 ) -> int:
     """Render a saved run again, in any format."""
-    planned = support.plan_outputs(
-        formats or ([] if outputs or pushgateway else ["console"]), outputs or [], known=FORMATS
-    )
+    planned = support.plan_outputs(formats or ([] if outputs or pushgateway else ["console"]), outputs or [])
     support.try_outputs(planned, scorecard_on_stdout=False)
     support.try_pushgateway(pushgateway)
     try:
@@ -36,7 +34,7 @@ def report(
         raise ConfigError(f"{run}: can't be read: {error.strerror or error}") from error
     except ValueError as error:
         raise ConfigError(f"{run}: is no run document of this tool (readiness.run/1)") from error
-    whole = support.guarded_write(planned, lambda name: render(saved, name))
+    whole = support.guarded_write(planned, lambda name: render_any(saved, name))
     if pushgateway:
         whole = support.guarded_push(pushgateway, saved) and whole
     return 0 if whole else support.CRASHED

@@ -30,7 +30,7 @@ from readiness.cli.support import (
 )
 from readiness.model import CheckResult
 from readiness.reporting import console as scorecard
-from readiness.reporting.formats import FORMATS, render
+from readiness.reporting.formats import FORMATS, render_any
 from readiness.yamldoc import ConfigError
 
 app = support.new_app()
@@ -78,7 +78,7 @@ def score(
     color: ColorOption = "auto",
 ) -> int:
     """Audit the platform, print the scorecard, exit by the verdict."""
-    planned = support.plan_outputs(formats or [], outputs or [], known=FORMATS)
+    planned = support.plan_outputs(formats or [], outputs or [])
     show_card = not quiet and not any(o.to_stdout for o in planned)
     support.try_outputs(planned, scorecard_on_stdout=show_card)
     support.try_pushgateway(pushgateway)
@@ -100,7 +100,7 @@ def score(
     )
     _warn_of_password(database)
     found = run_with_progress(request, quiet=quiet)
-    whole = support.guarded_write(planned, lambda name: render(found.document, name))
+    whole = support.guarded_write(planned, lambda name: render_any(found.document, name))
     if pushgateway:
         whole = support.guarded_push(pushgateway, found.document) and whole
     if show_card:

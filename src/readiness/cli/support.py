@@ -20,6 +20,7 @@ from readiness import policy, profile
 from readiness.audit import NothingAudited
 from readiness.document import RunDocument
 from readiness.redaction import Redactor
+from readiness.reporting.formats import FORMATS, by_suffix, unavailable
 from readiness.yamldoc import ConfigError
 
 CONFIGURATION, CRASHED = 2, 4
@@ -176,17 +177,17 @@ class Output:
         return self.path == STDOUT
 
 
-def plan_outputs(formats: Sequence[str], paths: Sequence[str], *, known: Sequence[str]) -> list[Output]:
+def plan_outputs(formats: Sequence[str], paths: Sequence[str]) -> list[Output]:
     """Pair the n-th --format with the n-th --output; what has none goes to stdout.
 
     Raises:
         ConfigError: an unknown format, more outputs than formats, two reports on stdout, or one file twice.
     """
     for name in formats:
-        if name not in known:
-            raise ConfigError(f"--format {name}: no such format; there are: {', '.join(known)}")
+        if name not in FORMATS:
+            raise ConfigError(f"--format {name}: no such format; there are: {', '.join(FORMATS)}")
     if paths and not formats:
-        formats = [_format_of(paths[0], known)] if len(paths) == 1 else formats
+        formats = [_format_of(paths[0])] if len(paths) == 1 else formats
     if len(paths) > len(formats):
         raise ConfigError("--output: more outputs than formats; give a --format for each")
     outputs = [Output(f, paths[at] if at < len(paths) else STDOUT) for at, f in enumerate(formats)]
@@ -198,11 +199,10 @@ def plan_outputs(formats: Sequence[str], paths: Sequence[str], *, known: Sequenc
     return outputs
 
 
-def _format_of(path: str, known: Sequence[str]) -> str:
-    by_suffix = {".json": "json", ".md": "markdown", ".txt": "console", ".html": "html", ".prom": "prometheus"}
-    found = by_suffix.get(Path(path).suffix)
-    if found is None or found not in known:
-        raise ConfigError(f"--output {path}: give its --format ({', '.join(known)})")
+def _format_of(path: str) -> str:
+    found = by_suffix(path)
+    if found is None:
+        raise ConfigError(f"--output {path}: give its --format ({', '.join(FORMATS)})")
     return found
 
 
@@ -212,6 +212,9 @@ def try_outputs(outputs: Sequence[Output], *, scorecard_on_stdout: bool) -> None
     Raises:
         ConfigError: one can't.
     """
+    for o in outputs:
+        if reason := unavailable(o.format):
+            raise ConfigError(f"--format {o.format}: {reason}")
     needs_stdout = scorecard_on_stdout or any(o.to_stdout for o in outputs)
     if needs_stdout and sys.stdout is None:
         raise ConfigError("standard output is closed; open it, or give --output FILE and --quiet")
@@ -231,17 +234,21 @@ def try_outputs(outputs: Sequence[Output], *, scorecard_on_stdout: bool) -> None
             raise ConfigError(f"--output {o.path}: can't be written: {error.strerror or error}") from error
 
 
-def write_output(output: Output, text: str) -> None:
+def write_output(output: Output, report: str | bytes) -> None:
     """Write a report so that it is whole or not there, and read it back.
 
     Raises:
         OSError: it could not be written, or is not what was written.
     """
+    raw = report if isinstance(report, bytes) else report.encode("utf-8", "backslashreplace")
     if output.to_stdout:
-        sys.stdout.write(text)
+        if isinstance(report, bytes):
+            sys.stdout.buffer.write(report)
+        else:
+            sys.stdout.write(report)
         sys.stdout.flush()
         return
-    path, raw = Path(output.path), text.encode("utf-8", "backslashreplace")
+    path = Path(output.path)
     if path.exists() and not stat.S_ISREG(path.stat().st_mode):
         path.write_bytes(raw)
         return
@@ -269,7 +276,7 @@ def _mode(target: Path) -> int:
     return 0o666 & ~mask
 
 
-def guarded_write(outputs: Sequence[Output], render: Callable[[str], str]) -> bool:
+def guarded_write(outputs: Sequence[Output], render: Callable[[str], str | bytes]) -> bool:
     """Write every report; whether all of them arrived. A reader of stdout that left early is no loss."""
     whole = True
     for o in outputs:

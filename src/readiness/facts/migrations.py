@@ -34,6 +34,10 @@ class MigrationFolder:
     framework: str | None
     files: tuple[MigrationFile, ...]
 
+    def place(self, path: str) -> str:
+        """A file of it, from the profile's folder: where a report points to."""
+        return f"{self.directory.rstrip('/')}/{path}"
+
     @classmethod
     def take(cls, target: Target) -> Self:
         directory = named_directory(target)

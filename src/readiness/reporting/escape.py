@@ -10,7 +10,14 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&@:$])")
 
 def visible(text: str) -> str:
     """One line, with control, direction and zero-width characters shown escaped."""
+    if text.isprintable():  # the same by the characters' categories, and quick
+        return text
     return "".join(_shown(c) for c in text)
+
+
+def visible_lines(text: str) -> str:
+    """The same, where line breaks stay."""
+    return "\n".join(map(visible, text.splitlines()))
 
 
 def _shown(char: str) -> str:
@@ -44,7 +51,7 @@ def code_span(text: object) -> str:
 
 def code_block(text: str, language: str = "") -> str:
     """A fenced block around any text; line breaks stay, other control characters are shown escaped."""
-    lines = "\n".join(visible(line) for line in text.splitlines())
+    lines = visible_lines(text)
     longest = max((len(run) for run in re.findall(r"`+", lines)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{lines}\n{fence}"

@@ -81,6 +81,12 @@ def credit(check: CheckPart) -> str:
     return "\N{EN DASH}" if check.credit_exact is None else f"{Fraction(check.credit_exact) * 100 // 1 / 100:.2f}"
 
 
+def all_waived(check: CheckPart) -> bool:
+    """Whether every finding is an accepted risk."""
+    listed = check.examined - check.healthy == len(check.findings)
+    return bool(check.findings) and listed and all(f.waived for f in check.findings)
+
+
 def other_findings(run: RunDocument) -> tuple[list[CheckPart], list[CheckPart]]:
     """Checks with findings that are no blockers, by gain; and those that are told for information alone."""
     blocked = {b.check for b in run.blockers}
@@ -115,7 +121,8 @@ def unlocks(checks: Sequence[CheckPart]) -> dict[str, list[CheckPart]]:
 
 def evidence(values: Mapping[str, object], *, most: int = 6) -> str:
     """Evidence on one line: `columns a, b; estimated_rows 1200`."""
-    told = [(k, v) for k, v in values.items() if v not in (None, "", []) and k not in ("figure", "unit")]
+    unsaid = ("figure", "unit", "waits")
+    told = [(k, v) for k, v in values.items() if v not in (None, "", []) and k not in unsaid]
     said = "; ".join(f"{k.replace('_', ' ')} {_figure(v)}" for k, v in told[:most])
     return said + ("; ..." if len(told) > most else "")
 
