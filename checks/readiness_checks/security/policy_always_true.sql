@@ -1,0 +1,188 @@
+/*---
+title: No policy lets everybody change every row
+subject: policy
+universe: policies for writing, of everybody
+priority: P1
+effort: M
+credit: ratio
+why: |
+  Permissive policies are joined by OR. One whose condition is true for every row opens the table to all whom it is
+  for, whatever the others say, and row level security is then on for show. For reading that may be meant; for writing
+  it hardly ever is. A policy that states no condition at all is a mistake of the same kind: what it permits stands
+  nowhere.
+mend: |
+  State the condition: alter policy ... using (owner = (select current_user)) with check (...); or give the policy to
+  the role that may do this, and no other.
+links:
+  - https://www.postgresql.org/docs/current/sql-createpolicy.html
+---*/
+-- Everybody: PUBLIC, and the roles that an API gives to its callers, with what they inherit.
+-- Conditions are read as the parser stores them, since pg_get_expr() would wait behind DDL. A condition is reduced from
+-- its leaves upwards: T true, F false, C another constant, X anything else.
+with recursive exposed as (
+    select 0::pg_catalog.oid as oid
+    union all
+    select r.oid
+    from pg_catalog.pg_roles as r
+    where
+        r.rolname::pg_catalog.text = any (
+            pg_catalog.regexp_split_to_array(
+                coalesce(
+                    nullif(pg_catalog.current_setting('readiness.api_roles', true), ''), 'anon, authenticated'
+                ),
+                '\s*,\s*'
+            )
+        )
+),
+
+operators as materialized (
+    select
+        pg_catalog.string_agg(op.oid::pg_catalog.text, '|') filter (where op.oprname = '=') as equal,
+        pg_catalog.string_agg(op.oid::pg_catalog.text, '|') filter (where op.oprname = '<>') as unequal
+    from pg_catalog.pg_operator as op
+    where op.oprname in ('=', '<>')
+),
+
+writing as materialized (
+    select p.*
+    from pg_catalog.pg_policy as p
+    inner join pg_catalog.pg_class as c on p.polrelid = c.oid
+    where
+        p.polpermissive
+        and p.polcmd <> 'r'
+        and c.relrowsecurity
+        and exists (
+            select
+            from pg_catalog.unnest(p.polroles) as named (oid)
+            cross join exposed as e
+            where
+                named.oid = 0
+                or (e.oid <> 0 and named.oid <> 0 and pg_catalog.pg_has_role(e.oid, named.oid, 'usage'))
+        )
+),
+
+reduced (oid, clause, tree, step) as (
+    select
+        w.oid,
+        clause.name,
+        constants.tree,
+        0
+    from writing as w
+    cross join operators as op
+    cross join
+        lateral (
+            values ('using', w.polqual::pg_catalog.text), ('with check', w.polwithcheck::pg_catalog.text)
+        ) as clause (name, tree)
+    -- names may hold anything, escaped; places in the text tell two equal constants apart
+    cross join
+        lateral (
+            select pg_catalog.regexp_replace(
+                pg_catalog.regexp_replace(clause.tree, '\\.', '', 'g'), ' :location -?\d+', '', 'g'
+            ) as tree
+        ) as plain
+    cross join
+        lateral (
+            select pg_catalog.regexp_replace(
+                pg_catalog.regexp_replace(
+                    pg_catalog.regexp_replace(
+                        pg_catalog.regexp_replace(
+                            plain.tree,
+                            '[{]OPEXPR :opno (?:' || op.equal || ') [^{}]*:args \(([{]CONST [^{}]*[}]) \1\)[}]',
+                            'T',
+                            'g'
+                        ),
+                        '[{]OPEXPR :opno (?:' || op.unequal || ') [^{}]*:args \(([{]CONST [^{}]*[}]) \1\)[}]', 'F', 'g'
+                    ),
+                    '[{]OPEXPR :opno (?:' || op.equal || ') [^{}]*:args \([{]CONST [^{}]*[}] [{]CONST [^{}]*[}]\)[}]',
+                    'F', 'g'
+                ),
+                '[{]OPEXPR :opno (?:' || op.unequal || ') [^{}]*:args \([{]CONST [^{}]*[}] [{]CONST [^{}]*[}]\)[}]',
+                'T', 'g'
+            ) as tree
+        ) as compared
+    cross join
+        lateral (
+            select pg_catalog.regexp_replace(
+                pg_catalog.regexp_replace(
+                    pg_catalog.regexp_replace(
+                        compared.tree, '[{]CONST :consttype 16 [^{}]*:constvalue 1 \[ 1 [^{}]*[}]', 'T', 'g'
+                    ),
+                    '[{]CONST :consttype 16 [^{}]*:constvalue 1 \[ 0 [^{}]*[}]', 'F', 'g'
+                ),
+                '[{]CONST [^{}]*[}]', 'C', 'g'
+            ) as tree
+        ) as constants
+    where clause.tree is not null
+    union all
+    select
+        r.oid,
+        r.clause,
+        pg_catalog.regexp_replace(
+            pg_catalog.regexp_replace(
+                pg_catalog.regexp_replace(
+                    pg_catalog.regexp_replace(
+                        pg_catalog.regexp_replace(
+                            pg_catalog.regexp_replace(
+                                pg_catalog.regexp_replace(
+                                    nodes.tree, '[{]BOOLEXPR :boolop or :args \((?:[XFC] )*T(?: [XTFC])*\)[}]', 'T', 'g'
+                                ),
+                                '[{]BOOLEXPR :boolop and :args \((?:[XTC] )*F(?: [XTFC])*\)[}]', 'F', 'g'
+                            ),
+                            '[{]BOOLEXPR :boolop and :args \(T(?: T)*\)[}]', 'T', 'g'
+                        ),
+                        '[{]BOOLEXPR :boolop or :args \(F(?: F)*\)[}]', 'F', 'g'
+                    ),
+                    '[{]BOOLEXPR :boolop not :args \(F\)[}]', 'T', 'g'
+                ),
+                '[{]BOOLEXPR :boolop not :args \(T\)[}]', 'F', 'g'
+            ),
+            '[{]BOOLEXPR :boolop \w+ :args \([XTFC](?: [XTFC])*\)[}]', 'X', 'g'
+        ),
+        r.step + 1
+    from reduced as r
+    cross join
+        lateral (
+            select pg_catalog.regexp_replace(
+                pg_catalog.regexp_replace(
+                    r.tree,
+                    '[{](?:OPEXPR|NULLTEST|BOOLEANTEST|RELABELTYPE) [^{}]*:args? \(?[TFC](?: [TFC])*[^XTFC{}]*[}]',
+                    'C', 'g'
+                ),
+                '[{](?!BOOLEXPR )[^{}]*[}]', 'X', 'g'
+            ) as tree
+        ) as nodes
+    where r.tree like '%{%' and r.step < 500
+),
+
+open as (
+    select
+        r.oid,
+        pg_catalog.array_agg(r.clause order by r.clause) as always_true
+    from reduced as r
+    where r.tree in ('T', 'C')
+    group by r.oid
+)
+
+select
+    pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, w.polname) as subject,
+    c.oid as objid,
+    open.oid is null and not said.nothing as ok,
+    case w.polcmd when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end as command,
+    array(
+        select coalesce(pg_catalog.pg_get_userbyid(nullif(named.oid, 0))::pg_catalog.text, 'public')
+        from pg_catalog.unnest(w.polroles) as named (oid)
+        order by named.oid
+    ) as roles,
+    coalesce(open.always_true, case when said.nothing then array['no condition'] end) as always_true
+from writing as w
+inner join pg_catalog.pg_class as c on w.polrelid = c.oid
+inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+left join open on w.oid = open.oid
+cross join lateral (
+    select
+        case
+            when w.polcmd = 'a' then w.polwithcheck is null
+            else w.polqual is null and w.polwithcheck is null
+        end as nothing
+) as said
+order by subject

@@ -1,0 +1,86 @@
+/*---
+title: Policies look up who asks once a query, not once a row
+subject: policy
+universe: policies in force
+priority: P2
+effort: S
+credit: ratio
+why: |
+  current_setting() and functions like auth.uid() give the same answer for every row of a query, but the planner does
+  not know: written bare, they are called for each row that the policy looks at, and a table of a million rows is read a
+  thousand times slower. Inside a scalar sub-select the planner calls them once and keeps the answer.
+mend: |
+  Put the call into a sub-select: alter policy ... using (owner = (select auth.uid()));
+links:
+  - https://www.postgresql.org/docs/current/ddl-rowsecurity.html
+  - https://www.postgresql.org/docs/current/sql-alterpolicy.html
+---*/
+-- Conditions are read as the parser stores them, since pg_get_expr() would wait behind DDL. They are reduced from their
+-- leaves upwards: B holds a bare call, X none; a scalar sub-select (subLinkType 4) is none, whatever it holds.
+with recursive asking as materialized (
+    select pg_catalog.string_agg(f.oid::pg_catalog.text, '|') as functions
+    from pg_catalog.pg_proc as f
+    inner join pg_catalog.pg_namespace as ns on f.pronamespace = ns.oid
+    where
+        (ns.nspname = 'pg_catalog' and f.proname = 'current_setting')
+        or (ns.nspname = 'auth' and f.proname in ('uid', 'jwt', 'role', 'email'))
+),
+
+in_force as materialized (
+    select
+        p.oid,
+        p.polname,
+        p.polrelid,
+        p.polqual::pg_catalog.text as qual,
+        p.polwithcheck::pg_catalog.text as with_check
+    from pg_catalog.pg_policy as p
+    inner join pg_catalog.pg_class as c on p.polrelid = c.oid
+    where c.relrowsecurity
+),
+
+reduced (oid, tree, step) as (
+    select
+        p.oid,
+        -- names may hold anything: what is escaped in them goes first, then they
+        pg_catalog.regexp_replace(
+            pg_catalog.regexp_replace(clause.tree, '\\.', '', 'g'),
+            '"[^"]*"|:\w*name [^\s{}]+', '', 'g'
+        ),
+        0
+    from in_force as p
+    cross join asking as a
+    cross join lateral (values (p.qual), (p.with_check)) as clause (tree)
+    where clause.tree ~ ('[{]FUNCEXPR :funcid (?:' || a.functions || ') ')
+    union all
+    select
+        r.oid,
+        pg_catalog.regexp_replace(
+            pg_catalog.regexp_replace(
+                pg_catalog.regexp_replace(
+                    pg_catalog.regexp_replace(
+                        r.tree, '[{]SUBLINK :subLinkType 4 [^{}]*[}]', 'X', 'g'
+                    ),
+                    '[{]FUNCEXPR :funcid (?:' || a.functions || ') [^{}]*[}]', '~B~', 'g'
+                ),
+                '[{](?!SUBLINK :subLinkType 4 )[^{}]*~B~[^{}]*[}]', '~B~', 'g'
+            ),
+            '[{](?!SUBLINK :subLinkType 4 )[^{}~]*[}]', 'X', 'g'
+        ),
+        r.step + 1
+    from reduced as r
+    cross join asking as a
+    where r.tree like '%{%' and r.step < 500
+)
+
+select
+    pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, p.polname) as subject,
+    c.oid as objid,
+    not exists (
+        select
+        from reduced as r
+        where r.oid = p.oid and r.tree = '~B~'
+    ) as ok
+from in_force as p
+inner join pg_catalog.pg_class as c on p.polrelid = c.oid
+inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+order by subject

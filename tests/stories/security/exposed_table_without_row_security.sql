@@ -1,0 +1,40 @@
+--- near misses
+do $$ begin
+    if not exists (select from pg_roles where rolname = 'anon') then create role anon nologin; end if;
+    if not exists (select from pg_roles where rolname = 'authenticated') then create role authenticated nologin; end if;
+end $$;
+create table mine (id int);
+create table locked (id int);
+grant select on locked to public;
+alter table locked enable row level security;
+create schema backstage;
+create table backstage.ledger (id int);
+grant all on backstage.ledger to public, anon;
+create table for_one (id int);
+grant all on for_one to pg_monitor;
+create view shown as select 1 as id;
+grant select on shown to public;
+create extension hstore;
+create table ext_state (id int);
+grant select on ext_state to public;
+alter extension hstore add table ext_state;
+create table referred (id int primary key);
+grant references on referred to public;
+--- broken: public.read, public.written, public.by_api, public.by_column, public.part, "Odd ""Schema"."T, 🔑"
+create table read (id int);
+grant select on read to public;
+create table written (id int);
+grant truncate on written to public;
+create table by_api (id int);
+grant insert on by_api to authenticated;
+create table by_column (id int, v int);
+grant update (v) on by_column to public;
+create table root (id int) partition by range (id);
+grant select on root to public;
+alter table root enable row level security;
+create table part partition of root for values from (0) to (10);
+grant select on part to public;
+create schema "Odd ""Schema";
+grant usage on schema "Odd ""Schema" to anon;
+create table "Odd ""Schema"."T, 🔑" (id int);
+grant select on "Odd ""Schema"."T, 🔑" to public;

@@ -1,0 +1,31 @@
+--- near misses
+create table mine (id int);
+create table read (id int, v int);
+grant select, references, trigger on read to public;
+grant select (v) on read to public;
+create table for_one (id int);
+grant all on for_one to pg_monitor;
+create sequence counter;
+grant all on counter to public;
+create table revoked (id int);
+grant insert on revoked to public;
+revoke insert on revoked from public;
+create extension hstore;
+create table ext_state (id int);
+grant insert on ext_state to public;
+alter extension hstore add table ext_state;
+--- broken: public.added, public.everything, public.emptied, public.by_column, public.root, "Odd ""Schema"."T, 🔑"
+create table added (id int);
+grant insert on added to public;
+create table everything (id int);
+grant all on everything to public;
+create table emptied (id int);
+grant truncate on emptied to public;
+create table by_column (id int, v int);
+grant update (v) on by_column to public;
+create table root (id int) partition by range (id);
+create table part partition of root for values from (0) to (10);
+grant delete on root to public;
+create schema "Odd ""Schema";
+create table "Odd ""Schema"."T, 🔑" (id int);
+grant insert on "Odd ""Schema"."T, 🔑" to public;
