@@ -17,6 +17,7 @@ import yaml
 from psycopg import sql
 
 from asking import ask, checks
+from conforming import declare, differences
 from conftest import DEBIAN, Database
 from readiness.embedded import Cluster
 from readiness.model import Examined, Outcome, Unknown
@@ -116,6 +117,9 @@ def test_schema(truth: Path, debian_cluster: Cluster, roles: dict[str, dict[str,
             assert not wrong, f"as {role}: {json.dumps(wrong, indent=1)}"
             if role == "superuser":
                 assert not unknown
+        wanted = declare(debian_cluster.dsn(name), tmp_path)
+        assert differences(debian_cluster.dsn(name), wanted) == {}, "a declaration conforms to what it was written from"
+        assert sum(len(t.columns) for s in wanted.schemas.values() for t in s.tables.values() if t) > 20
     finally:
         with debian_cluster.connect() as admin:
             admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))

@@ -129,7 +129,7 @@ def test_any_text_is_a_value_or_a_sentence(text: str):
     assert all("r.yaml" in problem for problem in problems)
 
 
-def test_files_that_are_none(tmp_path):
+def test_files_that_are_none(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match="No such file"):
         yamldoc.read(tmp_path / "absent.yaml")
     with pytest.raises(ConfigError, match="Is a directory"):
@@ -139,7 +139,8 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(ConfigError, match="not a regular file"):
         yamldoc.read(fifo)
     large = tmp_path / "large.yaml"
-    large.write_bytes(b"#" * 1_000_001)
+    monkeypatch.setattr(yamldoc, "MAX_BYTES", 1_000)
+    large.write_bytes(b"#" * 1_001)
     with pytest.raises(ConfigError, match="larger than"):
         yamldoc.read(large)
     latin = tmp_path / "latin.yaml"

@@ -34,6 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from readiness import yamldoc
 from readiness.authoring import Answer, Check, Unobservable
 from readiness.facts.bookkeeping import BOOKKEEPING_TABLES
+from readiness.facts.locks import held_relations
 from readiness.facts.postgres import Postgres, Row
 from readiness.facts.server import Server, check_need
 from readiness.facts.target import Target
@@ -429,7 +430,7 @@ def _look(postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[st
         if unseen.reason is not Reason.LOCKED or LOCKED not in framed:
             raise
         # A running DDL statement stands in the way of one relation: look at all the others, and name it.
-        locked = postgres.rows(_LOCKED_RELATIONS, (list(ignored_schemas),), marker=info.id)
+        locked = held_relations(postgres, ignored_schemas, marker=info.id)
         oids = "{" + ",".join(str(row["oid"]) for row in locked) + "}"
         rows = postgres.rows(
             framed, (MOST_FINDINGS,), marker=info.id, settings={**settings, f"readiness.{LOCKED}": oids}
@@ -482,37 +483,6 @@ def _subject(row: Row) -> Observation | Unseen:
         remedy=None if row["ok"] else row.get("remedy"),
         kind=row.get("subject_kind"),
     )
-
-
-# Relations that a DDL statement holds, or waits for: who waits for this lock is already in everybody's way. With the
-# parents of a partition, since looking at those looks at it. `counts`: what a check would have looked at.
-_LOCKED_RELATIONS = """
-with recursive held as (
-    select distinct coalesce(ix.indrelid, l.relation) as oid
-    from pg_catalog.pg_locks as l
-    left join pg_catalog.pg_index as ix on l.relation = ix.indexrelid
-    where
-        l.mode = 'AccessExclusiveLock'
-        and l.relation is not null
-        and l.database = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
-),
-reached as (
-    select h.oid from held as h
-    union
-    select i.inhparent from pg_catalog.pg_inherits as i inner join reached as r on i.inhrelid = r.oid
-)
-select
-    c.oid::int8 as oid,
-    pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
-    (
-        ns.nspname !~ '^pg_' and ns.nspname <> 'information_schema' and ns.nspname <> all ($1::text[])
-    ) as counts
-from reached
-inner join pg_catalog.pg_class as c on reached.oid = c.oid
-inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-where c.relkind in ('r', 'p', 'm', 'v', 'f')
-order by subject
-"""
 
 
 # -- the Python door -------------------------------------------------------------------------------------------

@@ -119,15 +119,44 @@ class Column(_Section):
     type: str
     """As format_type() writes it: `uuid`, `timestamp with time zone`, `text[]`."""
     nullable: bool = True
+    default: str | None = None
+    """As pg_get_expr() writes it: `now()`, `'open'::text`."""
+    generated: str | None = None
+    """The expression of a generated column, as pg_get_expr() writes it."""
+    identity: Literal["always", "by default"] | None = None
+    collation: str | None = None
+    """Where it isn't the type's own: `pg_catalog."C"`."""
+    comment: str | None = None
 
 
 class Table(_Section):
     columns: dict[str, Column | str] = {}
     """Column name to type, or to type and nullability; columns that aren't named aren't judged."""
+    constraints: dict[str, str] = {}
+    """Name to definition, as pg_get_constraintdef() writes it: `PRIMARY KEY (id)`,
+    `FOREIGN KEY (user_id) REFERENCES auth.users(id) ON DELETE CASCADE`. Capitals and spaces outside quotes don't count."""
+    indexes: dict[str, str] = {}
+    """Name to what pg_get_indexdef() writes behind the table: `USING btree (email)`, `UNIQUE USING btree (lower(email))`.
+    Those that stand behind a constraint are declared by that."""
+    row_security: Literal["off", "on", "forced"] | None = None
+    owner: str | None = None
+    comment: str | None = None
 
 
 class Schema(_Section):
+    complete: bool = False
+    """Whether this is all: then what lies in the schema undeclared is told, and what isn't said of a declared column
+    (a default, NOT NULL) is declared not to be there."""
+    owner: str | None = None
+    comment: str | None = None
+    enums: dict[str, tuple[str, ...]] = {}
+    """Enum type to its labels, in their order."""
     tables: dict[str, Table | None] = {}
+
+
+class Extension(_Section):
+    schema_: str | None = Field(default=None, alias="schema")
+    version: str | None = None
 
 
 class CriticalQuery(_Section):
@@ -217,6 +246,8 @@ class Profile(_Section):
     stores: dict[Name, Store] = {}
     schemas: dict[str, Schema] = {}
     """The canonical schema: what must be there, by schema and table."""
+    extensions: dict[str, Extension | None] = {}
+    """The extensions that must be there, and, where said, in which schema and version."""
     queries: dict[Name, CriticalQuery] = {}
     migrations: Migrations | None = None
     row_security: RowSecurity = RowSecurity()

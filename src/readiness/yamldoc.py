@@ -19,9 +19,9 @@ from typing import Any, TypeAlias, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-MAX_BYTES = 1_000_000
+MAX_BYTES = 32_000_000  # a declaration of some ten thousand tables
 MAX_DEPTH = 50
-MAX_NODES = 50_000
+MAX_NODES = 2_000_000
 
 Key: TypeAlias = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)

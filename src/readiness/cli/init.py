@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from jinja2 import Environment, StrictUndefined
 
-from readiness import audit, policy, profile
+from readiness import audit, declaration, policy, profile
 from readiness.audit import NothingAudited, Request
 from readiness.authoring import Unobservable
 from readiness.cli import support
@@ -59,22 +58,14 @@ def init(
 def draft(server: Server, inventory: Inventory, name: str | None) -> str:
     """The profile's text: what is there, as declarations, and comments for what only its people know."""
     found = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
-    found.filters["yaml"] = scalar
+    found.filters["yaml"] = declaration.scalar
     template = (files("readiness_config") / "templates" / "readiness.yaml.j2").read_text(encoding="utf-8")
     plain = re.sub(r"[^a-z0-9_-]+", "-", (name or server.database).lower()).strip("-_")
     return found.from_string(template).render(
         name=plain if re.match(r"[a-z]", plain) else f"db-{plain}"[:63],
         title=name or server.database,
         server=server,
-        schemas=inventory.schemas,
+        declared=declaration.written(inventory.schemas, inventory.extensions),
         roles=inventory.roles,
         histories=inventory.histories,
     )
-
-
-def scalar(value: Any) -> str:
-    """A YAML scalar that reads back as the same text: plain where that is safe, else in double quotes."""
-    text = str(value)
-    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_ .()\[\]-]*", text) and text == text.strip()
-    known = text.lower() in ("true", "false", "null", "~")
-    return text if plain and not known else json.dumps(text)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from readiness.authoring import Unobservable
+from readiness.facts.definitions import DefinedTable, Definitions
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target, declared
-from readiness.model import Reason, quote_ident
-from readiness.profile import Column
+from readiness.model import Reason, Unseen, quote_ident
+from readiness.profile import Column, Extension, Schema, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +70,44 @@ class Tables:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conformance:
+    """One declared table that is there, as it is declared and as it is.
+
+    Args:
+        complete: whether what its schema doesn't declare is declared not to be there.
+    """
+
+    declared: Table
+    live: DefinedTable
+    complete: bool
+
+    def says(self, section: str) -> bool:
+        """Whether the declaration speaks of a section (`indexes`), be it that there is none."""
+        return self.complete or section in self.declared.model_fields_set
+
+    def unseen(self, subject: str, kind: str) -> Unseen:
+        """A part of the table that could not be compared."""
+        return Unseen(
+            subject=subject,
+            kind=kind,
+            reason=Reason.LOCKED,
+            detail=f"a running DDL statement stands before {self.live.quoted}",
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class CanonicalSchema:
-    """The declared tables: (schema, table) -> its declared columns (None: any type, any nullability)."""
+    """What the profile declares of the schemas.
 
+    Args:
+        tables: (schema, table) -> its declared columns.
+        extensions: the declared ones; None where the profile doesn't say which there are.
+    """
+
+    schemas: Mapping[str, Schema]
     tables: Mapping[tuple[str, str], Mapping[str, Column]]
+    extensions: frozenset[str] | None
 
     @classmethod
     def take(cls, target: Target) -> Self:
@@ -83,7 +117,45 @@ class CanonicalSchema:
             for name, table in s.tables.items():
                 columns = table.columns if table else {}
                 found[schema, name] = {n: Column(type=c) if isinstance(c, str) else c for n, c in columns.items()}
-        return cls(found)
+        told = "extensions" in target.profile.model_fields_set
+        return cls(target.profile.schemas, found, frozenset(target.profile.extensions) if told else None)
+
+    def beside(self, definitions: Definitions) -> list[Conformance]:
+        """The declared tables that are there; those that aren't are told by schema/missing-table."""
+        return [
+            Conformance(declared=table or Table(), live=live.tables[name], complete=schema.complete)
+            for schema_name, schema in self.schemas.items()
+            if (live := definitions.schemas.get(schema_name)) is not None
+            for name, table in schema.tables.items()
+            if name in live.tables
+        ]
+
+    def require(self, section: str) -> None:
+        """See that some table's declaration speaks of a section.
+
+        Raises:
+            Unobservable: none does.
+        """
+        tables = [t for s in self.schemas.values() for t in s.tables.values() if t]
+        complete = any(s.complete for s in self.schemas.values())
+        if self.schemas and not complete and not any(section in t.model_fields_set for t in tables):
+            raise Unobservable(
+                Reason.NOT_CONFIGURED,
+                f"no table of the canonical schema says its {section.replace('_', ' ')}",
+                f"declare `{section}:` of the tables in the profile (`readiness init` writes what is there)",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredExtensions:
+    """The extensions that the profile declares."""
+
+    by_name: Mapping[str, Extension]
+
+    @classmethod
+    def take(cls, target: Target) -> Self:
+        declared(target.profile, "extensions")
+        return cls({name: e or Extension() for name, e in target.profile.extensions.items()})
 
 
 @dataclass(frozen=True, slots=True)
