@@ -33,7 +33,7 @@ generated: $(READY)
 
 # Needs uv (https://docs.astral.sh/uv/).
 lock:
-	uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --all-extras --group dev --group frameworks --universal --generate-hashes --python-version 3.11 -o requirements.lock
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "make: Python 3.11 or later is needed; none was found on the PATH" >&2; exit 2; }

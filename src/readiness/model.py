@@ -105,6 +105,7 @@ SUBJECT_KINDS: Mapping[str, str | None] = MappingProxyType(
         "service": None,
         "address": None,
         "migration": None,
+        "file": None,
         "drill": None,
         "attestation": None,
     }

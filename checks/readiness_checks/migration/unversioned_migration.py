@@ -1,5 +1,6 @@
 from readiness import RATIO, Answer, Observation, check
-from readiness.facts.migrations import MigrationFolder, MigrationsInGit
+from readiness.facts.git import MigrationsInGit
+from readiness.facts.migrations import MigrationFolder
 
 
 @check(
@@ -18,9 +19,21 @@ def unversioned_migration(folder: MigrationFolder, git: MigrationsInGit) -> Answ
     """
     if not folder.files:
         return Observation(subject=folder.directory, ok=False, evidence={"migrations": 0})
-    answers = []
-    for f in folder.files:
-        name = f.path.rpartition("/")[2]
-        state = git.dirty.get(name) or (None if f.path in git.tracked else "untracked")
-        answers.append(Observation(subject=f.path, ok=state is None, evidence={"state": state} if state else {}))
-    return answers
+    return [
+        Observation(subject=path, ok=state is None, evidence={"state": state} if state else {})
+        for path, state in ((path, _state(path, git)) for path in _paths(folder))
+    ]
+
+
+def _paths(folder: MigrationFolder) -> list[str]:
+    """Every file of a migration, the way back's too, each once."""
+    found = dict.fromkeys(f.path for f in folder.files)
+    found |= dict.fromkeys(f.down.path for f in folder.files if f.down)
+    return list(found)
+
+
+def _state(path: str, git: MigrationsInGit) -> str | None:
+    if path not in git.committed:
+        return "untracked, or added and not committed"
+    now = git.present[path]
+    return "deleted" if now is None else None if now == git.committed[path] else "modified"

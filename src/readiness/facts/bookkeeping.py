@@ -23,11 +23,11 @@ class MigrationLock:
     """A framework's own lock, held.
 
     Args:
-        since: seconds since 1970 (UTC); None where the framework doesn't write it down.
+        seconds: for how long; None where the framework doesn't write it down.
     """
 
     table: str
-    since: float | None
+    seconds: float | None
     holder: str | None
 
 
@@ -38,13 +38,15 @@ class History:
     Args:
         table: quoted, with its schema.
         records: oldest first.
-        locks: of the framework's own lock table, while it is held.
+        lockable: whether the framework's own lock table is there.
+        locks: the framework's own lock, while it is held.
         unseen: why the rows could not be read, where only the table was seen.
     """
 
     framework: str
     table: str
     records: tuple[Record, ...] = ()
+    lockable: bool = False
     locks: tuple[MigrationLock, ...] = ()
     unseen: Unobservable | None = None
 
@@ -110,8 +112,9 @@ def _read(
             Record(name=str(row["name"]), state=State(row["state"]), at=row.get("at"), checksum=row.get("checksum"))
             for row in rows
         ),
+        lockable=framework.lock is not None and lock is not None,
         locks=tuple(
-            MigrationLock(table=str(lock["quoted"]) if lock else "", since=row["since"], holder=row["holder"])
+            MigrationLock(table=str(lock["quoted"]) if lock else "", seconds=row["seconds"], holder=row["holder"])
             for row in held
         ),
     )

@@ -1,9 +1,8 @@
-"""The migrations folder: which migrations there are, in their order, with the SQL of both ways; and what git knows of them."""
+"""The migrations folder: which migrations there are, in their order, with the SQL of both ways."""
 
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,6 @@ from readiness.facts.target import Target
 from readiness.model import Reason
 
 MOST_FILES = 10_000
-GIT_SECONDS = 10
 _PASSED_OVER = frozenset({".git", "node_modules", ".venv", "venv", "__pycache__", "site-packages", "vendor"})
 
 
@@ -71,6 +69,18 @@ class MigrationFolder:
         return cls(directory=directory, framework=None, files=())
 
 
+@dataclass(frozen=True, slots=True)
+class MigrationSources:
+    """The text of each migration's file, by its path from the folder."""
+
+    text: Mapping[str, str]
+
+    @classmethod
+    def take(cls, target: Target, folder: MigrationFolder) -> Self:
+        held = Folder(target.path(folder.directory), ())
+        return cls({f.path: held.text(f.path) for f in folder.files})
+
+
 def _names(folder: Path) -> list[str]:
     """The files of a folder and below, as paths from it; what others installed there is passed over."""
     found: list[str] = []
@@ -96,65 +106,3 @@ def named_directory(target: Target) -> str:
             "declare `migrations: {directory: ...}` in the profile",
         )
     return target.profile.migrations.directory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MigrationsInGit:
-    """What git knows of the migrations folder.
-
-    Args:
-        tracked: paths from the folder.
-        dirty: path -> how it differs from the last commit (untracked, modified, deleted).
-    """
-
-    directory: str
-    tracked: frozenset[str]
-    dirty: Mapping[str, str]
-
-    @classmethod
-    def take(cls, target: Target, folder: MigrationFolder) -> Self:
-        path = target.path(folder.directory)
-        if not path.is_dir():
-            raise Unobservable(Reason.NOT_CONFIGURED, f"there is no folder {folder.directory}", "create the folder")
-        tracked = _git(path, "ls-files", "-z", "--", ".").split("\0")
-        dirty = {}
-        for entry in _git(path, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--", ".").split("\0"):
-            if len(entry) > 3:
-                code, name = entry[:2], Path(entry[3:]).name
-                dirty[name] = {"??": "untracked", " D": "deleted", "D ": "deleted"}.get(code, "modified")
-        return cls(directory=folder.directory, tracked=frozenset(t for t in tracked if t), dirty=dirty)
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    """Ask git, changing nothing and running nothing of the repository's.
-
-    Raises:
-        Unobservable: there is no git, no repository, or one that git won't read.
-    """
-    env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    try:
-        done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", *arguments],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=GIT_SECONDS,
-            cwd=folder,
-            env=env | {"GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C"},
-            check=False,
-        )
-    except FileNotFoundError:
-        raise Unobservable(Reason.UNSUPPORTED, "git is not installed here", "install git") from None
-    except subprocess.TimeoutExpired:
-        raise Unobservable(Reason.TIMEOUT, f"git gave no answer within {GIT_SECONDS} s") from None
-    if done.returncode == 0:
-        return done.stdout
-    if "not a git repository" in done.stderr:
-        return ""
-    if "dubious ownership" in done.stderr:
-        raise Unobservable(
-            Reason.NO_PERMISSION,
-            "the repository belongs to another account, so git won't read it",
-            f"git config --global --add safe.directory {folder}",
-        )
-    raise Unobservable(Reason.ERROR, f"git failed: {done.stderr.strip().splitlines()[:1]}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -95,12 +95,16 @@ class Folder:
 
     Args:
         names: of its files and of those below it, from the folder, sorted.
+        given: contents that stand for those of the files (as they were at another time).
     """
 
     path: Path
     names: tuple[str, ...]
+    given: Mapping[str, bytes] = field(default_factory=dict)
 
     def raw(self, name: str) -> bytes:
+        if name in self.given:
+            return self.given[name]
         try:
             with (self.path / name).open("rb") as file:
                 return file.read(MOST_BYTES)
@@ -127,8 +131,8 @@ class Framework:
             `checksum`; {} is the table.
         exclusive: columns that another framework of the same table name would have.
         companion: a table beside the history that must be there too (or, with a `!` before it, must not).
-        lock: yields a row (`since`, seconds since 1970 or null; `holder`) while the framework's lock is held; {} is the
-            lock table, named by `lock_table`.
+        lock: yields a row (`seconds`, for how long, or null; `holder`) while the framework's lock is held; {} is the lock
+            table, named by `lock_table`.
         read: the framework's migrations in a folder, in the order in which it applies them; none where the folder's
             files are not its own. None where this tool doesn't read its files.
         applied: which names the records say are applied, where that is more than those that they name.

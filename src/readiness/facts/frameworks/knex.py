@@ -25,7 +25,7 @@ FRAMEWORK = Framework(
     columns=frozenset({"id", "name", "batch", "migration_time"}),
     query="select name, 'applied' as state, extract(epoch from migration_time)::float8 as at from {} order by id",
     lock_table="knex_migrations_lock",
-    lock="select null::float8 as since, null::text as holder from {} where is_locked = 1",
+    lock="select null::float8 as seconds, null::text as holder from {} where is_locked = 1",
     read=read,
     order=lambda name: name,
 )

@@ -140,7 +140,7 @@ FRAMEWORK = Framework(
     "case when exectype = 'FAILED' then 'failed' else 'applied' end as state, "
     "extract(epoch from dateexecuted::timestamptz)::float8 as at from {} order by orderexecuted",
     lock_table="databasechangeloglock",
-    lock="select extract(epoch from lockgranted::timestamptz)::float8 as since, lockedby as holder from {} where locked",
+    lock="select extract(epoch from now() - lockgranted::timestamptz)::float8 as seconds, lockedby as holder from {} where locked",
     read=read,
     key=key,
 )

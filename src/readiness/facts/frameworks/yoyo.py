@@ -45,7 +45,7 @@ FRAMEWORK = Framework(
     query="select migration_id as name, 'applied' as state, extract(epoch from applied_at_utc)::float8 as at "
     "from {} order by applied_at_utc, migration_id",
     lock_table="yoyo_lock",
-    lock="select extract(epoch from ctime)::float8 as since, 'pid ' || pid as holder from {} where locked = 1",
+    lock="select extract(epoch from now() at time zone 'UTC' - ctime)::float8 as seconds, 'pid ' || pid as holder from {} where locked = 1",
     read=read,
     order=lambda name: name,
 )
