@@ -20,7 +20,7 @@ from psycopg import sql
 
 import stage
 from conftest import Database
-from readiness import audit, document, policy, profile
+from readiness import audit, document, policy, profile, recount
 from readiness.audit import Request
 from readiness.authoring import Answer, Check
 from readiness.document import RunDocument
@@ -502,6 +502,11 @@ def test_the_evidences_hash_is_recomputed_from_the_document(real: Mapping[str, d
             assert c["evidence_sha256"] == hashlib.sha256(canonical.encode()).hexdigest(), c["id"]
         canonical = json.dumps(run["policy"]["body"], sort_keys=True, separators=(",", ":"))
         assert run["policy"]["sha256"] == hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def test_every_document_verifies(real: Mapping[str, dict[str, Any]], synthetic: RunDocument):
+    for run in every(real, synthetic):
+        assert recount.verify(json.dumps(run)) == []
 
 
 def test_a_waiver_does_not_change_what_was_seen(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch):

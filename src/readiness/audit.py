@@ -25,7 +25,7 @@ from readiness.facts.postgres import Postgres
 from readiness.facts.server import CatalogMark, Server
 from readiness.facts.target import Target
 from readiness.history import OutcomeRecord, RunRecord, Store, StoreError
-from readiness.model import CheckResult, Examined, Reason, Scalar, Unknown, always_quoted
+from readiness.model import CheckResult, Reason, Scalar, Unknown, always_quoted
 from readiness.redaction import Redactor
 from readiness.scoring import Scorecard, ServiceScope
 from readiness.yamldoc import ConfigError
@@ -215,6 +215,7 @@ def _audit(
             finished_at=finished_at,
             seconds=time.perf_counter() - started,
             partial=interrupted is not None,
+            mixed_evidence=mixed,
             notes=notes,
             policy=PolicyPart(
                 name=request.policy.policy.name,
@@ -223,11 +224,12 @@ def _audit(
                 body=request.policy.policy.model_dump(mode="json"),
             ),
             checkset_sha256=document.checkset_sha256(checks),
+            tool=document.THIS_TOOL,
             card=card,
             questions={c.info.id: question(c, request.policy.policy) for c in checks},
             trend=trend,
             last=last,
-            services_of={r.check.id: _one_service(r, scopes) for r in results},
+            services_of={r.check.id: scoring.one_service(r, scopes) for r in results},
             waivers=waived,
             attestations=attested,
             drills=[_drill_part(r, request.redactor) for r in drills.records],
@@ -493,15 +495,6 @@ def _any_service_answers(facts: runner.Facts) -> bool:
     return any(p.answered for p in probes.by_service.values())
 
 
-def _one_service(result: CheckResult, scopes: Sequence[ServiceScope]) -> str | None:
-    """The service that all of a check's subjects belong to."""
-    if not isinstance(result.outcome, Examined):
-        return None
-    kind = result.check.subject_kind
-    owners = {next((s.name for s in scopes if s.owns(scope, kind)), None) for scope in result.outcome.tally}
-    return owners.pop() if len(owners) == 1 else None
-
-
 def _drill_part(record: Any, redactor: Redactor) -> DrillPart:
     return DrillPart(
         id=record.id,
@@ -543,5 +536,5 @@ def _keep(store: Store, built: RunDocument) -> RunDocument:
     try:
         store.save_run(run, outcomes)
     except StoreError as error:
-        return built.model_copy(update={"notes": [*built.notes, f"this run is not kept: {error}"]})
+        return document.sealed(built.model_copy(update={"notes": [*built.notes, f"this run is not kept: {error}"]}))
     return built

@@ -51,6 +51,9 @@ class Tool(_Part):
     version: str
 
 
+THIS_TOOL = Tool(name="readiness", version=__version__)
+
+
 class TargetPart(_Part):
     name: str
     title: str = ""
@@ -121,6 +124,10 @@ class ServicePart(_Part):
     needs_change: bool
     readiness_exact: str = "0"
     checks: int = 0
+    objects: list[str] = []
+    """Its schemas and tables, always quoted: what is found there counts for it."""
+    roles: list[str] = []
+    queries: list[str] = []
 
 
 class FindingPart(_Part):
@@ -165,6 +172,8 @@ class CheckPart(_Part):
     title: str
     category: str
     service: str | None
+    subject_kind: str = ""
+    """What it looks at, where a subject doesn't say otherwise."""
     priority: str
     """As this policy has it."""
     own_priority: str = ""
@@ -213,6 +222,10 @@ class CheckPart(_Part):
     language: Literal["sql", "python", ""] = ""
     source: str = ""
     """The exact statement, as psql runs it; of a check in Python, its source."""
+    sha256: str = ""
+    """Of the check's source: whether two runs asked the same question."""
+    attestable: bool = False
+    """Whether a signed statement may stand in where no probe can see."""
     findings: list[FindingPart]
     seen: list[SeenPart] = []
     unseen: list[UnseenPart] = []
@@ -358,6 +371,8 @@ class RunDocument(_Part):
     duration_seconds: float
     partial: bool = False
     """The run was interrupted; what was not asked is unknown."""
+    mixed_evidence: str | None = None
+    """Why what was seen doesn't belong together (a failover in between): nothing is decided on such."""
     notes: list[str] = []
     """What a reader must know beside the findings."""
     policy: PolicyPart
@@ -382,6 +397,8 @@ class RunDocument(_Part):
     waivers: list[LedgerPart]
     attestations: list[LedgerPart]
     drills: list[DrillPart]
+    sha256: str = ""
+    """The seal: of everything else here. Whoever keeps it elsewhere sees whether the document is still the same."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, use_attribute_docstrings=True)
 
@@ -416,9 +433,11 @@ class Run:
     finished_at: datetime
     seconds: float
     partial: bool
+    mixed_evidence: str | None = None
     notes: Sequence[str]
     policy: PolicyPart
     checkset_sha256: str
+    tool: Tool
     card: Scorecard
     services_of: Mapping[str, str | None]
     """Check id -> the one service that all its subjects belong to."""
@@ -433,19 +452,20 @@ class Run:
 
 
 def build(run: Run, redactor: Redactor) -> RunDocument:
-    """The document of a run, with no secret in it."""
+    """The document of a run, with no secret in it, and sealed."""
     card = run.card
     checks = [_check(s, run, redactor) for s in card.standings]
     today = run.finished_at.date()
     in_must_haves = _must_haves_by_check(card)
-    return RunDocument(
+    built = RunDocument(
         id=run.id,
-        tool=Tool(name="readiness", version=__version__),
+        tool=run.tool,
         target=run.target.model_copy(update={"title": redactor.text(run.target.title)}),
         started_at=run.started_at,
         finished_at=run.finished_at,
         duration_seconds=round(run.seconds, 3),
         partial=run.partial,
+        mixed_evidence=run.mixed_evidence,
         notes=[redactor.text(n) for n in run.notes],
         policy=run.policy,
         checkset_sha256=run.checkset_sha256,
@@ -498,6 +518,9 @@ def build(run: Run, redactor: Redactor) -> RunDocument:
                 needs_change=s.scope.needs_change,
                 readiness_exact=str(s.readiness),
                 checks=s.checks,
+                objects=[redactor.known(o) for o in sorted(s.scope.objects)],
+                roles=[redactor.known(r) for r in sorted(s.scope.roles)],
+                queries=[redactor.known(q) for q in sorted(s.scope.queries)],
             )
             for s in card.services
         ],
@@ -523,6 +546,29 @@ def build(run: Run, redactor: Redactor) -> RunDocument:
         attestations=[_ledger(e, today, redactor) for e in run.attestations],
         drills=list(run.drills),
     )
+    return sealed(built)
+
+
+def sealed(run: RunDocument) -> RunDocument:
+    """The document with its seal set anew: the last thing that is done to it."""
+    return run.model_copy(update={"sha256": seal_of(run.model_dump(mode="json", by_alias=True))})
+
+
+def seal_of(body: Mapping[str, Any]) -> str:
+    """SHA-256 of a document as JSON has it, without its seal; 70 and 70.0 are one number there."""
+    return _sha256(_numbers({key: value for key, value in body.items() if key != "sha256"}))
+
+
+def _numbers(value: Any) -> Any:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {key: _numbers(item) for key, item in value.items()}
+        case list():
+            return [_numbers(item) for item in value]
+        case _:
+            return value
 
 
 def _must_haves_by_check(card: Scorecard) -> dict[str, list[str]]:
@@ -580,6 +626,7 @@ def _check(standing: Standing, run: Run, redactor: Redactor) -> CheckPart:
         title=info.title,
         category=info.category.value,
         service=service,
+        subject_kind=info.subject_kind,
         priority=standing.priority.value,
         own_priority=info.priority.value,
         effort=info.effort.value,
@@ -616,6 +663,8 @@ def _check(standing: Standing, run: Run, redactor: Redactor) -> CheckPart:
         parameters=redactor.value(_parameters(info, run.policy)),
         language=run.questions[info.id].language if info.id in run.questions else "",
         source=redactor.known(run.questions[info.id].text) if info.id in run.questions else "",
+        sha256=info.sha256,
+        attestable=info.attestable,
         findings=[
             FindingPart(
                 subject=redactor.known(o.subject),
@@ -648,7 +697,7 @@ def _check(standing: Standing, run: Run, redactor: Redactor) -> CheckPart:
             for u in unseen
         ],
     )
-    return part.model_copy(update={"evidence_sha256": _sha256(evidence_of(part))})
+    return part.model_copy(update={"evidence_sha256": evidence_sha256(part)})
 
 
 def _parameters(info: CheckInfo, policy: PolicyPart) -> dict[str, Any]:
@@ -672,6 +721,10 @@ def evidence_of(part: CheckPart) -> dict[str, Any]:
     for finding in found["findings"]:
         del finding["waived"]  # a waiver changes what is accepted, not what was seen
     return found
+
+
+def evidence_sha256(part: CheckPart) -> str:
+    return _sha256(evidence_of(part))
 
 
 def fingerprint(check: str, subject: str) -> str:

@@ -180,24 +180,24 @@ class Store:
             rows = db.execute(
                 "select * from runs where target = ? order by started_at desc, id desc limit ?", (target, limit)
             ).fetchall()
-        return [
-            RunRecord(
-                id=r[0],
-                target=r[1],
-                system_identifier=r[2],
-                started_at=_time(r[3]),
-                finished_at=_time(r[4]),
-                decision=r[5],
-                score=r[6],
-                ceiling=r[7],
-                coverage=r[8],
-                policy_sha256=r[9],
-                checkset_sha256=r[10],
-                partial=bool(r[11]),
-                document=json.loads(r[12]),
-            )
-            for r in rows
-        ]
+        return [_run(r) for r in rows]
+
+    def find(self, prefix: str) -> list[RunRecord]:
+        """The runs whose id begins so, of any target, newest first; two of them say that it names none."""
+        with self._reading() as db:
+            rows = db.execute(
+                "select * from runs where substr(id, 1, ?) = ? order by started_at desc, id desc limit 2",
+                (len(prefix), prefix),
+            ).fetchall()
+        return [_run(r) for r in rows]
+
+    def targets(self) -> list[str]:
+        """Whose runs are kept, the one with the newest run first."""
+        with self._reading() as db:
+            rows = db.execute(
+                "select target from runs group by target order by max(started_at) desc, target"
+            ).fetchall()
+        return [target for (target,) in rows]
 
     def outcomes(self, run_id: str) -> list[OutcomeRecord]:
         """What every check of a run concluded, by id."""
@@ -247,6 +247,24 @@ class Store:
             ]
         except ValueError as error:
             raise StoreError(f"{self.path}: a drill's record can't be read: {error}") from error
+
+
+def _run(row: Sequence[Any]) -> RunRecord:
+    return RunRecord(
+        id=row[0],
+        target=row[1],
+        system_identifier=row[2],
+        started_at=_time(row[3]),
+        finished_at=_time(row[4]),
+        decision=row[5],
+        score=row[6],
+        ceiling=row[7],
+        coverage=row[8],
+        policy_sha256=row[9],
+        checkset_sha256=row[10],
+        partial=bool(row[11]),
+        document=json.loads(row[12]),
+    )
 
 
 def _sha256(row: Sequence[Any]) -> str:

@@ -475,6 +475,15 @@ def _own_credit(scope: ServiceScope, result: CheckResult) -> Fraction | None:
             return credit_of(result.check.credit, part)[0]
 
 
+def one_service(result: CheckResult, scopes: Sequence[ServiceScope]) -> str | None:
+    """The service that all of a check's subjects belong to; None where there are several, or none."""
+    if not isinstance(result.outcome, Examined):
+        return None
+    kind = result.check.subject_kind
+    owners = {next((s.name for s in scopes if s.owns(scope, kind)), None) for scope in result.outcome.tally}
+    return owners.pop() if len(owners) == 1 else None
+
+
 # -- figures ---------------------------------------------------------------------------------------------------
 
 

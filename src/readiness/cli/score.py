@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from readiness import audit as auditing
-from readiness import history
+from readiness import diff, gates, history, profile, recount
 from readiness.audit import Audit, Request
-from readiness.cli import Terminated, support
+from readiness.cli import Terminated, runs, support
 from readiness.cli.support import (
     ColorOption,
     DatabaseOption,
@@ -28,12 +29,15 @@ from readiness.cli.support import (
     SuperuserOption,
     VerboseOption,
 )
+from readiness.document import RunDocument
 from readiness.model import CheckResult
 from readiness.reporting import console as scorecard
 from readiness.reporting.formats import FORMATS, render_any
 from readiness.yamldoc import ConfigError
 
 app = support.new_app()
+
+GATES = "new-fail, new-finding, new-unknown, score-drop:2, coverage-drop:5, slower:20%"
 
 
 @app.command()
@@ -59,7 +63,16 @@ def score(
     ] = None,
     pushgateway: PushgatewayOption = "",
     name: NameOption = "",
-    report_only: Annotated[bool, typer.Option("--report-only", help="Exit 0 whatever the verdict.")] = False,
+    baseline: Annotated[
+        str, typer.Option("--baseline", metavar="RUN", help="What --fail-on compares with: a saved run, or `last`.")
+    ] = "",
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option("--fail-on", metavar="C,C", help=f"Exit 1 when one has come since the baseline: {GATES}."),
+    ] = None,
+    report_only: Annotated[
+        bool, typer.Option("--report-only", help="Exit 0 whatever the verdict; what --fail-on names still counts.")
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Unused or ended waivers and attestations are errors.")
     ] = False,
@@ -98,6 +111,7 @@ def score(
         environment=os.environ,
         redactor=support.redactor,
     )
+    gate = Gate.of(fail_on or (), baseline, source, evidence)
     _warn_of_password(database)
     found = run_with_progress(request, quiet=quiet)
     whole = support.guarded_write(planned, lambda name: render_any(found.document, name))
@@ -105,10 +119,60 @@ def score(
         whole = support.guarded_push(pushgateway, found.document) and whole
     if show_card:
         print_card(found, verbose=verbose, color=color)
-    return exit_code(found, whole=whole, report_only=report_only)
+    worse = gate.judge(found.document) if gate and found.interrupted is None else []
+    return exit_code(found, whole=whole, report_only=report_only, worse=worse)
 
 
-def exit_code(found: Audit, *, whole: bool, report_only: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What must not have become worse, and since when."""
+
+    conditions: Sequence[gates.Condition]
+    baseline: RunDocument | None
+
+    @classmethod
+    def of(cls, fail_on: Sequence[str], baseline: str, source: profile.Source, evidence: Path | None) -> Self | None:
+        """The gate that the options ask for; None where they ask for none.
+
+        Raises:
+            ConfigError: a condition can't be read, the baseline isn't there, or it doesn't verify.
+        """
+        if not fail_on and not baseline:
+            return None
+        if not baseline:
+            raise ConfigError("--fail-on: needs a --baseline to compare with")
+        try:
+            conditions = gates.parse(fail_on)
+        except gates.UnknownCondition as error:
+            raise ConfigError(f"--fail-on {error}") from error
+        text = runs.last(source, evidence) if baseline == runs.LAST else runs.text_of(baseline, source, evidence)
+        if text is None:
+            return cls(conditions, None)
+        read = runs.parse(text, baseline)
+        if wrong := recount.verify(text):
+            raise ConfigError(f"--baseline {baseline}: does not verify: {wrong[0]}")
+        return cls(conditions, read)
+
+    def judge(self, run: RunDocument) -> list[str]:
+        """What has become worse; caveats are told."""
+        if self.baseline is None:
+            support.say("readiness: no earlier run is kept: nothing to compare with yet")
+            return []
+        try:
+            before = diff.under_one_policy(self.baseline, run)
+        except recount.Unreadable as error:
+            raise ConfigError(f"--baseline: {error}") from error
+        if before is not self.baseline:
+            support.say(
+                f"readiness: the baseline was weighed by another policy; it is weighed again under {run.policy.name}"
+            )
+        found = diff.compare(before, run)
+        for caveat in found.caveats:
+            support.say(f"readiness: baseline: {caveat}")
+        return gates.judge(self.conditions, found)
+
+
+def exit_code(found: Audit, *, whole: bool, report_only: bool, worse: Sequence[str] = ()) -> int:
     """0 is earned: only after every report that was asked for is written and read back."""
     if found.interrupted is not None:
         return 143 if isinstance(found.interrupted, Terminated) else 130
@@ -118,6 +182,10 @@ def exit_code(found: Audit, *, whole: bool, report_only: bool) -> int:
         for problem in found.not_strict:
             support.say(f"readiness: {problem}")
         return support.CONFIGURATION
+    for said in worse:
+        support.say(f"readiness: worse than the baseline: {said}")
+    if worse:
+        return 1
     return 0 if report_only else found.card.exit_code
 
 

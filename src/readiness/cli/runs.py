@@ -1,0 +1,133 @@
+"""Saved runs on the command line: by their file, by their id in the evidence store, or the last one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from readiness import document, history, profile
+from readiness.document import RunDocument
+from readiness.history import RunRecord, Store, StoreError
+from readiness.yamldoc import ConfigError
+
+LAST = "last"
+RUN_HELP = "A run document (score --format json), a run's id in the evidence store, or `last`."
+
+EvidenceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--evidence", metavar="FILE", help="The evidence store. Default: .readiness/evidence.db by the profile."
+    ),
+]
+
+
+def place(source: profile.Source, evidence: Path | None) -> Path:
+    """Where the evidence store is."""
+    return evidence or history.default_path(source.folder, os.environ, has_profile=source.path is not None)
+
+
+@contextmanager
+def opened(where: Path) -> Iterator[Store]:
+    """The store, which must be there.
+
+    Raises:
+        ConfigError: it isn't, or can't be read.
+    """
+    if not where.exists():
+        raise ConfigError(
+            f"{where}: there is no evidence store; `readiness score` keeps one (--evidence names another)"
+        )
+    try:
+        store = history.open_store(where, now=datetime.now(UTC))
+        try:
+            yield store
+        finally:
+            store.close()
+    except StoreError as error:
+        raise ConfigError(str(error)) from error
+
+
+def text_of(word: str, source: profile.Source, evidence: Path | None) -> str:
+    """A run's document as text, as it was kept.
+
+    Raises:
+        ConfigError: there is no such run.
+    """
+    if word != LAST and (os.sep in word or word.endswith(".json") or Path(word).exists()):
+        try:
+            return Path(word).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{word}: can't be read: {getattr(error, 'strerror', None) or error}") from error
+    where = place(source, evidence)
+    with opened(where) as store:
+        return json.dumps(_named(store, word, source, where).document)
+
+
+def load(word: str, source: profile.Source, evidence: Path | None) -> RunDocument:
+    """A run's document.
+
+    Raises:
+        ConfigError: there is no such run, or the file holds none.
+    """
+    return parse(text_of(word, source, evidence), word)
+
+
+def parse(text: str, shown: str) -> RunDocument:
+    """A document's text.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    try:
+        return document.parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{shown}: is no run document of this tool (readiness.run/1)") from error
+
+
+def last(source: profile.Source, evidence: Path | None) -> str | None:
+    """The newest kept run's document; None where none is kept yet.
+
+    Raises:
+        ConfigError: the store can't be read, or it can't be told whose run is meant.
+    """
+    where = place(source, evidence)
+    if not where.exists():
+        return None
+    with opened(where) as store:
+        found = store.runs(target_in(store, source, where), limit=1) if store.targets() else []
+    return json.dumps(found[0].document) if found else None
+
+
+def target_in(store: Store, source: profile.Source, where: Path) -> str:
+    """Whose runs are meant: the profile's, or without one the only one's that the store knows.
+
+    Raises:
+        ConfigError: it can't be told.
+    """
+    if not source.profile.unnamed:
+        return source.profile.name
+    targets = store.targets()
+    if len(targets) != 1:
+        raise ConfigError(f"{where}: runs of {len(targets)} targets are kept; name one by its profile (--profile)")
+    return targets[0]
+
+
+def _named(store: Store, word: str, source: profile.Source, where: Path) -> RunRecord:
+    if word == LAST:
+        target = target_in(store, source, where)
+        found = store.runs(target, limit=1)
+        if not found:
+            raise ConfigError(f"{where}: no run of {target} is kept")
+        return found[0]
+    found = store.find(word)
+    if len(found) != 1:
+        said = "several runs' ids begin so" if found else "neither a file nor a run's id"
+        raise ConfigError(f"{word}: {said}; `readiness history` lists them")
+    return found[0]
