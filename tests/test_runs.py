@@ -148,3 +148,35 @@ def test_a_baseline_that_was_tampered_with_gates_nothing(place: Place):
 def test_there_is_a_first_run(place: Place):
     done = score(place, "--baseline", "last", "--fail-on", "new-fail")
     assert (done.code, "no earlier run is kept" in done.err) == (0, True)
+
+
+def test_a_plan_names_the_way_to_go_and_its_exact_gain(place: Place):
+    place.database.run("create table public.bad (id int)")
+    (place.folder / "strict.yaml").write_text(
+        "name: strict\nthreshold: 0\nminimum_coverage: 0\ndrop: [migration, performance, security, operations]\n"
+        "must_haves: [{id: M1, title: Kept, checks: [schema/kept]}]\npacks: [./mine]\n"
+    )
+    assert score(place, policy="strict.yaml", to="run.json").code == 1
+    done = place.run("plan", "run.json")
+    assert (done.code, done.err) == (0, "")
+    assert "To GO: 1 thing to do (1 S); no set of less effort gets there." in done.out
+    assert "schema/kept [M1]" in done.out
+    told = json.loads(place.run("plan", "run.json", "-f", "json").out)
+    (row,) = told["plan"]
+    assert (row["checks"], row["kind"], told["then"]["decision"]) == (["schema/kept"], "fix", "GO")
+    now = Fraction(json.loads((place.folder / "run.json").read_text())["verdict"]["score_exact"])
+    assert Fraction(told["then"]["score_exact"]) == now + Fraction(row["gain_exact"])
+    assert place.run("plan", "last").code == 0
+    done = place.run("plan", "run.json", "--without", "schema/kept")
+    assert (done.code, "GO is out of reach" in done.out) == (1, True)
+    assert place.run("plan", "run.json", "--what-if", "schema/kept").code == 0
+    assert place.run("plan", "run.json", "--what-if", "schema/kept=fail").code == 1
+    for words, said in (
+        (("--what-if", "schema/kep"), "no check is named 'schema/kep'; did you mean 'schema/kept'?"),
+        (("--what-if", "schema/kept=good"), "expected one of pass"),
+    ):
+        done = place.run("plan", "run.json", *words)
+        assert (done.code, said in done.err) == (2, True)
+    place.database.run("drop table public.bad")
+    live = place.run("plan", "--policy", "strict.yaml", "--quiet")
+    assert (live.code, "GO needs nothing more." in live.out) == (0, True)

@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "role-sql": ("role_sql", "Print the script that makes the auditor's role, tier by tier."),
     "serve": ("serve", "Audit on a schedule; serve metrics, reports and history."),
     "report": ("report", "Render a saved run again."),
+    "plan": ("plan", "Fixes and measurements by exact gain, and the least effort that reaches GO."),
     "diff": ("diff", "What moved between two runs, and why, to the exact point."),
     "verify": ("verify", "Compute a saved run again, offline; find what was changed in it."),
     "attest": ("attest", "Vouch, for a while, for what no probe can see."),
