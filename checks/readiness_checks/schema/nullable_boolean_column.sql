@@ -1,0 +1,40 @@
+/*---
+title: A boolean is true or false
+subject: column
+universe: boolean columns
+priority: info
+effort: S
+credit: ratio
+spares_bookkeeping: true
+why: |
+  A boolean that may be null has three values: "where not is_active" leaves out the rows that don't say. Right where
+  "not answered yet" is meant; mostly nobody meant it. An opinion: told, not counted.
+mend: Give it a default, fill what is null in batches, then take the remedy.
+links:
+  - https://www.postgresql.org/docs/current/datatype-boolean.html
+---*/
+select
+    pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
+    c.oid as objid,
+    att.attnotnull as ok,
+    pg_catalog.format(
+        E'-- Rows where it is null must be filled before.\n'
+        'alter table %1$I.%2$I add constraint %4$I check (%3$I is not null) not valid;\n'
+        'alter table %1$I.%2$I validate constraint %4$I;\n'
+        'alter table %1$I.%2$I alter column %3$I set not null;\n'
+        'alter table %1$I.%2$I drop constraint %4$I;',
+        ns.nspname,
+        c.relname,
+        att.attname,
+        'readiness_not_null'
+    ) as remedy
+from pg_catalog.pg_attribute as att
+inner join pg_catalog.pg_class as c on att.attrelid = c.oid
+inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+where
+    c.relkind in ('r', 'p')
+    and not c.relispartition
+    and att.attnum > 0
+    and not att.attisdropped
+    and att.atttypid = 'pg_catalog.bool'::pg_catalog.regtype
+order by subject

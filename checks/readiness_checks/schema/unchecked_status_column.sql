@@ -1,0 +1,42 @@
+/*---
+title: Columns that hold a status hold nothing else
+subject: column
+universe: columns named like a status
+priority: info
+effort: M
+credit: ratio
+spares_bookkeeping: true
+why: |
+  A status, state or type is one of a few words that code branches on. As free text it takes any spelling: the row with
+  "Canceled" beside "cancelled" is found by no query and handled by no branch. An enum type, a CHECK or a foreign key
+  to a table of them keeps to the list.
+mend: |
+  Look which values there are, mend the odd ones, then give the column an enum type, a CHECK (column in (...)) NOT VALID
+  and validated after, or a foreign key to a table of them.
+links:
+  - https://www.postgresql.org/docs/current/datatype-enum.html
+---*/
+-- By name: status, state, kind, priority, severity, level or type alone, or behind an underscore. A guess, so told and
+-- not counted. Any CHECK that names the column, or any foreign key on it, keeps it; so does a domain with a CHECK.
+select
+    pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
+    c.oid as objid,
+    t.typtype in ('e', 'd')
+    or exists (
+        select
+        from pg_catalog.pg_constraint as con
+        where con.conrelid = c.oid and con.contype in ('c', 'f') and att.attnum = any (con.conkey)
+    ) as ok,
+    pg_catalog.format_type(att.atttypid, att.atttypmod) as type
+from pg_catalog.pg_attribute as att
+inner join pg_catalog.pg_class as c on att.attrelid = c.oid
+inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+inner join pg_catalog.pg_type as t on att.atttypid = t.oid
+where
+    c.relkind in ('r', 'p')
+    and not c.relispartition
+    and att.attnum > 0
+    and not att.attisdropped
+    and att.attname ~ '(^|_)(status|state|kind|type|priority|severity|level)$'
+    and (t.typtype in ('e', 'd') or t.typcategory = 'S')
+order by subject

@@ -1,0 +1,13 @@
+--- near misses
+create table fine (id int primary key, a int not null, b int);
+create table only_key (id int primary key);
+create table link (a int, b int, primary key (a, b));
+--- broken: public.vague, public.keyless, "Odd ""S"."T, x"
+create table vague (id int primary key, a int, b int);
+create table keyless (a int);
+create schema "Odd ""S";
+create table "Odd ""S"."T, x" (a int);
+--- mend
+alter table vague alter column a set not null;
+alter table keyless alter column a set not null;
+alter table "Odd ""S"."T, x" alter column a set not null;

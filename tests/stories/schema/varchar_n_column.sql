@@ -1,0 +1,9 @@
+--- near misses
+create table fine (id int primary key, a text, b varchar);
+create view v as select 'a'::varchar(3) as x;
+create table root (id int, a text) partition by range (id);
+create table databasechangelog (id varchar(255));
+--- broken: public.limited.name, "Odd ""S"."T, x"."C, 🔑"
+create table limited (id int primary key, name varchar(50));
+create schema "Odd ""S";
+create table "Odd ""S"."T, x" ("C, 🔑" varchar(3));
