@@ -11,6 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dashboards
+
 from readiness import auditor_role, document, fleet, policy, profile
 from readiness.audit import built_in_checks
 from readiness.cli import COMMANDS
@@ -18,6 +20,9 @@ from readiness.model import Category
 from readiness.policy import CATEGORY_TITLES
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+DASHBOARDS = ROOT / "config" / "readiness_config" / "monitoring" / "grafana" / "dashboards"
 
 
 def catalogue() -> str:
@@ -95,6 +100,7 @@ def generated() -> dict[Path, str]:
         schemas / "profile.schema.json": schema_of(profile.json_schema()),
         schemas / "targets.schema.json": schema_of(fleet.json_schema()),
         schemas / "policy.schema.json": schema_of(policy_schema()),
+        **{DASHBOARDS / name: text for name, text in dashboards.dashboards().items()},
     }
 
 

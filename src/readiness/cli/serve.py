@@ -51,12 +51,19 @@ def serve(
     tls_client_ca: Annotated[
         Path | None, typer.Option("--tls-client-ca", metavar="FILE", help="Let in only clients with its certificates.")
     ] = None,
+    write_monitoring: Annotated[
+        Path | None,
+        typer.Option("--write-monitoring", metavar="DIR", help="Write Grafana dashboards and alert rules, and end."),
+    ] = None,
 ) -> int:
     """Serve metrics, reports and history; audit on a schedule.
 
     /metrics and /probe?target=NAME for Prometheus, / the latest report, /history, /run.json, /badge.svg, /healthz,
     /readyz. A request never starts an audit. SIGTERM or Ctrl-C ends it, with what is under way.
     """
+    if write_monitoring is not None:
+        _write_monitoring(write_monitoring)
+        return 0
     if targets is not None:
         if profile is not None or database != os.environ.get(support.DATABASE_VARIABLE, "") or policy != "beta":
             raise ConfigError("--targets: its file names profiles, policies and databases; leave the other options out")
@@ -82,6 +89,30 @@ def serve(
         signal.signal(number, lambda *_: told.set())
     _tell(server, certificates=certificates is not None, open_to_all=admitted is None and tls_client_ca is None)
     return _until(told, server, schedule)
+
+
+def _write_monitoring(folder: Path) -> None:
+    """What ships for Prometheus and Grafana, as files. One that is there and differs is somebody's work: it stays.
+
+    Raises:
+        ConfigError: there is such a file, or one can't be written.
+    """
+    from importlib.resources import as_file, files
+
+    with as_file(files("readiness_config") / "monitoring") as shipped:
+        texts = {
+            path.relative_to(shipped): path.read_bytes() for path in sorted(shipped.rglob("*.*")) if path.is_file()
+        }
+    try:
+        for name, text in texts.items():
+            if (folder / name).exists() and (folder / name).read_bytes() != text:
+                raise ConfigError(f"--write-monitoring {folder}: {name} is there and differs; name another folder")
+        for name, text in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(text)
+            print(folder / name)
+    except OSError as error:
+        raise ConfigError(f"--write-monitoring {folder}: can't be written: {error.strerror or error}") from error
 
 
 def _alone(profile: str | None, database: str, policy: str, every: str) -> fleet.Target:

@@ -85,28 +85,23 @@ def report(seen: Seen, now: datetime) -> str:
     return re.sub(r"<body[^>]*>", lambda body: body[0] + line, render(seen.run, "html"), count=1)
 
 
-COLOURS = {"GO": "#2e7d32", "NO-GO": "#c62828", "HOLD": "#b26a00"}
-
-
 def badge(seen: Seen, now: datetime) -> str:
     """An image of the decision and the score. What is stale is grey and says so: a badge is looked at from far away."""
     if seen.run is None:
-        return _badge("no audit", "#616161")
-    verdict = seen.run.verdict
-    said = f"{verdict.decision.value} {verdict.score:.1f}"
+        return _grey("no audit")
     if seen.success is False or seen.stale(now):
-        return _badge(f"{said}, stale", "#616161")
-    return _badge(said, COLOURS[verdict.decision.value])
+        return _grey(f"{seen.run.verdict.decision.value} {seen.run.verdict.score:.1f}, stale")
+    return render(seen.run, "badge")
 
 
-def _badge(said: str, colour: str) -> str:
+def _grey(said: str) -> str:
     left, right = 68, 14 + 7 * len(said)
     label = html.escape(f"readiness: {said}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" aria-label="{label}">'
         f"<title>{label}</title>"
         f'<rect width="{left}" height="20" fill="#424242"/>'
-        f'<rect x="{left}" width="{right}" height="20" fill="{colour}"/>'
+        f'<rect x="{left}" width="{right}" height="20" fill="#616161"/>'
         f'<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">'
         f'<text x="{left / 2:g}" y="14">readiness</text>'
         f'<text x="{left + right / 2:g}" y="14">{html.escape(said)}</text></g></svg>\n'
