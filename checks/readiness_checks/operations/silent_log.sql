@@ -1,0 +1,40 @@
+/*---
+title: The log tells what will be asked after an incident
+subject: setting
+universe: settings of the log
+priority: P2
+effort: S
+credit: ratio
+why: |
+  After an incident the log is what is left: who waited for whose lock, which statements were slow, which sorts went to
+  disk, what autovacuum and the checkpoints did meanwhile. Most of that is off by default and can't be had afterwards.
+mend: |
+  Set it and reload. The values given are a start: lower them where the log stays readable.
+links:
+  - https://www.postgresql.org/docs/current/runtime-config-logging.html
+---*/
+-- Statements count as logged when all slow ones are, or a sample. Everything, from 0 ms on, is the operator's choice.
+with wanted (name, value) as (
+    values
+    ('log_autovacuum_min_duration', '10min'),
+    ('log_checkpoints', 'on'),
+    ('log_lock_waits', 'on'),
+    ('log_min_duration_statement', '1s'),
+    ('log_temp_files', '10MB')
+)
+
+select
+    wanted.name as subject,
+    s.reset_val not in ('off', '-1') or (
+        wanted.name = 'log_min_duration_statement' and sample.reset_val <> '-1'
+    ) as ok,
+    pg_catalog.format(
+        E'alter system set %s = %L;\nselect pg_catalog.pg_reload_conf();', wanted.name, wanted.value
+    ) as remedy,
+    s.reset_val as value,
+    s.unit,
+    s.source as set_by
+from wanted
+inner join pg_catalog.pg_settings as s on wanted.name = s.name
+left join pg_catalog.pg_settings as sample on sample.name = 'log_min_duration_sample'
+order by subject
