@@ -16,6 +16,7 @@ import dashboards
 from readiness import auditor_role, document, fleet, policy, profile
 from readiness.audit import built_in_checks
 from readiness.cli import COMMANDS
+from readiness.cli.drill import DRILLS
 from readiness.model import Category
 from readiness.policy import CATEGORY_TITLES
 
@@ -63,7 +64,7 @@ def commands() -> str:
         "crash; 130 and 143 interrupted.",
     ]
     for name in COMMANDS:
-        subs = ["schema", "check"] if name == "profile" else [""]
+        subs = {"profile": ["schema", "check"], "drill": list(DRILLS)}.get(name, [""])
         for sub in subs:
             words = [name, *([sub] if sub else [])]
             told = subprocess.run(

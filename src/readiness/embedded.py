@@ -163,6 +163,13 @@ class Workshop:
                 process.wait()
         self._tell(f"forget process {process.pid}")
 
+    def at_the_end(self, command: str) -> None:
+        """A program (an argument list as JSON) that the keeper runs if we end without having taken it back."""
+        self._tell(f"run {command}")
+
+    def not_at_the_end(self, command: str) -> None:
+        self._tell(f"forget run {command}")
+
     def close(self) -> None:
         """End everything. An interruption meanwhile doesn't leave anything: the keeper goes on."""
         try:

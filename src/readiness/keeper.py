@@ -2,9 +2,10 @@
 
 Whoever starts servers or makes folders that must not stay tells the keeper. When the parent ends, in whatever way
 (SIGKILL too), the keeper's standard input closes: it ends the processes, the last started first, and removes the
-folders. Standard library only; `readiness.embedded` starts it as a script.
+folders. Between the two it runs what else is to be done (a scratch database on somebody's server is dropped). Standard
+library only; `readiness.embedded` starts it as a script.
 
-Lines that it reads: `process PID SIGNAL`, `folder PATH`, and `forget process PID` or `forget folder PATH`.
+Lines that it reads: `process PID SIGNAL`, `folder PATH`, `run JSON` (an argument list), and `forget` before any of them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from contextlib import suppress
 
 PATIENCE_SECONDS = 10.0
+RUN_SECONDS = 60.0
 
 
 def main() -> None:
@@ -24,18 +26,25 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)
     processes: dict[int, int] = {}
     folders: dict[str, None] = {}
+    commands: dict[str, None] = {}
     for line in sys.stdin:
         match line.rstrip("\n").split(" ", 2):
             case ["process", pid, number]:
                 processes[int(pid)] = int(number)
             case ["folder", *rest]:
                 folders[" ".join(rest)] = None
+            case ["run", *rest]:
+                commands[" ".join(rest)] = None
+            case ["forget", "run", *rest]:
+                commands.pop(" ".join(rest), None)
             case ["forget", "process", pid]:
                 processes.pop(int(pid), None)
             case ["forget", "folder", path]:
                 folders.pop(path, None)
     for pid, number in reversed(processes.items()):
         end(pid, number)
+    for command in reversed(commands):
+        run(command)
     for folder in folders:
         remove(folder)
 
@@ -66,6 +75,18 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def run(command: str) -> None:
+    """Run a program to its end, within bounds, whatever comes of it."""
+    import json  # noqa: PLC0415  a keeper starts often and runs a program seldom
+    import subprocess  # noqa: PLC0415
+
+    with suppress(OSError, subprocess.SubprocessError):
+        quiet = subprocess.DEVNULL
+        subprocess.run(
+            json.loads(command), check=False, timeout=RUN_SECONDS, stdin=quiet, stdout=quiet, stderr=quiet, cwd="/"
+        )
 
 
 def remove(folder: str) -> None:

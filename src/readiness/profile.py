@@ -181,6 +181,20 @@ class CriticalQuery(_Section):
         return self
 
 
+class MigrationCommands(_Section):
+    """How the project's own framework goes one step; run from the profile's folder, without a shell, in drills alone.
+
+    The scratch database's address is in the environment: DATABASE_URL, and PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE.
+    `{name}` in an argument stands for the migration's name.
+    """
+
+    up: str
+    """Applies the next migration alone: `npx node-pg-migrate up 1`, `alembic upgrade +1`."""
+    down: str
+    """Undoes the last one: `npx node-pg-migrate down 1`, `alembic downgrade -1`."""
+    url_variable: str = Field(default="DATABASE_URL", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+
+
 class Migrations(_Section):
     directory: str
     """The migrations folder, from the profile's own."""
@@ -188,6 +202,8 @@ class Migrations(_Section):
     """Where the folder and the bookkeeping table leave a doubt."""
     rollback_document: str | None = None
     seeds: str | None = None
+    commands: MigrationCommands | None = None
+    """Where the migrations are not plain SQL, or should be run as the project runs them."""
 
 
 class RowSecurity(_Section):

@@ -11,7 +11,7 @@ import pytest
 from asking import NOW, ask, found
 from conftest import Database
 from readiness.facts.drills import DrillRecord, DrillRecords
-from readiness.facts.migrations import MigrationFolder
+from readiness.facts.migrations import MigrationDigests, MigrationFolder
 from readiness.model import Examined, NotApplicable, Reason, Unknown
 from readiness.profile import Profile
 
@@ -174,15 +174,28 @@ def record(kind: str, *, days_ago: float = 1, passed: bool = True, system: str |
         taken_at=taken,
         expires_at=taken + timedelta(days=31),
         passed=passed,
-        evidence={},
+        evidence={"migrations": WALKED} if kind == "rollback" else {},
     )
 
 
+ONE = {"1700000000000_a.sql": UP_DOWN}
+WALKED = ["1700000000000_a.sql cafe"]
+
+
+@pytest.fixture
+def walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose migration is as the drill found it."""
+    folder = write(tmp_path, **ONE)
+    read = MigrationDigests.of(folder / "db/migrations", MigrationFolder.read(folder / "db/migrations"))
+    monkeypatch.setitem(globals(), "WALKED", [f"{path} {sha}" for path, sha in read.by_path.items()])
+    return folder
+
+
 @pytest.mark.parametrize(("check", "kind"), DRILLS.items())
-def test_what_a_drill_proved(check: str, kind: str, embedded_database: Database):
+def test_what_a_drill_proved(check: str, kind: str, embedded_database: Database, walked: Path):
     def outcome(*records: DrillRecord):
         drills = DrillRecords(records=records, now=NOW, system_identifier="here")
-        return ask(check, embedded_database.dsn(), drills=drills)
+        return ask(check, embedded_database.dsn(), drills=drills, profile=PROFILE, folder=walked)
 
     never = outcome(record("load"))
     assert isinstance(never, Unknown)
@@ -200,6 +213,12 @@ def test_what_a_drill_proved(check: str, kind: str, embedded_database: Database)
     assert isinstance(good, Examined)
     assert not good.findings
     assert good.observations[0].expires == NOW + timedelta(days=30)
+    if kind == "rollback":  # it is the files that were walked, not a server
+        assert isinstance(outcome(record(kind, system=None)), Examined)
+        write(walked, **ONE | {"1700000000001_b.sql": UP_DOWN})
+        added = outcome(record(kind))
+        assert isinstance(added, Unknown)
+        assert [u.subject for u in added.unseen] == ["1700000000001_b.sql"]
 
 
 def test_a_folder_is_read_in_the_order_of_its_framework(tmp_path: Path):

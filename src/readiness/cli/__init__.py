@@ -10,7 +10,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("doctor", "What the present role does not let the audit see, and the grant for each."),
     "checks": ("checks", "List the checks, or explain one."),
     "role-sql": ("role_sql", "Print the script that makes the auditor's role, tier by tier."),
+    "drill": ("drill", "Experiments in scratch databases, and what is left of them."),
     "serve": ("serve", "Audit on a schedule; serve metrics, reports and history."),
     "report": ("report", "Render a saved run again."),
     "plan": ("plan", "Fixes and measurements by exact gain, and the least effort that reaches GO."),
@@ -39,30 +40,37 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class _Lazy(TyperGroup):
-    """A group whose commands load when they are called, so that --help is quick."""
+def lazily(commands: Mapping[str, tuple[str, str]], package: str) -> type[TyperGroup]:
+    """A group whose commands load when they are called, so that --help is quick.
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        del ctx
-        return list(COMMANDS)
+    Args:
+        commands: command -> its module in the package, and its line in --help.
+    """
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        del ctx
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"readiness.cli.{COMMANDS[cmd_name][0]}")
-        command = typer.main.get_command(module.app)
-        command.name = cmd_name
-        return command
+    class Lazy(TyperGroup):
+        def list_commands(self, ctx: Any) -> list[str]:
+            del ctx
+            return list(commands)
 
-    def format_commands(self, ctx: Any, formatter: Any) -> None:
-        del ctx
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            del ctx
+            if cmd_name not in commands:
+                return None
+            module = import_module(f"{package}.{commands[cmd_name][0]}")
+            command = typer.main.get_command(module.app)
+            command.name = cmd_name
+            return command
+
+        def format_commands(self, ctx: Any, formatter: Any) -> None:
+            del ctx
+            with formatter.section("Commands"):
+                formatter.write_dl([(name, line) for name, (_, line) in commands.items()])
+
+    return Lazy
 
 
 app = typer.Typer(
-    cls=_Lazy,
+    cls=lazily(COMMANDS, __name__),
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,

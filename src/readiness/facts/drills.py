@@ -17,7 +17,8 @@ class DrillRecord:
 
     Args:
         kind: restore, rollback, load, audit-trail, alerts, rls, snapshot.
-        system_identifier: of the source, as `Server` has it; evidence of another system proves nothing here.
+        system_identifier: of the source, as `Server` has it; evidence of another system proves nothing here. None where
+            what was proved is no server's (a folder of migrations).
     """
 
     id: str
@@ -52,7 +53,11 @@ class DrillRecords:
         of_kind = [r for r in self.records if r.kind == kind]
         if not of_kind:
             raise Unobservable(Reason.NO_ATTESTATION, f"no {kind} drill was ever recorded", unlock)
-        here = [r for r in of_kind if self.system_identifier in (None, r.system_identifier)]
+        here = [
+            r
+            for r in of_kind
+            if self.system_identifier is None or r.system_identifier in (None, self.system_identifier)
+        ]
         if not here:
             raise Unobservable(Reason.STALE, f"the {kind} drills on record were run against another server", unlock)
         newest = here[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,3 +107,29 @@ def named_directory(target: Target) -> str:
             "declare `migrations: {directory: ...}` in the profile",
         )
     return target.profile.migrations.directory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationDigests:
+    """What each migration's file holds, by its SHA-256: a proof counts for the files that it was made with.
+
+    Args:
+        by_path: path from the folder -> SHA-256, shortened.
+    """
+
+    by_path: Mapping[str, str]
+
+    @classmethod
+    def take(cls, target: Target, folder: MigrationFolder) -> Self:
+        return cls.of(target.path(folder.directory), folder)
+
+    @classmethod
+    def of(cls, path: Path, folder: MigrationFolder) -> Self:
+        held = Folder(path, ())
+        found = {}
+        for file in folder.files:
+            digest = hashlib.sha256(held.raw(file.path))
+            for script in (file.up, file.down):
+                digest.update(b"\0" + (script.sql.encode() if script else b""))  # the way back may be a file of its own
+            found[file.path] = digest.hexdigest()[:16]
+        return cls(by_path=found)
