@@ -202,3 +202,13 @@ def sleeping(database: Database) -> int:
         ).fetchone()
     assert row
     return int(row[0])
+
+
+def test_a_wrong_secret_is_not_repeated(folder: Path):
+    """Also where it stands under a name that is free."""
+    path = folder / "targets.yaml"
+    path.write_text("targets:\n  shop: {dsn: [hunter2-of-a-test]}\n")
+    with pytest.raises(ConfigError) as caught:
+        fleet.load(path, {})
+    assert "targets.shop.dsn" in str(caught.value)
+    assert "hunter2" not in str(caught.value)

@@ -171,6 +171,27 @@ def test_openmetrics_says_the_same(run: RunDocument):
     assert found == samples(render(run, "prometheus"))
 
 
+def test_what_is_put_together_says_what_is_made_at_once(run: RunDocument):
+    """Also of several targets, after a change, and when a name looks like a header."""
+    odd = [s.model_copy(update={"id": "\n# HELP x\n# EOF\n"}) for s in run.services]
+    one = Reading(target="a", run=run.model_copy(update={"services": odd}), success=True, interval_seconds=60)
+    two = Reading(target="b", run=None, success=False)
+    expositions = metrics.Expositions()
+    for second in (two, two, Reading(target="b", run=run, success=False), Reading(target="b", run=run, success=True)):
+        text, kind = expositions.of([one, second], "text/plain;version=0.0.4")
+        assert kind == "text/plain; version=0.0.4; charset=utf-8"
+        assert samples(text.decode()) == samples(metrics.text([one, second]))
+        assert text.count(b"# TYPE readiness_run_success ") == 1
+        told, kind = expositions.of([one, second], "application/openmetrics-text;version=1.0.0;q=0.9,*/*;q=0.1")
+        assert kind.startswith("application/openmetrics-text; version=1.0.0")
+        assert told.endswith(b"\n# EOF\n")
+        assert told.count(b"\n# EOF") == 1
+        found = {
+            (s.name, frozenset(s.labels.items())): s.value for f in parse_openmetrics(told.decode()) for s in f.samples
+        }
+        assert found == samples(text.decode())
+
+
 def test_a_hostile_name_stays_a_label(run: RunDocument):
     odd = 'a"b\\c\nreadiness_score{target="shop"} 100'
     services = [s.model_copy(update={"id": odd}) for s in run.services]

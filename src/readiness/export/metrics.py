@@ -9,8 +9,9 @@ their number is bounded by what is declared. Every metric is described in docs/m
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 
@@ -23,6 +24,9 @@ from readiness.model import Status
 from readiness.scoring import Decision
 
 MUST_HAVE_STATUSES = (Status.PASS, Status.FAIL, Status.UNKNOWN)
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+EOF, HELP = b"# EOF\n", b"# HELP "
+_HEAD = re.compile(rb"^# HELP ", re.MULTILINE)
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 
@@ -252,10 +256,39 @@ def text(readings: Sequence[Reading], *, detail: Detail = Detail.FULL) -> str:
 
 def openmetrics_text(readings: Sequence[Reading], *, detail: Detail = Detail.FULL) -> str:
     """OpenMetrics 1.0."""
-    return negotiated(readings, "application/openmetrics-text; version=1.0.0", detail=detail)[0].decode()
+    encode, _ = exposition.choose_encoder(OPENMETRICS)
+    return encode(registry(readings, detail=detail)).decode()
 
 
-def negotiated(readings: Sequence[Reading], accept: str, *, detail: Detail = Detail.FULL) -> tuple[bytes, str]:
-    """The exposition that a scraper's Accept header asks for, and its content type."""
-    encode, content_type = exposition.choose_encoder(accept)
-    return encode(registry(readings, detail=detail)), content_type
+class Expositions:
+    """What many scrapes ask of readings that seldom change: each target's part is made once, and then only put together.
+
+    Safe for threads: at worst two make the same part.
+    """
+
+    def __init__(self, *, detail: Detail = Detail.FULL) -> None:
+        self._detail = detail
+        self._made: dict[tuple[str, str], tuple[Reading, list[tuple[bytes, bytes]]]] = {}
+
+    def of(self, readings: Sequence[Reading], accept: str) -> tuple[bytes, str]:
+        """The exposition that a scraper's Accept header asks for, and its content type."""
+        kind = OPENMETRICS if "application/openmetrics-text" in accept else ""
+        families: dict[bytes, list[bytes]] = {}
+        for r in readings:
+            for head, lines in self._part(r, kind):
+                families.setdefault(head, []).append(lines)
+        body = b"".join(head + b"".join(parts) for head, parts in families.items())
+        return body + (EOF if kind else b""), exposition.choose_encoder(kind)[1]
+
+    def _part(self, r: Reading, kind: str) -> list[tuple[bytes, bytes]]:
+        made = self._made.get((r.target, kind))
+        if made is not None and made[0].run is r.run and replace(made[0], run=None) == replace(r, run=None):
+            return made[1]
+        encode, _ = exposition.choose_encoder(kind)
+        text = encode(registry([r], detail=self._detail)).removesuffix(EOF)
+        families = []
+        for block in _HEAD.split(text)[1:]:  # a label can't begin a line: its line breaks are escaped
+            told, kind_line, lines = block.split(b"\n", 2)
+            families.append((HELP + told + b"\n" + kind_line + b"\n", lines))
+        self._made[r.target, kind] = (r, families)
+        return families

@@ -28,8 +28,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from readiness import __version__
-from readiness.export import metrics
-from readiness.export.metrics import Detail
+from readiness.export.metrics import Detail, Expositions
 from readiness.history import StoreError
 from readiness.serving import pages
 from readiness.serving.board import Board, Seen, runs_of
@@ -64,7 +63,7 @@ class Site:
 
     def __init__(self, board: Board, *, detail: Detail, now: Callable[[], datetime], alive: Callable[[], bool]) -> None:
         self._board = board
-        self._detail = detail
+        self._expositions = Expositions(detail=detail)
         self._now = now
         self._alive = alive
         self._paths: dict[str, Callable[[Mapping[str, str], str], Answer]] = {
@@ -101,7 +100,7 @@ class Site:
         return Answer(body=pages.report(seen, self._now()).encode("utf-8", "backslashreplace"), content_type=HTML)
 
     def _metrics(self, _query: Mapping[str, str], accept: str) -> Answer:
-        told, kind = metrics.negotiated([s.reading for s in self._board.all()], accept, detail=self._detail)
+        told, kind = self._expositions.of([s.reading for s in self._board.all()], accept)
         return Answer(body=told, content_type=kind)
 
     def _probe(self, query: Mapping[str, str], accept: str) -> Answer:
@@ -112,7 +111,7 @@ class Site:
             return seen
         if seen.success is None:
             return _text(HTTPStatus.SERVICE_UNAVAILABLE, "its first audit has not ended yet")
-        told, kind = metrics.negotiated([seen.reading], accept, detail=self._detail)
+        told, kind = self._expositions.of([seen.reading], accept)
         return Answer(body=told, content_type=kind)
 
     def _history(self, query: Mapping[str, str], _accept: str) -> Answer:
