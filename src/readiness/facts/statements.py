@@ -146,3 +146,69 @@ from {schema}.pg_stat_statements_info as i
 _WINDOW = """
 select extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.pg_postmaster_start_time())::float8 as seconds
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementCollector:
+    """Whether statements are counted at all, and whether what was counted stays; readable by every role.
+
+    Args:
+        loaded: the server has the library; None of the rest but `installed` is known without.
+        installed: the extension is in this database.
+        track: pg_stat_statements.track: none, top or all.
+        most: how many statements it keeps.
+        kept: how many it has now; None where it isn't installed here.
+        evictions: how often it made room since window_seconds; None before 14.
+    """
+
+    loaded: bool
+    installed: bool
+    track: str | None
+    most: int | None
+    kept: int | None
+    evictions: int | None
+    window_seconds: float | None
+
+    @classmethod
+    def take(cls, postgres: Postgres, server: Server) -> Self:
+        (row,) = postgres.rows(_COLLECTOR, marker="statement-collector")
+        kept, evictions, window = None, None, None
+        if row["most"] is not None and row["schema"] is not None:
+            (counted,) = postgres.rows(
+                f"select pg_catalog.count(*) as kept from {row['schema']}.pg_stat_statements(false)",
+                marker="statement-collector",
+            )
+            kept = counted["kept"]
+            if server.major >= 14:
+                (info,) = postgres.rows(_EVICTIONS.format(schema=row["schema"]), marker="statement-collector")
+                evictions, window = info["evictions"], info["seconds"]
+        return cls(
+            loaded=row["most"] is not None,
+            installed=row["schema"] is not None,
+            track=row["track"],
+            most=row["most"],
+            kept=kept,
+            evictions=evictions,
+            window_seconds=window,
+        )
+
+
+# The library's settings are there when it is: shared_preload_libraries itself is hidden from most roles.
+_COLLECTOR = """
+select
+    pg_catalog.current_setting('pg_stat_statements.track', true) as track,
+    pg_catalog.current_setting('pg_stat_statements.max', true)::int4 as most,
+    (
+        select pg_catalog.quote_ident(ns.nspname)
+        from pg_catalog.pg_extension as x
+        inner join pg_catalog.pg_namespace as ns on x.extnamespace = ns.oid
+        where x.extname = 'pg_stat_statements'
+    ) as schema
+"""
+
+_EVICTIONS = """
+select
+    i.dealloc::int8 as evictions,
+    extract(epoch from pg_catalog.clock_timestamp() - i.stats_reset)::float8 as seconds
+from {schema}.pg_stat_statements_info as i
+"""
