@@ -6,8 +6,10 @@ import importlib
 import inspect
 import pkgutil
 from collections import Counter
+from pathlib import Path
 
 import pytest
+import yaml
 
 import readiness.facts
 from asking import checks
@@ -72,3 +74,26 @@ def test_shipped_policies_name_checks_that_there_are(name: str):
     audit.all_checks(source)
     assert source.policy.must_haves
     assert source.policy.name == name
+
+
+# The rows of the field's catalogue, by their letters: schema, migration, performance, security, operations.
+ROWS = {"S": 48, "M": 15, "P": 40, "X": 48, "O": 37}
+AREAS = {
+    *("migrations", "performance", "security", "operations", "backups", "drills", "monitoring", "services"),
+    "attestations",
+}
+
+
+def test_no_row_of_the_catalogue_is_left_out_silently():
+    text = (Path(__file__).parent.parent / "docs" / "catalogue.yaml").read_text(encoding="utf-8")
+    rows = yaml.safe_load(text)
+    assert list(rows) == [f"{letter}{n:02}" for letter, count in ROWS.items() for n in range(1, count + 1)]
+    for name, row in rows.items():
+        answers = {"checks", "planned", "left_out"} & set(row)
+        assert len(answers) == 1, f"{name}: one answer of checks, planned, left_out"
+        assert set(row) <= {"asks", "note", *answers}, name
+        assert row["asks"], name
+        assert row.get("planned", "drills") in AREAS, name
+        assert len(row.get("left_out", "x" * 20)) >= 20, f"{name}: left out for no reason"
+        assert row.get("checks") != [], name
+        assert set(row.get("checks", ())) <= set(checks()), f"{name}: {sorted(set(row['checks']) - set(checks()))}"

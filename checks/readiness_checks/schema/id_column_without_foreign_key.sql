@@ -17,50 +17,69 @@ links:
 ---*/
 -- <name>_id, where one table of the same schema is called <name>, <name>s, <name>es or, for a y, ...ies, and has a
 -- primary key of one column of the column's own type.
-with keyed as (
+-- Each side is found first and then joined by hash: by a nested loop this would grow with the square of the tables.
+with named as materialized (
+    select
+        c.relnamespace,
+        key.atttypid,
+        stem.name,
+        pg_catalog.min(c.oid::pg_catalog.int8)::pg_catalog.oid as relid,
+        pg_catalog.min(c.relname::pg_catalog.text) as relname,
+        pg_catalog.min(key.attname::pg_catalog.text) as key_column
+    from pg_catalog.pg_constraint as pk
+    inner join pg_catalog.pg_class as c on pk.conrelid = c.oid
+    inner join pg_catalog.pg_attribute as key on c.oid = key.attrelid and pk.conkey[1] = key.attnum
+    cross join lateral (
+        select c.relname::pg_catalog.text as name
+        union
+        select pg_catalog.regexp_replace(c.relname, 's$', '')
+        union
+        select pg_catalog.regexp_replace(c.relname, 'es$', '')
+        union
+        select pg_catalog.regexp_replace(c.relname, 'ies$', 'y')
+    ) as stem
+    where pk.contype = 'p' and pg_catalog.cardinality(pk.conkey) = 1 and not c.relispartition
+    group by c.relnamespace, key.atttypid, stem.name
+    having pg_catalog.count(*) = 1
+),
+
+referring as materialized (
+    select
+        con.conrelid,
+        k.attnum
+    from pg_catalog.pg_constraint as con
+    cross join lateral pg_catalog.unnest(con.conkey) as k (attnum)
+    where con.contype = 'f'
+    group by con.conrelid, k.attnum
+),
+
+suspect as materialized (
     select
         c.oid,
         c.relnamespace,
         c.relname,
+        c.relkind,
         att.attname,
-        att.atttypid
+        att.attnum,
+        att.atttypid,
+        pg_catalog.left(att.attname::pg_catalog.text, -3) as name
     from pg_catalog.pg_class as c
-    inner join pg_catalog.pg_constraint as pk on c.oid = pk.conrelid and pk.contype = 'p'
-    inner join pg_catalog.pg_attribute as att on c.oid = att.attrelid and pk.conkey[1] = att.attnum
-    where pg_catalog.cardinality(pk.conkey) = 1 and not c.relispartition
-),
-
-named as (
-    select
-        k.oid,
-        k.relnamespace,
-        k.relname,
-        k.attname,
-        k.atttypid,
-        stem.name
-    from keyed as k
-    cross join lateral (
-        select k.relname::pg_catalog.text as name
-        union
-        select pg_catalog.regexp_replace(k.relname, 's$', '')
-        union
-        select pg_catalog.regexp_replace(k.relname, 'es$', '')
-        union
-        select pg_catalog.regexp_replace(k.relname, 'ies$', 'y')
-    ) as stem
+    inner join pg_catalog.pg_attribute as att on c.oid = att.attrelid
+    where
+        c.relkind in ('r', 'p')
+        and not c.relispartition
+        and att.attnum > 0
+        and not att.attisdropped
+        and att.attname ~ '._id$'
 )
 
 select
-    pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
-    c.oid as objid,
-    exists (
-        select
-        from pg_catalog.pg_constraint as fk
-        where fk.conrelid = c.oid and fk.contype = 'f' and att.attnum = any (fk.conkey)
-    ) as ok,
+    pg_catalog.format('%I.%I.%I', ns.nspname, s.relname, s.attname) as subject,
+    s.oid as objid,
+    referring.attnum is not null as ok,
     pg_catalog.format(
         case
-            when c.relkind = 'p'
+            when s.relkind = 'p'
                 then
                     E'-- Reads the table under a lock.\n'
                     'alter table %1$I.%2$I add foreign key (%3$I) references %1$I.%4$I (%5$I);'
@@ -70,28 +89,20 @@ select
                 'alter table %1$I.%2$I validate constraint %6$I;'
         end,
         ns.nspname,
-        c.relname,
-        att.attname,
-        pg_catalog.min(named.relname::pg_catalog.text),
-        pg_catalog.min(named.attname::pg_catalog.text),
-        'readiness_fk_' || c.oid || '_' || att.attnum
+        s.relname,
+        s.attname,
+        named.relname,
+        named.key_column,
+        'readiness_fk_' || s.oid || '_' || s.attnum
     ) as remedy,
-    pg_catalog.min(named.relname::pg_catalog.text) as like_key_of
-from pg_catalog.pg_attribute as att
-inner join pg_catalog.pg_class as c on att.attrelid = c.oid
-inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+    named.relname as like_key_of
+from suspect as s
+inner join pg_catalog.pg_namespace as ns on s.relnamespace = ns.oid
 inner join named
     on
-        c.relnamespace = named.relnamespace
-        and pg_catalog.left(att.attname::pg_catalog.text, -3) = named.name
-        and att.atttypid = named.atttypid
-        and c.oid <> named.oid
-where
-    c.relkind in ('r', 'p')
-    and not c.relispartition
-    and att.attnum > 0
-    and not att.attisdropped
-    and att.attname ~ '._id$'
-group by c.oid, ns.nspname, c.relname, c.relkind, att.attname, att.attnum
-having pg_catalog.count(distinct named.oid) = 1
+        s.relnamespace = named.relnamespace
+        and s.name = named.name
+        and s.atttypid = named.atttypid
+        and s.oid <> named.relid
+left join referring on s.oid = referring.conrelid and s.attnum = referring.attnum
 order by subject
