@@ -49,7 +49,8 @@ def test_where_a_statement_begins():
     ],
 )
 def test_what_is_created(script: str, created: tuple[str, str] | None):
-    assert statements(script)[0].created == created
+    its = statements(script)[0].created
+    assert (its and (its.kind, its.name)) == created
 
 
 def test_a_name_in_parts():

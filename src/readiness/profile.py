@@ -94,6 +94,8 @@ class Service(_Section):
     """What is timed for its P95; the health path by default."""
     sources: tuple[str, ...] = ()
     """Folders of its source code."""
+    keeps_files: bool | None = None
+    """Whether it may keep data in files of its own; false: its sources write none."""
 
     @property
     def host(self) -> str | None:

@@ -63,8 +63,8 @@ class Statement:
         return len(head) == len(words) and all(t.says(w) for t, w in zip(head, words, strict=True))
 
     @property
-    def created(self) -> tuple[str, str] | None:
-        """What it creates for good: (kind, name), the name as written, parts joined by dots; None for all else."""
+    def created(self) -> Creation | None:
+        """What it creates for good; None for all else."""
         words = list(self.tokens)
         if not words or not words.pop(0).says("create"):
             return None
@@ -77,7 +77,24 @@ class Statement:
             kind.append(words.pop(0).text)
         while words and words[0].says("concurrently", "if", "not", "exists"):
             words.pop(0)
-        return (" ".join(kind), qualified(words)) if kind else None
+        name, parts = _name(words)
+        behind = words[parts:]
+        return Creation(kind=" ".join(kind), name=name, behind=tuple(behind)) if kind else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creation:
+    """What a statement creates.
+
+    Args:
+        kind: `table`, `materialized view`...
+        name: as it was meant, its parts joined by dots; empty where it has none (an index may).
+        behind: the tokens behind the name.
+    """
+
+    kind: str
+    name: str
+    behind: tuple[Token, ...]
 
 
 _KINDS = (
@@ -88,6 +105,11 @@ _KINDS = (
 
 def qualified(tokens: Sequence[Token]) -> str:
     """The name at the head of some tokens, its parts joined by dots; empty where there is none."""
+    return _name(tokens)[0]
+
+
+def _name(tokens: Sequence[Token]) -> tuple[str, int]:
+    """The name at the head, and how many tokens it takes."""
     parts: list[str] = []
     for token in tokens:
         expects_name = len(parts) % 2 == 0
@@ -97,7 +119,7 @@ def qualified(tokens: Sequence[Token]) -> str:
             parts.append(".")
         else:
             break
-    return "".join(parts).rstrip(".")
+    return "".join(parts).rstrip("."), len(parts)
 
 
 def tokens(sql: str) -> Iterator[Token]:

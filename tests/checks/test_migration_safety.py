@@ -91,7 +91,7 @@ def test_edited_after_it_was_applied(embedded_database: Database, tmp_path: Path
     assert found(outcome) == {THREE}
     assert isinstance(outcome, Examined)
     evidence = next(o.evidence for o in outcome.findings)
-    assert evidence["file"] == f"{THREE}.sql"
+    assert evidence["file"] == f"db/migrations/{THREE}.sql"
     assert evidence["changed_in"] not in (None, "the work tree")
     # The remedy, to the letter.
     git(tmp_path, "checkout", "HEAD~1", "--", f"db/migrations/{THREE}.sql")

@@ -31,5 +31,7 @@ def edited_migration(applied: AppliedMigrations) -> Answer:
             unlock = m.unseen.unlock if m.unseen else None
             answers.append(Unseen(subject=m.name, reason=reason, detail=detail, unlock=unlock))
         else:
-            answers.append(Observation(subject=m.name, ok=m.same, evidence={"file": m.path, **m.evidence}))
+            answers.append(
+                Observation(subject=m.name, ok=m.same, evidence={"file": applied.place(m.path), **m.evidence})
+            )
     return answers

@@ -29,29 +29,27 @@ def seed_data_in_migration(folder: MigrationFolder, sources: MigrationSources, *
     """
     if not folder.files:
         return NotApplicable(f"0 migrations in {folder.directory}")
-    return [_judge(f, sources.text.get(f.path, ""), most_rows) for f in _once(folder)]
+    return [_judge(f, folder.place(f.path), sources.text.get(f.path, ""), most_rows) for f in _once(folder)]
 
 
 def _once(folder: MigrationFolder) -> list[MigrationFile]:
     return list({f.name: f for f in folder.files}.values())
 
 
-def _judge(file: MigrationFile, text: str, most_rows: int) -> Observation:
+def _judge(file: MigrationFile, place: str, text: str, most_rows: int) -> Observation:
     if file.up is None:
         call = _CALLS.search(text)
         rows = sum(_rows_in_text(m[1]) for m in _INSERTS.finditer(text))
         line = text.count("\n", 0, call.start()) + 1 if call else None
         ok = call is None and rows <= most_rows
-        return Observation(subject=file.name, ok=ok, evidence={"file": file.path, "line": line, "rows": rows or None})
+        return Observation(subject=file.name, ok=ok, evidence={"file": place, "line": line, "rows": rows or None})
     rows, line = 0, None
     for statement in statements(file.up.sql):
         more = _rows(statement)
         if more and line is None:
             line = file.up.line + statement.line - 1
         rows += more
-    return Observation(
-        subject=file.name, ok=rows <= most_rows, evidence={"file": file.path, "line": line, "rows": rows}
-    )
+    return Observation(subject=file.name, ok=rows <= most_rows, evidence={"file": place, "line": line, "rows": rows})
 
 
 def _rows(statement: Statement) -> int:

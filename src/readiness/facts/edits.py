@@ -41,6 +41,9 @@ class AppliedMigrations:
     directory: str
     found: tuple[AppliedMigration, ...]
 
+    def place(self, path: str) -> str:
+        return f"{self.directory.rstrip('/')}/{path}"
+
     @classmethod
     def take(cls, target: Target, standings: MigrationStandings) -> Self:
         folder, history = standings.folder, standings.history
