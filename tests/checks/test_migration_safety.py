@@ -284,3 +284,47 @@ def test_ci_checks_migrations(files: dict[str, str], checked: bool, empty: Datab
     write(tmp_path, migrations(ONE) | files)
     outcome = look("migration/unchecked-in-ci", empty, tmp_path)
     assert bool(found(outcome)) != checked, outcome
+
+
+# -- what pending SQL does -------------------------------------------------------------------------------------
+
+UNSAFE = {
+    "create index i on large (b)": True,
+    "create index concurrently i on large (b)": False,
+    "alter table large alter column b type bigint": True,
+    "alter table only public.large add constraint f foreign key (b) references small (a)": True,
+    "alter table large add constraint f foreign key (b) references small (a) not valid": False,
+    "alter table large add column c text": False,
+    "create index i on small (a)": False,
+    "alter table small drop column a": True,
+    "drop table small": True,
+    "drop table none_there": False,
+    "create table fresh (a int primary key); create index i on fresh (a); alter table fresh drop column a": False,
+    "drop table hollow": False,
+    "create index i on unknown (a)": True,
+}
+
+
+def test_a_pending_statement_that_blocks_or_destroys(embedded_database: Database, tmp_path: Path):
+    check = "migration/unsafe-statement"
+    embedded_database.run(
+        f"{PGMIGRATIONS}; create table large (a int, b int); create table small (a int); create table hollow (a int); "
+        "create table unknown (a int); insert into large select n, n from generate_series(1, 20000) as n; "
+        "insert into small values (1); analyze large; analyze small; vacuum analyze hollow"
+    )
+    nothing = write(tmp_path, migrations(ONE))
+    embedded_database.run(f"insert into pgmigrations (name, run_on) values ('{ONE}', now())")
+    assert isinstance(look(check, embedded_database, nothing), NotApplicable)
+    names = [f"17000000001{n:02d}_s" for n in range(len(UNSAFE))]
+    for name, sql in zip(names, UNSAFE, strict=True):
+        write(tmp_path, migrations(name, text=f"-- Up Migration\n-- a remark\n{sql};\n-- Down Migration\n"))
+    outcome = look(check, embedded_database, tmp_path)
+    assert isinstance(outcome, Examined)
+    told = {o.subject: o for o in outcome.observations}
+    assert {sql: not told[name].ok for name, sql in zip(names, UNSAFE, strict=True)} == UNSAFE
+    assert told[names[0]].evidence["line"] == 3
+    assert told[names[0]].evidence["file"] == f"db/migrations/{names[0]}.sql"
+    write(tmp_path, {"db/migrations/1700000000900_j.js": "exports.up = pgm => { pgm.x(); };"})
+    for name in names:
+        (tmp_path / f"db/migrations/{name}.sql").unlink()
+    assert isinstance(look(check, embedded_database, tmp_path), Unknown)
