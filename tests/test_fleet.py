@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -14,11 +15,12 @@ import pytest
 
 import stage
 from conftest import Database
-from readiness import fleet, history
+from readiness import document, fleet, history
 from readiness.embedded import Cluster
 from readiness.export.metrics import Detail
 from readiness.fleet import Target
 from readiness.yamldoc import ConfigError
+from test_metrics import samples, value
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +214,73 @@ def test_a_wrong_secret_is_not_repeated(folder: Path):
         fleet.load(path, {})
     assert "targets.shop.dsn" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+# -- all of them -----------------------------------------------------------------------------------------------
+
+
+def ended(decision: str, code: int) -> fleet.Attempt:
+    verdict = json.loads(stage.run_document())["verdict"]
+    run = document.parse(stage.run_document(verdict=verdict | {"decision": decision, "exit_code": code}))
+    return fleet.Attempt(run=run, code=0)
+
+
+GO, NO_GO, HOLD = ended("GO", 0), ended("NO-GO", 1), ended("HOLD", 3)
+UNREACHABLE, WRONG = (fleet.Attempt(run=None, code=code, said="no") for code in (4, 2))
+
+
+@pytest.mark.parametrize(
+    ("attempts", "code"),
+    [
+        ([GO, GO], 0),
+        ([GO, NO_GO, HOLD], 1),
+        ([GO, HOLD], 3),
+        ([GO, UNREACHABLE], 3),
+        ([NO_GO, UNREACHABLE], 1),
+        ([UNREACHABLE, UNREACHABLE], 4),
+        ([GO, WRONG], 2),
+    ],
+)
+def test_the_fleet_is_as_ready_as_the_worst_of_it(attempts: list[fleet.Attempt], code: int):
+    assert fleet.exit_code(attempts) == code
+
+
+def test_a_fleet_is_one_table_and_one_set_of_metrics(folder: Path, database: Database, tmp_path: Path):
+    (folder / "targets.yaml").write_text(
+        "targets:\n  shop: {policy: plain.yaml, dsn: '${SHOP}'}\n"
+        "  absent: {policy: plain.yaml, dsn: 'host=127.0.0.1 port=1 dbname=x'}\n"
+    )
+    env = stage.environment(tmp_path, SHOP=database.bare_dsn())
+    done = stage.run("fleet", "targets.yaml", env=env, cwd=folder)
+    lines = done.out.splitlines()
+    assert lines[0].split() == ["target", "decision", "score", "up", "to", "measured", "blockers"]
+    assert [line.split()[:2] for line in lines[1:]] == [["absent", "-"], ["shop", "HOLD"]]
+    assert (done.code, len(lines)) == (3, 3)
+    assert re.match(r"readiness: absent: no whole audit: nothing could be audited: ", done.err)
+    done = stage.run(
+        "fleet", "targets.yaml", "-f", "prometheus", "-o", "all.prom", "--report-only", env=env, cwd=folder
+    )
+    assert (done.code, done.out) == (0, "")
+    found = samples((folder / "all.prom").read_text())
+    assert value(found, "readiness_run_success", target="absent") == 0
+    assert value(found, "readiness_run_success", target="shop") == 1
+    assert ("readiness_score", frozenset({("target", "absent")})) not in found
+    assert stage.run("fleet", "gone.yaml", env=env, cwd=folder).code == 2
+
+
+def test_a_fleet_that_is_interrupted_ends_what_is_under_way_and_tells_what_it_has(
+    folder: Path, database: Database, tmp_path: Path
+):
+    (folder / "targets.yaml").write_text(
+        "parallel: 1\ntargets:\n  slow: {policy: slow.yaml, dsn: '${SHOP}'}\n  later: {policy: plain.yaml, dsn: '${SHOP}'}\n"
+    )
+    process = stage.start(
+        "fleet", "targets.yaml", env=stage.environment(tmp_path, SHOP=database.bare_dsn()), cwd=folder
+    )
+    assert stage.eventually(lambda: sleeping(database), 30)
+    process.terminate()
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 143, err
+    assert [line.split()[0] for line in out.decode().splitlines()] == ["target", "later", "slow"]
+    assert b"not audited: interrupted before its turn" in out
+    assert stage.eventually(lambda: not sleeping(database))

@@ -18,7 +18,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Annotated
@@ -354,3 +355,48 @@ def _words(err: IO[bytes]) -> str:
     err.seek(max(0, size - LONGEST_WORDS))
     lines = err.read().decode("utf-8", "replace").strip().splitlines()
     return "; ".join(line.removeprefix("readiness: ") for line in lines)
+
+
+# -- all of them -----------------------------------------------------------------------------------------------
+
+NO_GO, CONFIGURATION, HOLD, NOTHING = 1, 2, 3, 4
+
+
+def attempt_all(
+    fleet: Fleet,
+    *,
+    told: Callable[[str, Attempt], None] = lambda _name, _attempt: None,
+    audit: Callable[[Target, threading.Event], Attempt] = attempt,
+) -> tuple[dict[str, Attempt], BaseException | None]:
+    """Audit every target once, `parallel` at a time; by name in their order, and what interrupted it.
+
+    Args:
+        told: hears of each as it ends.
+    """
+    stopping = threading.Event()
+    found: dict[str, Attempt] = {}
+    interrupted: BaseException | None = None
+    with ThreadPoolExecutor(fleet.parallel) as pool:
+        under_way = {pool.submit(audit, target, stopping): target.name for target in fleet.targets}
+        try:
+            for done in as_completed(under_way):
+                found[under_way[done]] = done.result()
+                told(under_way[done], done.result())
+        except KeyboardInterrupt as interrupt:
+            interrupted = interrupt
+            stopping.set()
+            pool.shutdown(cancel_futures=True)
+            found |= {name: done.result() for done, name in under_way.items() if not done.cancelled()}
+    cut = Attempt(run=None, code=None, said="not audited: interrupted before its turn")
+    return {target.name: found.get(target.name, cut) for target in fleet.targets}, interrupted
+
+
+def exit_code(attempts: Iterable[Attempt]) -> int:
+    """The worst of them: a wrong configuration, NO-GO, HOLD or not audited, GO; 4 where no target could be audited."""
+    found = list(attempts)
+    if any(a.code == CONFIGURATION for a in found):
+        return CONFIGURATION
+    if not any(a.success for a in found):
+        return NOTHING
+    codes = {a.run.verdict.exit_code if a.success and a.run else HOLD for a in found}
+    return next(code for code in (NO_GO, HOLD, 0) if code in codes)

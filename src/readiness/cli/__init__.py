@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "checks": ("checks", "List the checks, or explain one."),
     "role-sql": ("role_sql", "Print the script that makes the auditor's role, tier by tier."),
     "drill": ("drill", "Experiments in scratch databases, and what is left of them."),
+    "fleet": ("fleet", "Audit many targets: one table, one set of metrics."),
     "serve": ("serve", "Audit on a schedule; serve metrics, reports and history."),
     "report": ("report", "Render a saved run again."),
     "plan": ("plan", "Fixes and measurements by exact gain, and the least effort that reaches GO."),
