@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from readiness.facts.bookkeeping import BOOKKEEPING_TABLES
+from readiness.facts.passwords import HELPER, KIND
 from readiness.model import quote_ident, quote_literal
 
 DEFAULT_ROLE = "readiness"
@@ -37,9 +38,10 @@ TIERS: tuple[Tier, ...] = (
     ),
     Tier(
         number=2,
-        title="connection rules",
-        sees="pg_hba.conf as the server reads it; granting this takes a superuser",
-        needs=frozenset({"select pg_hba_file_rules"}),
+        title="connection rules and password kinds",
+        sees="pg_hba.conf as the server reads it, and which kind of hash each password is kept as, never the hash; "
+        "granting this takes a superuser",
+        needs=frozenset({"select pg_hba_file_rules", "select role_password_kinds"}),
     ),
     Tier(
         number=3,
@@ -113,10 +115,21 @@ def _statistics(role: str, _schemas: Sequence[str]) -> str:
 
 def _rules(role: str, _schemas: Sequence[str]) -> str:
     name = quote_ident(role)
-    return (
-        f"grant execute on function pg_catalog.pg_hba_file_rules() to {name};\n"
-        f"grant select on pg_catalog.pg_hba_file_rules to {name};\n"
-    )
+    return f"""\
+grant execute on function pg_catalog.pg_hba_file_rules() to {name};
+grant select on pg_catalog.pg_hba_file_rules to {name};
+create schema if not exists readiness;
+create or replace function {HELPER}() returns table (rolname name, kind text)
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+select a.rolname, {KIND}
+from pg_catalog.pg_authid as a
+where a.rolcanlogin
+$$;
+revoke all on function {HELPER}() from public;
+grant usage on schema readiness to {name};
+grant execute on function {HELPER}() to {name};
+"""
 
 
 def _history(role: str, _schemas: Sequence[str]) -> str:

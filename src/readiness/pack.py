@@ -468,10 +468,11 @@ def _subject(row: Row) -> Observation | Unseen:
         raise ValueError("a subject is null")
     evidence = {name: value for name, value in row.items() if name not in _RESERVED}
     if row["ok"] is None:
+        reason = Reason(row.get("unseen") or Reason.NO_PERMISSION)
         return Unseen(
             subject=str(row["subject"]),
-            reason=Reason(row.get("unseen") or Reason.NO_PERMISSION),
-            detail="the role may not see it",
+            reason=reason,
+            detail="the role may not see it" if reason is Reason.NO_PERMISSION else "it can't be told from here",
             unlock=row.get("unlock"),
             kind=row.get("subject_kind"),
             evidence=evidence,

@@ -59,6 +59,44 @@ class ServiceRoles:
 
 
 # What a member can do with each is in "Predefined Roles" of the manual: files and programs of the server, everybody's data.
+@dataclass(frozen=True, slots=True)
+class LoginSuperusers:
+    """Superusers that may log in: quoted name -> the name, and the roles that it is a member of."""
+
+    by_name: Mapping[str, tuple[str, tuple[str, ...]]]
+
+    @classmethod
+    def take(cls, postgres: Postgres) -> Self:
+        rows = postgres.rows(_SUPERUSERS, marker="login-superusers")
+        return cls({row["quoted"]: (row["name"], tuple(row["groups"])) for row in rows})
+
+
+# A superuser has every role's rights; who is a member in truth stands in pg_auth_members.
+_SUPERUSERS = """
+with recursive belongs (superuser, oid) as (
+    select r.oid, r.oid
+    from pg_catalog.pg_roles as r
+    where r.rolsuper and r.rolcanlogin
+    union
+    select b.superuser, m.roleid
+    from belongs as b
+    inner join pg_catalog.pg_auth_members as m on b.oid = m.member
+)
+select
+    r.rolname::text as name,
+    pg_catalog.quote_ident(r.rolname) as quoted,
+    array(
+        select g.rolname::text
+        from belongs as b
+        inner join pg_catalog.pg_roles as g on b.oid = g.oid
+        where b.superuser = r.oid
+        order by g.rolname
+    ) as groups
+from pg_catalog.pg_roles as r
+where r.rolsuper and r.rolcanlogin
+order by r.rolname
+"""
+
 _ROLES = """
 with application as (
     select c.oid, c.relowner, pg_catalog.format('%I.%I', ns.nspname, c.relname) as quoted

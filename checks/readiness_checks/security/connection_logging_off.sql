@@ -1,0 +1,49 @@
+/*---
+title: The log tells who connected, when, and to what
+subject: setting
+universe: settings of the log
+priority: P2
+effort: S
+credit: ratio
+why: |
+  After an incident the log is what is left. Without log_connections and log_disconnections nobody can say who was in,
+  and from where; without time, role and database in front of each line nobody can say whose line it is.
+mend: |
+  log_connections = on, log_disconnections = on, log_line_prefix = '%m [%p] %q%u@%d %h ' (or csvlog, jsonlog, which hold
+  all of it), log_error_verbosity = default; then select pg_reload_conf();
+links:
+  - https://www.postgresql.org/docs/current/runtime-config-logging.html
+---*/
+-- reset_val is what a new session gets. Where a role's or a database's own setting covers the server's, that can't be
+-- seen.
+with wanted as (
+    select
+        s.name,
+        s.reset_val as value,
+        s.source in ('database', 'user', 'database user', 'client') as covered,
+        case s.name
+            when 'log_connections' then s.reset_val not in ('', 'off')
+            when 'log_disconnections' then s.reset_val = 'on'
+            when 'log_error_verbosity' then s.reset_val <> 'terse'
+            else
+                (s.reset_val ~ '%[mtn]' and s.reset_val like '%\%u%' and s.reset_val like '%\%d%')
+                or pg_catalog.current_setting('log_destination') ~ '(csv|json)log'
+        end as ok
+    from pg_catalog.pg_settings as s
+    where s.name in ('log_connections', 'log_disconnections', 'log_error_verbosity', 'log_line_prefix')
+)
+
+select
+    w.name as subject,
+    case when not w.covered then w.ok end as ok,
+    case when w.covered then 'not_observable' end as unseen,
+    pg_catalog.format(
+        E'alter system set %s = %L;\nselect pg_catalog.pg_reload_conf();',
+        w.name,
+        case w.name
+            when 'log_line_prefix' then '%m [%p] %q%u@%d %h ' when 'log_error_verbosity' then 'default' else 'on'
+        end
+    ) as remedy,
+    w.value
+from wanted as w
+order by subject

@@ -1,0 +1,263 @@
+"""pg_hba.conf as the server reads it: who may come in from where, over what, and how they prove who they are.
+
+The first line that matches decides (https://www.postgresql.org/docs/current/auth-pg-hba-conf.html), so that a line counts
+only for what no earlier one takes. The view shows the file as it lies on the disk; the server may still go by an older one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import PurePosixPath
+from typing import Any, Self, TypeAlias
+
+from readiness.authoring import Unobservable
+from readiness.facts.postgres import Postgres
+from readiness.facts.server import Server
+from readiness.model import Reason, quote_ident
+
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+EVERYWHERE: tuple[Network, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+_LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
+
+CLEAR, TLS = "in the clear", "over TLS"
+_OVER: Mapping[str, frozenset[str]] = {
+    "local": frozenset(),
+    "host": frozenset({CLEAR, TLS}),
+    "hostssl": frozenset({TLS}),
+    "hostnossl": frozenset({CLEAR}),
+    "hostgssenc": frozenset(),
+    "hostnogssenc": frozenset({CLEAR, TLS}),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One line.
+
+    Args:
+        place: file and line: `pg_hba.conf:97`.
+        kind: local, host, hostssl, hostnossl, hostgssenc, hostnogssenc.
+        addresses: the networks that it matches, or one word of its own (samehost, samenet, a host name); empty for local.
+        address: the same, as the line has it.
+        never: why no session can ever meet it, where the server says so itself: hostssl on a server without TLS.
+    """
+
+    place: str
+    kind: str
+    databases: tuple[str, ...]
+    users: tuple[str, ...]
+    addresses: tuple[Network | str, ...]
+    address: str
+    method: str
+    never: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The line without its options, which may hold secrets."""
+        parts = (self.kind, ",".join(self.databases), ",".join(self.users), self.address, self.method)
+        return " ".join(part for part in parts if part)
+
+    @property
+    def over(self) -> frozenset[str]:
+        """What a session comes over: in the clear, over TLS, both; nothing for local lines and GSSAPI's encryption."""
+        return frozenset() if self.never else _OVER.get(self.kind, frozenset())
+
+    @property
+    def from_elsewhere(self) -> tuple[Network | str, ...]:
+        """The addresses that are not the server's own host."""
+        return tuple(a for a in self.addresses if a != "samehost" and not _within(a, _LOOPBACK))
+
+    def takes(self, over: str, database: str, user: frozenset[str], address: Network | str) -> bool:
+        """Whether every session of this kind would match this line; `user` is what names its role in a line."""
+        return (
+            over in self.over
+            # `all` doesn't stand for physical replication
+            and (database in self.databases or ("all" in self.databases and database != "replication"))
+            and (not user.isdisjoint(self.users) or "all" in self.users)
+            and (
+                address in self.addresses
+                or _within(address, self.addresses)
+                or (isinstance(address, str) and set(EVERYWHERE) <= set(self.addresses))
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionRules:
+    """The lines in their order.
+
+    Args:
+        rules: those that the server could read.
+        errors: place -> what is wrong there; with one of them, the server keeps the rules that it had.
+        listen: `listen_addresses`.
+        changed: whether the file was written after the server last loaded its files; None where that can't be told.
+    """
+
+    rules: tuple[Rule, ...]
+    errors: Mapping[str, str]
+    listen: str
+    changed: bool | None
+
+    @classmethod
+    def take(cls, postgres: Postgres, server: Server) -> Self:
+        try:
+            rows = postgres.rows(_LINES_16 if server.major >= 16 else _LINES, marker="connection-rules")
+        except Unobservable as unseen:
+            if unseen.reason is not Reason.NO_PERMISSION:
+                raise
+            role = quote_ident(server.role)
+            raise Unobservable(
+                Reason.NO_PERMISSION,
+                "the role may not read pg_hba_file_rules",
+                f"grant execute on function pg_catalog.pg_hba_file_rules() to {role}; "
+                f"grant select on pg_catalog.pg_hba_file_rules to {role};",
+            ) from unseen
+        changed = None
+        with contextlib.suppress(Unobservable):  # only who may read the server's files is told
+            (row,) = postgres.rows(_CHANGED, marker="connection-rules")
+            changed = row["changed"]
+        (row,) = postgres.rows(
+            "select pg_catalog.current_setting('listen_addresses') as listen", marker="connection-rules"
+        )
+        return cls(
+            rules=tuple(_rule(r) for r in rows if r["kind"]),
+            errors={_place(r): r["error"] for r in rows if not r["kind"]},
+            listen=row["listen"],
+            changed=changed,
+        )
+
+    def in_force(self) -> tuple[Rule, ...]:
+        """The lines, if they are what the server goes by.
+
+        Raises:
+            Unobservable: they aren't.
+        """
+        if self.errors:
+            place, error = next(iter(self.errors.items()))
+            raise Unobservable(
+                Reason.NOT_OBSERVABLE,
+                f"{place}: {error}; the server keeps the rules that it had, and they can't be seen",
+                "mend the line, then: select pg_reload_conf();",
+            )
+        if self.changed:
+            raise Unobservable(
+                Reason.STALE,
+                "pg_hba.conf was written after the server last loaded it; what is in force can't be seen",
+                "select pg_reload_conf();",
+            )
+        return self.rules
+
+    @property
+    def listens_elsewhere(self) -> bool:
+        """Whether a client on another host can reach the server's port at all."""
+        names = [name.strip() for name in self.listen.split(",")]
+        return any(name not in ("", "localhost", "::1") and not name.startswith("127.") for name in names)
+
+    def met(
+        self,
+        rule: Rule,
+        *,
+        over: Iterable[str] = (CLEAR, TLS),
+        role: str | None = None,
+        groups: Iterable[str] = (),
+        from_host: bool = False,
+    ) -> bool:
+        """Whether some session can meet this line: no earlier one takes all that it matches.
+
+        Args:
+            over: what the session comes over.
+            role: of this role alone, a member of `groups`.
+            from_host: from the server's own host too, over TCP; else from elsewhere only.
+        """
+        if not from_host and not self.listens_elsewhere:
+            return False
+        users = [frozenset({user}) for user in rule.users]
+        if role is not None:
+            named = frozenset({role, *(f"+{group}" for group in groups)})
+            if not ("all" in rule.users or not named.isdisjoint(rule.users) or _by_pattern(rule.users, role)):
+                return False
+            users = [named]
+        before = self.rules[: self.rules.index(rule)]
+        addresses = rule.addresses if from_host else rule.from_elsewhere
+        sessions = product(rule.over & set(over), rule.databases, users, addresses)
+        return any(not any(earlier.takes(*session) for earlier in before) for session in sessions)
+
+
+def _by_pattern(users: Iterable[str], role: str) -> bool:
+    """Whether a user's field that is a regular expression (PostgreSQL 16) matches; one that can't be read here may."""
+    for pattern in (user[1:] for user in users if user.startswith("/")):
+        try:
+            if re.search(pattern, role):
+                return True
+        except re.error:
+            return True
+    return False
+
+
+def is_everywhere(address: Network | str) -> bool:
+    """Whether a network is so wide that it stands for the world: more than a 256th of IPv4, or a 65,536th of IPv6."""
+    return not isinstance(address, str) and address.prefixlen < (8 if address.version == 4 else 16)
+
+
+def _within(address: Network | str, others: Iterable[Network | str]) -> bool:
+    """Whether a network lies in one of these; a word does in none."""
+    if isinstance(address, ipaddress.IPv4Network):
+        return any(isinstance(o, ipaddress.IPv4Network) and address.subnet_of(o) for o in others)
+    if isinstance(address, ipaddress.IPv6Network):
+        return any(isinstance(o, ipaddress.IPv6Network) and address.subnet_of(o) for o in others)
+    return False
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    return f"{PurePosixPath(row['file']).name}:{row['line']}"
+
+
+def _rule(row: Mapping[str, Any]) -> Rule:
+    address, mask = row["address"], row["netmask"]
+    addresses: tuple[Network | str, ...] = ()
+    if address == "all":
+        addresses = EVERYWHERE
+    elif address and mask:
+        bits = ipaddress.ip_address(mask)
+        width = int(bits).bit_count()
+        addresses = (ipaddress.ip_network(f"{address}/{width}", strict=False),)
+        address = str(addresses[0])
+    elif address:
+        addresses = (address,)
+    return Rule(
+        place=_place(row),
+        kind=row["kind"],
+        databases=tuple(row["databases"]),
+        users=tuple(row["users"]),
+        addresses=addresses,
+        address=address or "",
+        method=row["method"],
+        never=row["error"],
+    )
+
+
+_COLUMNS = """
+    r.line_number as line,
+    r.type as kind,
+    r.database as databases,
+    r.user_name as users,
+    r.address,
+    r.netmask,
+    r.auth_method as method,
+    r.error
+from pg_catalog.pg_hba_file_rules as r
+"""
+_LINES = f"select 'pg_hba.conf' as file, {_COLUMNS} order by r.line_number"
+_LINES_16 = f"select r.file_name as file, {_COLUMNS} order by r.rule_number nulls last, r.line_number"
+
+_CHANGED = """
+select
+    (pg_catalog.pg_stat_file(pg_catalog.current_setting('hba_file'))).modification
+    > pg_catalog.pg_conf_load_time() as changed
+"""
