@@ -394,7 +394,7 @@ def _exact(number: float) -> Fraction:
     return Fraction(repr(number)) if isinstance(number, float) else Fraction(number)
 
 
-_IDENTIFIER = re.compile(r'"((?:[^"]|"")*)"|([^."]+)')
+_IDENTIFIER = re.compile(r'"((?:[^"]|"")*)"|([^.":/]+)')  # schema.table:constraint, schema.table/policy
 
 
 def scope_of(subject: str, kind: str, owned_tables: Container[str] = ()) -> str:
