@@ -153,7 +153,6 @@ def _variable(name: str, label: str, metric: str, *, many: bool) -> Json:
         "multi": many,
         "includeAll": many,
         "options": [],
-        "current": {},
     }
     if many:
         made |= {"allValue": ".+", "current": {"text": ["All"], "value": ["$__all"]}}
@@ -166,7 +165,6 @@ def _dashboard(uid: str, title: str, says: str, panels: Sequence[Panel], variabl
         "label": "Prometheus",
         "type": "datasource",
         "query": "prometheus",
-        "current": {},
     }
     return {
         "uid": uid,
@@ -187,6 +185,9 @@ def _dashboard(uid: str, title: str, says: str, panels: Sequence[Panel], variabl
                 "title": "readiness",
                 "type": "dashboards",
                 "tags": ["readiness"],
+                "icon": "dashboard",
+                "tooltip": "",
+                "targetBlank": False,
                 "asDropdown": False,
                 "includeVars": False,
                 "keepTime": True,
