@@ -328,3 +328,39 @@ def test_a_pending_statement_that_blocks_or_destroys(embedded_database: Database
     for name in names:
         (tmp_path / f"db/migrations/{name}.sql").unlink()
     assert isinstance(look(check, embedded_database, tmp_path), Unknown)
+
+
+# -- what is not recognised ------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_unknown_files_is_unknown(empty: Database, tmp_path: Path):
+    write(tmp_path, {"db/migrations/First.hs": "main = pure ()", "db/migrations/README.md": ""})
+    for check in ("pending-migration", "irreversible-migration", "unversioned-migration"):
+        assert isinstance(look(f"migration/{check}", empty, tmp_path), Unknown)
+
+
+def test_a_framework_that_is_misspelt_is_unknown(empty: Database, tmp_path: Path):
+    write(tmp_path, migrations(ONE))
+    misspelt = Profile.model_validate(
+        {"name": "t", "migrations": {"directory": "db/migrations", "framework": "node_pg_migrate"}}
+    )
+    outcome = look("migration/irreversible-migration", empty, tmp_path, misspelt)
+    assert isinstance(outcome, Unknown)
+    assert "node-pg-migrate" in (outcome.unlock or "")
+
+
+def test_what_is_written_in_typescript_is_recorded_as_javascript(embedded_database: Database, tmp_path: Path):
+    code = "export async function up(knex: Knex) { await knex.raw('x'); }"
+    write(tmp_path, {"db/migrations/20240101000000_one.ts": code})
+    embedded_database.run(
+        "create table knex_migrations (id serial, name varchar, batch int, migration_time timestamptz); "
+        "insert into knex_migrations (name) values ('20240101000000_one.js')"
+    )
+    assert found(look("migration/pending-migration", embedded_database, tmp_path)) == set()
+
+
+def test_a_bomb_of_aliases_in_a_workflow(empty: Database, tmp_path: Path):
+    bomb = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9) if n else 'x'}]\n" for n in range(12))
+    text = f"{bomb}on: push\njobs:\n  a:\n    steps:\n      - run: *a11\n"
+    write(tmp_path, migrations(ONE) | {".github/workflows/a.yml": text})
+    assert found(look("migration/unchecked-in-ci", empty, tmp_path)) == {"db/migrations"}

@@ -111,7 +111,7 @@ def _steps(whole: Mapping[Any, Any]) -> Iterator[str]:
         steps = job.get("steps")
         for step in steps if isinstance(steps, list) else ():
             if isinstance(step, Mapping):
-                yield from (str(step[k]) for k in ("uses", "run") if k in step)
+                yield from (step[k] for k in ("uses", "run") if isinstance(step.get(k), str))
 
 
 def _starts(started: Any, folder: str) -> bool:

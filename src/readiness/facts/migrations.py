@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from readiness.facts.target import Target
 from readiness.model import Reason
 
 MOST_FILES = 10_000
+_BESIDE = re.compile(r"(?:^|/)(?:\.|README|__init__\.py$)|\.(?:md|txt)$|(?:^|/)migration_lock\.toml$", re.IGNORECASE)
 _PASSED_OVER = frozenset({".git", "node_modules", ".venv", "venv", "__pycache__", "site-packages", "vendor"})
 
 
@@ -52,9 +54,16 @@ class MigrationFolder:
             framework: whose files they are, where that is known; else the first that takes them for its own.
 
         Raises:
-            Unobservable: it holds too many files to be one.
+            Unobservable: the framework is unknown, no file is a migration, or there are too many to be read.
         """
         directory = directory or str(folder)
+        readable = [f.name for f in frameworks.FRAMEWORKS if f.read] + [numbered.NAME]
+        if framework is not None and framework not in readable:
+            raise Unobservable(
+                Reason.NOT_CONFIGURED,
+                f"the profile names the framework {framework!r}, whose files this tool doesn't read",
+                f"name one of {', '.join(sorted(readable))} as `migrations: {{framework: ...}}`, or none",
+            )
         if not folder.is_dir():
             return cls(directory=directory, framework=None, files=())
         held = Folder(folder, tuple(_names(folder)))
@@ -67,6 +76,13 @@ class MigrationFolder:
                 return cls(directory=directory, framework=known.name, files=tuple(found))
         if framework in (None, numbered.NAME) and (plain := numbered.read(held)):
             return cls(directory=directory, framework=numbered.NAME, files=tuple(plain))
+        if other := next((n for n in held.names if not _BESIDE.search(n)), None):
+            # What isn't recognised is not nothing.
+            raise Unobservable(
+                Reason.UNSUPPORTED,
+                f"{directory} holds files ({other}...), and none is a migration of {framework or 'a framework that is known'}",
+                f"let `migrations: {{directory: ...}}` lead to the migrations of one of {', '.join(sorted(readable))}",
+            )
         return cls(directory=directory, framework=None, files=())
 
 

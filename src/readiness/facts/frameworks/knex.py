@@ -27,5 +27,6 @@ FRAMEWORK = Framework(
     lock_table="knex_migrations_lock",
     lock="select null::float8 as seconds, null::text as holder from {} where is_locked = 1",
     read=read,
+    key=lambda name: name.rpartition(".")[0],  # written in TypeScript, run as JavaScript
     order=lambda name: name,
 )

@@ -117,9 +117,15 @@ def _tree(text: str, path: str) -> Iterator[tuple[str, str, bool]]:
         its = entry.get("changeSet") if isinstance(entry, Mapping) else None
         if isinstance(its, Mapping):
             changes = its.get("changes")
-            kinds = [str(k) for c in changes if isinstance(c, Mapping) for k in c] if isinstance(changes, list) else []
+            kinds = (
+                [k for c in changes if isinstance(c, Mapping) for k in c if isinstance(k, str)]
+                if isinstance(changes, list)
+                else []
+            )
             kinds += ["rollback"] if "rollback" in its else []
-            yield str(its.get("id", "")), str(its.get("author", "")), _can(kinds)
+            name, author = its.get("id"), its.get("author")
+            if isinstance(name, str | int | float) and isinstance(author, str | int | float):
+                yield str(name), str(author), _can(kinds)
 
 
 def _can(kinds: list[str]) -> bool:

@@ -23,4 +23,5 @@ FRAMEWORK = Framework(
     columns=frozenset({"name"}),
     query="select name, 'applied' as state from {} order by name",
     read=read,
+    key=lambda name: name.rpartition(".")[0],  # written in TypeScript, run as JavaScript
 )
