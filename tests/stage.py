@@ -63,7 +63,7 @@ def environment(home: Path, **own: str) -> dict[str, str]:
 _WARM = """
 import json, os, sys
 import readiness.__main__
-from readiness.cli import attest, checks, diff, doctor, plan, profile, report, role_sql, score, serve, verify, waive
+from readiness.cli import attest, checks, diff, doctor, history, plan, profile, report, role_sql, score, serve, verify, waive
 from readiness.reporting import console, markdown
 
 def serve():

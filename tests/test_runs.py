@@ -180,3 +180,37 @@ def test_a_plan_names_the_way_to_go_and_its_exact_gain(place: Place):
     place.database.run("drop table public.bad")
     live = place.run("plan", "--policy", "strict.yaml", "--quiet")
     assert (live.code, "GO needs nothing more." in live.out) == (0, True)
+
+
+def test_history_is_a_table_a_plot_and_weighed_again(place: Place):
+    done = place.run("history")
+    assert (done.code, "there is no evidence store" in done.err) == (2, True)
+    score(place)
+    place.database.run("create table public.bad (id int)")
+    score(place)
+    score(place, policy="plain.yaml")
+    done = place.run("history")
+    assert (done.code, done.err) == (0, "")
+    rows = [line for line in done.out.splitlines() if "Z-" in line]
+    assert ["plain" in rows[0], "easy" in rows[1], "easy" in rows[2]] == [True, True, True], "the newest first"
+    assert "n/c" in rows[0], "another policy: not comparable"
+    assert "-1." in rows[1] or "-0." in rows[1], "the score fell"
+    assert "threshold 70" in done.out
+    assert "3 runs" in done.out
+    told = json.loads(place.run("history", "-f", "json").out)
+    assert [r["policy"] for r in told["runs"]] == ["plain", "easy", "easy"]
+    again = json.loads(place.run("history", "-f", "json", "--rescore", "--policy", "plain.yaml").out)
+    assert {r["policy"] for r in again["runs"]} == {"plain"}
+    assert again["runs"][0]["score_exact"] == told["runs"][0]["score_exact"]
+    assert again["runs"][1]["score_exact"] == told["runs"][0]["score_exact"], "the same evidence, the same policy"
+    assert again["runs"][2]["score_exact"] != again["runs"][1]["score_exact"]
+    assert place.run("history", "--rescore", "--policy", "plain.yaml").out.count("n/c") == 0
+    assert json.loads(place.run("history", "-f", "json").out) == told, "the store is as it was"
+    done = place.run("history", "--prune", "2")
+    assert "1 run of p forgotten" in done.out
+    assert len(json.loads(place.run("history", "-f", "json").out)["runs"]) == 2
+    assert "0 runs of p forgotten" in place.run("history", "--prune", "30d").out
+    done = place.run("history", "--prune", "all")
+    assert (done.code, "expected a number of runs" in done.err) == (2, True)
+    done = place.run("history", "--target", "other")
+    assert (done.code, "no run of other is kept" in done.err) == (2, True)

@@ -191,6 +191,24 @@ class Store:
             ).fetchall()
         return [_run(r) for r in rows]
 
+    def prune(self, target: str, *, keep: int | None = None, before: datetime | None = None) -> int:
+        """Forget runs of a target beyond the newest `keep`, or begun before a moment; the newest run always stays.
+
+        Returns:
+            How many were forgotten. Drills stay: they end by themselves.
+        """
+        with self._writing() as db:
+            rows = db.execute(
+                "select id, started_at from runs where target = ? order by started_at desc, id desc", (target,)
+            ).fetchall()
+            old = [
+                run
+                for at, (run, started) in enumerate(rows)
+                if at and ((keep is not None and at >= keep) or (before is not None and _time(started) < before))
+            ]
+            db.executemany("delete from runs where id = ?", [(run,) for run in old])
+        return len(old)
+
     def targets(self) -> list[str]:
         """Whose runs are kept, the one with the newest run first."""
         with self._reading() as db:

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("report", "Render a saved run again."),
     "plan": ("plan", "Fixes and measurements by exact gain, and the least effort that reaches GO."),
     "diff": ("diff", "What moved between two runs, and why, to the exact point."),
+    "history": ("history", "The kept runs over time, as a table and a plot; weighed again, or pruned."),
     "verify": ("verify", "Compute a saved run again, offline; find what was changed in it."),
     "attest": ("attest", "Vouch, for a while, for what no probe can see."),
     "waive": ("waive", "Accept a risk, for a while: it lifts a veto and adds no point."),
