@@ -551,6 +551,7 @@ def test_the_command_shows_a_no_go_and_writes_its_reports(run, before: Platform,
     assert "readiness demo --state after" in out
     assert err == ""
     assert "NO-GO" in (folder / "readiness-report.md").read_text()
+    assert (folder / "readiness-report.html").read_text().startswith("<!doctype html>")
     document = json.loads((folder / "readiness-report.json").read_text())
     assert document["target"]["role"] == "readiness"
     dsns = profile.dsns_of(before.source.profile)
@@ -568,7 +569,7 @@ def test_the_report_is_opened_on_demand(run, tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr("webbrowser.open", opened.append)
     assert run("--output-dir", str(tmp_path), "--open", "--quiet")[0] == 0
-    assert opened == [(tmp_path / "readiness-report.md").resolve().as_uri()]
+    assert opened == [(tmp_path / "readiness-report.html").resolve().as_uri()]
 
 
 def test_kept_up_it_waits_for_ctrl_c_and_shows_no_password(run, before, tmp_path, monkeypatch):
@@ -674,7 +675,9 @@ def test_end_to_end_it_takes_little_time_and_leaves_nothing(tmp_path):
         )
         assert (done.returncode, done.stderr) == (0, "")
         assert time.monotonic() - started < 60
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["readiness-report.json", "readiness-report.md"]
+        assert sorted(p.name for p in tmp_path.iterdir()) == [
+            *("readiness-report.html", "readiness-report.json", "readiness-report.md")
+        ]
         assert not list(folder.iterdir())
         assert not working_in(folder)
     finally:

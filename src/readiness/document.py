@@ -6,8 +6,12 @@ contract; their JSON Schema ships as `readiness_config/schemas/run.schema.json`.
 
 from __future__ import annotations
 
+import base64
+import gzip
 import hashlib
 import json
+import re
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -842,10 +846,30 @@ def _ledger(entry: Entry, today: date, redactor: Redactor) -> LedgerPart:
     )
 
 
+_EMBEDDED = re.compile(
+    r'<script type="application/gzip" id="run-document">\s*([A-Za-z0-9+/=\s]*)</script>', re.IGNORECASE
+)
+_LONGEST = 512 * 2**20  # characters of a document that is taken out of a page
+
+
+def embedded(run: RunDocument) -> str:
+    """The document for the inside of a page: gzip, in base64."""
+    return base64.b64encode(gzip.compress(run.to_json().encode("utf-8", "backslashreplace"), 6, mtime=0)).decode()
+
+
 def parse(text: str) -> RunDocument:
-    """A saved document.
+    """A saved document, or the one that an HTML report carries.
 
     Raises:
         ValueError: it is none, or of a version that this tool doesn't know.
     """
+    if text.lstrip()[:9].lower() == "<!doctype":
+        found = _EMBEDDED.search(text)
+        if found is None:
+            raise ValueError("the page carries no run document")
+        try:
+            unpacked = zlib.decompressobj(wbits=31).decompress(base64.b64decode(found[1]), _LONGEST)
+        except zlib.error as error:
+            raise ValueError("the page's run document is damaged") from error
+        text = unpacked.decode()
     return RunDocument.model_validate_json(text)

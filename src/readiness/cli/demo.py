@@ -24,7 +24,7 @@ from readiness.yamldoc import ConfigError
 app = support.new_app()
 
 REPORT = "readiness-report"
-SUFFIXES = {"markdown": "md", "json": "json"}
+SUFFIXES = {"html": "html", "markdown": "md", "json": "json"}
 
 
 @app.command()

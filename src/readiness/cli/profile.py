@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
+
+import typer
 
 from readiness import profile as profiles
 from readiness.cli import support
@@ -23,13 +26,17 @@ def schema() -> None:
 
 
 @app.command()
-def check(profile: ProfileOption = None) -> None:
+def check(
+    files: Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", help="Each of these.")] = None,
+    profile: ProfileOption = None,
+) -> None:
     """Read a profile and say what it declares, without connecting to anything."""
-    source = support.load_profile(profile)
-    p = source.profile
-    where = source.path or "no readiness.yaml found; a shipped or an empty profile"
-    tables = sum(len(s.tables) for s in p.schemas.values())
-    print(
-        f"{where}: {p.shown}: {len(p.services)} services, {len(p.stores)} stores, {len(p.schemas)} schemas with "
-        f"{tables} tables, {len(p.queries)} critical queries"
-    )
+    for name in files or [profile]:
+        source = support.load_profile(name)
+        p = source.profile
+        where = source.path or "no readiness.yaml found; a shipped or an empty profile"
+        tables = sum(len(s.tables) for s in p.schemas.values())
+        print(
+            f"{where}: {p.shown}: {len(p.services)} services, {len(p.stores)} stores, {len(p.schemas)} schemas with "
+            f"{tables} tables, {len(p.queries)} critical queries"
+        )

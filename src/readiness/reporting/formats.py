@@ -28,6 +28,8 @@ class Format:
 FORMATS: Mapping[str, Format] = {
     "console": Format("plain", ".txt"),
     "markdown": Format("markdown", ".md"),
+    "html": Format("html", ".html"),
+    "pdf": Format("pdf", ".pdf"),
     "json": Format("document", ".json"),
     "junit": Format("junit", ".xml"),
     "sarif": Format("sarif", ".sarif"),

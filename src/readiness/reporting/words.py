@@ -24,8 +24,8 @@ SYMBOLS: Mapping[Status, tuple[str, str]] = {
 }
 
 
-def verdict(run: RunDocument) -> str:
-    """The decision as a sentence."""
+def headline(run: RunDocument) -> str:
+    """The decision and how long it holds, without its reasons."""
     v = run.verdict
     name = run.target.title or run.target.name
     said = f"{name} is {VERDICTS[v.decision]}"
@@ -33,7 +33,13 @@ def verdict(run: RunDocument) -> str:
         said += ", with accepted risk"
     if v.decision is Decision.GO and v.valid_until:
         said += f", until {v.valid_until:%Y-%m-%d %H:%M} UTC"
-    return f"{said}: {v.reasons[0]}." if v.reasons else f"{said}."
+    return said
+
+
+def verdict(run: RunDocument) -> str:
+    """The decision as a sentence."""
+    reasons = run.verdict.reasons
+    return f"{headline(run)}: {reasons[0]}." if reasons else f"{headline(run)}."
 
 
 def score(run: RunDocument) -> str:
