@@ -31,7 +31,8 @@ def check(
     profile: ProfileOption = None,
 ) -> None:
     """Read a profile and say what it declares, without connecting to anything."""
-    for name in files or [profile]:
+    names: list[str | None] = [*files] if files else [profile]
+    for name in names:
         source = support.load_profile(name)
         p = source.profile
         where = source.path or "no readiness.yaml found; a shipped or an empty profile"
