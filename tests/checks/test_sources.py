@@ -179,10 +179,55 @@ def test_the_sample_platform(embedded_database: Database, tmp_path: Path):
     for state in ("before", "after"):
         lay_out(tmp_path / state, state)
     before = {
-        check: look(check, embedded_database.dsn(), tmp_path / "before", {}, sample) for check in (DDL, WRITES, TWICE)
+        check: look(check, embedded_database.dsn(), tmp_path / "before", {}, sample)
+        for check in (DDL, WRITES, TWICE, UNTIED)
     }
     assert found(before[DDL]) == {"auth", "project", "scraper"}
     assert found(before[WRITES]) == {"memory", "project"}
     assert found(before[TWICE]) == {"auth.users"}
-    for check in (DDL, WRITES, TWICE):
+    assert found(before[UNTIED]) == {"project"}
+    for check in (DDL, WRITES, TWICE, UNTIED):
         assert found(look(check, embedded_database.dsn(), tmp_path / "after", {}, sample)) == set()
+
+
+UNTIED = "migration/writes-without-transaction"
+TWO_WRITES = "await {0}.query('insert into a.tasks values ($1)', [x]);\n  await {0}.query(`update log set n = ${{n}}`);"
+
+
+@pytest.mark.parametrize(
+    ("code", "untied"),
+    [
+        ("const pool = new Pool();\nasync function f() {\n  " + TWO_WRITES.format("pool") + "\n}", True),
+        ("export async function f(db: Pool) {\n  " + TWO_WRITES.format("db") + "\n}", True),
+        ("const db = new pg.Pool({max: 1});\nclass A { async f() {\n  " + TWO_WRITES.format("db") + "\n} }", True),
+        ("const pool = new Pool();\nasync function f(client) {\n  " + TWO_WRITES.format("client") + "\n}", False),
+        (
+            "const pool = new Pool();\nasync function f() { await pool.query('select 1'); await pool.query('delete from a'); }",
+            False,
+        ),
+        (
+            "const pool = new Pool();\nasync function f() { if (x) { await pool.query('delete from a'); return; }"
+            " await pool.query('delete from b'); }",
+            False,
+        ),
+        (
+            "const pool = new Pool();\nconst f = () => pool.query('delete from a');\nconst g = () => pool.query('delete from b');",
+            False,
+        ),
+        (
+            "const pool = new Pool();\nasync function f() { await pool.query('with d as (delete from a returning *) "
+            "insert into b select * from d'); }",
+            False,
+        ),
+    ],
+)
+def test_writes_that_no_transaction_holds_together(code: str, untied: bool, dsn: str, tmp_path: Path):
+    outcome = look(UNTIED, dsn, tmp_path, {"a/a.ts": code})
+    assert found(outcome) == ({"a"} if untied else set())
+    if untied:
+        assert place(outcome)[0] == "a/a.ts"
+
+
+def test_in_another_language_a_transaction_is_not_told(dsn: str, tmp_path: Path):
+    outcome = look(UNTIED, dsn, tmp_path, {"a/a.py": "db.execute('delete from a'); db.execute('delete from b')"})
+    assert isinstance(outcome, Unknown)

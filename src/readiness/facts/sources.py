@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 from readiness.authoring import Unobservable
 from readiness.facts.target import Target, declared
 from readiness.model import Reason
-from readiness.sqltext import Creation, Statement, statements
+from readiness.sqltext import Creation, Statement, qualified, statements
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -111,12 +111,16 @@ class Source:
         files: how many were read.
         ddl: statements that change the schema, and calls that do.
         writes: calls that write files which are kept.
+        scripts: how many of the files are JavaScript or TypeScript, where writes without a transaction can be told.
+        untied: functions that write to several tables, each statement on a connection of the pool's own choosing.
         unseen: why it could not be read.
     """
 
     files: int = 0
     ddl: tuple[Place, ...] = ()
     writes: tuple[Place, ...] = ()
+    scripts: int = 0
+    untied: tuple[Place, ...] = ()
     unseen: Unobservable | None = None
 
 
@@ -160,6 +164,8 @@ def _read(home: Path, folders: tuple[str, ...], apart: Path | None) -> Source:
     files = 0
     ddl: list[Place] = []
     writes: list[Place] = []
+    untied: list[Place] = []
+    scripts = 0
     for folder in folders:
         if not (home / folder).is_dir():
             return Source(unseen=Unobservable(Reason.NOT_OBSERVABLE, f"there is no folder {folder}"))
@@ -173,13 +179,17 @@ def _read(home: Path, folders: tuple[str, ...], apart: Path | None) -> Source:
             if path.suffix == ".sql":
                 ddl += _ddl(code.decode("utf-8", "replace"), shown, 1)
                 continue
-            for place, its in _look(code, path.suffix, shown):
+            root = _parser(path.suffix).parse(code).root_node
+            if _LANGUAGES[path.suffix][0] in _SCRIPTS:
+                scripts += 1
+                untied += _untied(root, code, shown)
+            for place, its in _look(root, code, path.suffix, shown):
                 its_list = ddl if its == "ddl" else writes
                 its_list.append(place)
     if not files:
         unseen = Unobservable(Reason.UNSUPPORTED, f"no source file of a known language lies in {', '.join(folders)}")
         return Source(unseen=unseen)
-    return Source(files=files, ddl=tuple(ddl), writes=tuple(writes))
+    return Source(files=files, ddl=tuple(ddl), writes=tuple(writes), scripts=scripts, untied=tuple(untied))
 
 
 def _files(folder: Path, apart: Path | None) -> Iterator[Path]:
@@ -203,9 +213,9 @@ def _parser(suffix: str) -> Parser:
     return Parser(Language(getattr(import_module(module), function)()))
 
 
-def _look(code: bytes, suffix: str, shown: str) -> Iterator[tuple[Place, str]]:
+def _look(root: Node, code: bytes, suffix: str, shown: str) -> Iterator[tuple[Place, str]]:
     """What stands in one file: (place, "ddl" or "write")."""
-    waiting = [_parser(suffix).parse(code).root_node]
+    waiting = [root]
     while waiting:
         node = waiting.pop()
         if node.type in _JOINS and any(c.type in ("+", ".") for c in node.children):
@@ -384,3 +394,69 @@ def _creates(created: Creation) -> bool:
             return "on" in has and bool(has & {"execute", "before", "after"})
         case _:
             return first == "("
+
+
+# -- writes that a transaction should hold together ------------------------------------------------------------
+
+_SCRIPTS = frozenset({"tree_sitter_javascript", "tree_sitter_typescript"})
+_POOLS = re.compile(rb"\b(\w+)\s*(?::\s*(?:pg\.)?Pool\b|(?::[^=;\n]{0,40})?=\s*new\s+(?:\w+\.)?Pool\s*\()")
+_FUNCTIONS = frozenset(
+    {"arrow_function", "function", "function_declaration", "function_expression", "generator_function"}
+    | {"generator_function_declaration", "method_definition"}
+)
+_MAYBE = frozenset({"catch_clause", "if_statement", "switch_statement", "ternary_expression"})
+
+
+def _untied(root: Node, code: bytes, shown: str) -> Iterator[Place]:
+    """Functions that, whatever happens, write to several tables by `query` of a node-postgres pool.
+
+    Each such call may take another connection, so that no transaction can hold them together (node-postgres,
+    documentation of transactions). What is written under a condition isn't counted: it may be the other branch's.
+    """
+    pools = {m.decode() for m in _POOLS.findall(code)}
+    waiting = [root] if pools else []
+    while waiting:
+        node = waiting.pop()
+        waiting += node.children
+        if node.type not in _FUNCTIONS:
+            continue
+        tables: dict[str, int] = {}
+        for call in _certain_calls(node):
+            callee = (call.children[0].text or b"").decode("utf-8", "replace")
+            if callee.removesuffix(".query") in pools and callee.endswith(".query"):
+                arguments = next((c for c in call.children if c.type == "arguments"), None)
+                first = arguments.named_children[0] if arguments and arguments.named_children else None
+                for table in _written(first):
+                    tables.setdefault(table, _line(call))
+        if len(tables) > 1:
+            yield Place(path=shown, line=max(tables.values()), what=f"writes {', '.join(sorted(tables))}")
+
+
+def _certain_calls(function: Node) -> list[Node]:
+    """The calls that a function makes each time that it runs to its end, in its own body."""
+    found, waiting = [], list(function.children)
+    while waiting:
+        node = waiting.pop()
+        if node.type in _FUNCTIONS or node.type in _MAYBE:
+            continue
+        if node.type == "call_expression":
+            found.append(node)
+        waiting += node.children
+    return found
+
+
+def _written(argument: Node | None) -> Iterator[str]:
+    """The tables that the statements of a string write to."""
+    if argument is None:
+        return
+    if argument.type in _STRINGS:
+        text = _text(argument)
+    elif argument.type in _JOINS:
+        text = "".join("_" if p is None else p for p in _joined(argument)[0])
+    else:
+        return
+    for statement in statements(text):
+        words = statement.tokens
+        behind = {"insert": 2, "delete": 2, "update": 1}.get(words[0].text, 0) if words[0].kind == "word" else 0
+        if behind and (name := qualified(words[behind:])) and name != "_":
+            yield name
