@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "role-sql": ("role_sql", "Print the script that makes the auditor's role, tier by tier."),
     "drill": ("drill", "Experiments in scratch databases, and what is left of them."),
     "fleet": ("fleet", "Audit many targets: one table, one set of metrics."),
+    "snapshot": ("snapshot", "A fingerprint of every table's content, before a migration and after it."),
+    "compare": ("compare", "What lies between two snapshots, or between the schemas of two databases or folders."),
     "serve": ("serve", "Audit on a schedule; serve metrics, reports and history."),
     "report": ("report", "Render a saved run again."),
     "plan": ("plan", "Fixes and measurements by exact gain, and the least effort that reaches GO."),

@@ -85,6 +85,14 @@ def score(
     no_evidence: Annotated[
         bool, typer.Option("--no-evidence", help="Keep nothing, and see no earlier evidence.")
     ] = False,
+    migrations: Annotated[
+        Path | None,
+        typer.Option(
+            "--migrations",
+            metavar="DIR",
+            help="Replay the folder on an embedded PostgreSQL and audit the schema that it makes; no database is needed.",
+        ),
+    ] = None,
     as_superuser: SuperuserOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -113,7 +121,11 @@ def score(
     )
     gate = Gate.of(fail_on or (), baseline, source, evidence)
     _warn_of_password(database)
-    found = run_with_progress(request, quiet=quiet)
+    found = (
+        run_with_progress(request, quiet=quiet)
+        if migrations is None
+        else audit_folder(request, migrations, quiet=quiet)
+    )
     whole = support.guarded_write(planned, lambda name: render_any(found.document, name))
     if pushgateway:
         whole = support.guarded_push(pushgateway, found.document) and whole
@@ -121,6 +133,27 @@ def score(
         print_card(found, verbose=verbose, color=color)
     worse = gate.judge(found.document) if gate and found.interrupted is None else []
     return exit_code(found, whole=whole, report_only=report_only, worse=worse)
+
+
+def audit_folder(request: Request, migrations: Path, *, quiet: bool) -> Audit:
+    """The audit of the schema that a folder's migrations make.
+
+    Raises:
+        ConfigError: a migration can't be run, or fails: the schema that it would make is not there to be judged.
+        NothingAudited: there is no PostgreSQL to replay it on.
+    """
+    from readiness.drills import DrillError, folder
+    from readiness.embedded import EmbeddedError
+
+    if request.dsn:
+        raise ConfigError("--migrations: replays the folder; it is not given together with --database")
+    try:
+        with folder.replayed(request, migrations) as led:
+            return run_with_progress(led, quiet=quiet)
+    except DrillError as error:
+        raise ConfigError(f"--migrations {error}") from None
+    except EmbeddedError as error:
+        raise auditing.NothingAudited(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)

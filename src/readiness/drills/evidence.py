@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -56,3 +57,9 @@ def keep(
     except StoreError as error:
         raise DrillError(f"what the drill found is not kept: {error}") from error
     return record
+
+
+def sha256(path: Path) -> str:
+    """Of a file, in pieces."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,11 +10,11 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import psycopg
 from psycopg import conninfo
@@ -31,6 +31,13 @@ from readiness.profile import MigrationCommands
 from readiness.sqltext import statements
 
 STEP_SECONDS = 60.0
+Told: TypeAlias = Callable[[str], None]
+
+
+def untold(_step: str) -> None:
+    """Nobody watches."""
+
+
 _SAID = 300  # characters of a command's last words
 
 
@@ -264,3 +271,34 @@ def ground(server: str | None, *, platform: str | None, as_superuser: bool) -> A
     if server is None:
         return scratch.own_server()
     return scratch.named_server(server, platform=platform, as_superuser=as_superuser)
+
+
+@contextmanager
+def replayed(
+    path: Path,
+    *,
+    framework: str | None = None,
+    commands: MigrationCommands | None = None,
+    project: Path = Path(),
+    seconds: float = STEP_SECONDS,
+    told: Told = untold,
+) -> Iterator[Database]:
+    """A folder's migrations, applied in order on a server of our own: the database, for as long as the block.
+
+    Raises:
+        DrillError: they can't be read or run here, or one fails.
+        EmbeddedError: there is no server to be had.
+    """
+    try:
+        folder = MigrationFolder.read(path, framework=framework)
+    except Unobservable as refusal:
+        raise DrillError(refusal.detail) from None
+    how = way(folder, commands=commands, project=project, seconds=seconds)
+    with scratch.own_server("replay") as server, server.database() as database:
+        for at, migration in enumerate(folder.files, 1):
+            told(f"{at} of {len(folder.files)}: {migration.path}")
+            try:
+                how.up(database, migration)
+            except StepError as error:
+                raise DrillError(str(error)) from None
+        yield database

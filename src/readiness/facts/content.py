@@ -1,0 +1,429 @@
+"""The content of a database: for every table how many rows it holds, and sums over a digest of each row.
+
+The sums don't depend on the order of rows, add up over chunks, and count duplicates. What a row's digest is made of doesn't
+depend on a session's settings, on TOAST or on the order of columns. Two digests of 64 bits each are summed:
+
+    fast       hash_record_extended() with two seeds over the row, each column by its bytes: what the type's own hash would
+               take for equal (1.0 and 1.00, 0 and -0, 24 hours and a day) goes in as its binary or text form. PostgreSQL 14
+               and later; comparable within one major version and kind of machine.
+    portable   the halves of md5() over the row's text: comparable between versions and machines, at several times the cost.
+
+Everything is read in one snapshot, exported to the workers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg import conninfo, sql
+
+from readiness.facts.postgres import parse_dsn
+
+CHUNK_BLOCKS = 8192  # 64 MB
+LOCK_SECONDS = 2
+
+Session: TypeAlias = psycopg.Connection[Any]
+
+
+class Method(StrEnum):
+    FAST = "fast"
+    PORTABLE = "portable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column as it goes into a row's digest.
+
+    Args:
+        name: the order of names is the order in the digest, whatever the table's is.
+        type: as format_type() writes it, without its modifier; `typmod` with it is what is compared.
+        expression: where its value comes from; `t` is the table.
+        how: value, send, text or collate: what of it goes into the fast digest.
+    """
+
+    name: str
+    type: str
+    full_type: str
+    expression: str
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table whose rows are digested.
+
+    Args:
+        name: qualified and quoted; of the state before the migration, where changes are declared.
+        relations: (relation, blocks): itself, or the partitions that hold its rows.
+        joins: what the expressions need beside the table.
+        key: expressions that tell a row; empty where it has no primary key.
+        mark: moves with every write: what was read under another mark is read again.
+    """
+
+    name: str
+    oid: int
+    relations: tuple[tuple[str, int], ...]
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    joins: str = ""
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    rows: int
+    high: int
+    low: int
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(rows=self.rows + other.rows, high=self.high + other.high, low=self.low + other.low)
+
+
+NOTHING = Sums(rows=0, high=0, low=0)
+
+_GUARDS: Mapping[str, str] = {
+    "search_path": "pg_catalog",
+    "row_security": "off",  # a filtered answer is an error, not a smaller answer
+    "lock_timeout": f"{LOCK_SECONDS}s",
+    "max_parallel_workers_per_gather": "0",  # our own workers are the parallelism
+    "jit": "off",
+    "timezone": "UTC",
+    "datestyle": "ISO, YMD",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+    "xmloption": "content",
+    "idle_in_transaction_session_timeout": "0",
+}
+
+
+@contextmanager
+def session(dsn: str, *, snapshot: str | None = None, seconds: float) -> Iterator[Session]:
+    """A read-only session in one snapshot, its own or an exported one.
+
+    Args:
+        seconds: the server's limit for one statement.
+    """
+    parameters = parse_dsn(dsn)
+    with psycopg.connect(
+        conninfo.make_conninfo("", **parameters), autocommit=True, prepare_threshold=None
+    ) as connection:
+        connection.execute("begin /* readiness:snapshot */ transaction isolation level repeatable read read only")
+        if snapshot is not None:
+            connection.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)))
+        settings = {**_GUARDS, "statement_timeout": f"{round(seconds * 1000)}ms"}
+        if connection.info.server_version >= 140000:
+            settings["client_connection_check_interval"] = "1s"
+        connection.execute(
+            sql.SQL("select {}").format(
+                sql.SQL(", ").join(
+                    sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(n), sql.Literal(v))
+                    for n, v in settings.items()
+                )
+            )
+        )
+        yield connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """Which database it is, and what the comparability of digests hangs on.
+
+    Args:
+        system_identifier: as `Server` has it.
+        machine: endianness and word size, by the server's own banner.
+    """
+
+    database: str
+    major: int
+    machine: str
+    encoding: str
+    system_identifier: str | None
+
+
+def where(connection: Session) -> Where:
+    row = connection.execute(
+        "select pg_catalog.current_database(), pg_catalog.version(), pg_catalog.pg_encoding_to_char(d.encoding), "
+        "pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'execute') "
+        "from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database()"
+    ).fetchone()
+    assert row is not None
+    database, banner, encoding, may = row
+    identifier = None
+    if may:
+        (system,) = connection.execute(
+            "select s.system_identifier::text from pg_catalog.pg_control_system() as s"
+        ).fetchone() or (None,)
+        identifier = hashlib.sha256(f"{system}/{database}".encode()).hexdigest()[:16]
+    machine = next((part.split("-")[0] for part in banner.split() if part.count("-") >= 2), "")
+    return Where(
+        database=database,
+        major=connection.info.server_version // 10000,
+        machine=machine,
+        encoding=encoding,
+        system_identifier=identifier,
+    )
+
+
+# Types whose hash function looks at every byte that can differ.
+_BY_VALUE = frozenset(
+    {"bool", "int2", "int4", "oid", "uuid", "date", "bytea", "char", "name", "inet", "cidr", "macaddr", "macaddr8"}
+)
+# Types whose binary form is exact and cheap, where their hash takes different values for equal ones, or folds 64 bits into
+# 32 (1 and 2^32 are alike for hashint8(), and so for every type that is made of eight bytes).
+_BY_SEND: Mapping[str, str] = {
+    "int8": "int8send",
+    "time": "time_send",
+    "timestamp": "timestamp_send",
+    "timestamptz": "timestamptz_send",
+    "float4": "float4send",
+    "float8": "float8send",
+    "numeric": "numeric_send",
+    "interval": "interval_send",
+    "timetz": "timetz_send",
+    "money": "cash_send",
+}
+_BY_COLLATION = frozenset({"text", "varchar", "bpchar"})
+
+_TABLES = """
+select
+    c.oid::bigint as oid, c.oid::regclass::text as name, c.relkind::text as kind,
+    array(
+        select a.attname from pg_catalog.pg_index as i
+        cross join pg_catalog.unnest(i.indkey::int2[]) with ordinality as k (number, at)
+        inner join pg_catalog.pg_attribute as a on a.attrelid = c.oid and a.attnum = k.number
+        where i.indrelid = c.oid and i.indisprimary order by k.at
+    )::text[] as key,
+    case when c.relkind = 'r' then
+        pg_catalog.pg_relation_filenode(c.oid)::text || '/' || (
+            select s.n_tup_ins + s.n_tup_upd + s.n_tup_del from pg_catalog.pg_stat_all_tables as s where s.relid = c.oid
+        )::text
+    else (
+        select pg_catalog.string_agg(
+            pg_catalog.pg_relation_filenode(l.relid)::text || '/' || (s.n_tup_ins + s.n_tup_upd + s.n_tup_del)::text,
+            ' ' order by l.relid
+        )
+        from pg_catalog.pg_partition_tree(c.oid) as l
+        inner join pg_catalog.pg_stat_all_tables as s on l.relid = s.relid
+        where l.isleaf
+    ) end as mark,
+    array(
+        select l.relid::regclass::text from pg_catalog.pg_partition_tree(c.oid) as l
+        inner join pg_catalog.pg_class as p on p.oid = l.relid
+        where l.isleaf and p.relkind = 'r'
+    )::text[] as leaves,
+    exists (
+        select from pg_catalog.pg_partition_tree(c.oid) as l
+        inner join pg_catalog.pg_class as p on p.oid = l.relid
+        where p.relkind = 'f'
+    ) as foreign_leaf
+from pg_catalog.pg_class as c
+inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+where
+    c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
+    and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and n.nspname <> all(%s::text[])
+    and not exists (
+        select from pg_catalog.pg_depend as d
+        where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
+    )
+order by 2
+"""
+
+_COLUMNS = """
+select
+    a.attrelid::bigint, a.attname, pg_catalog.format_type(a.atttypid, null), pg_catalog.format_type(a.atttypid, a.atttypmod),
+    b.typname, b.typtype::text
+from pg_catalog.pg_attribute as a
+inner join pg_catalog.pg_type as t on a.atttypid = t.oid
+inner join pg_catalog.pg_type as b on b.oid = case when t.typtype = 'd' then t.typbasetype else t.oid end
+where a.attrelid = any(%s::oid[]) and a.attnum > 0 and not a.attisdropped
+order by a.attrelid, a.attname collate "C"
+"""
+
+
+def tables(connection: Session, *, ignored_schemas: Sequence[str] = ()) -> tuple[list[Table], dict[str, str]]:
+    """Every table, and those that can't be read: name -> why (rows that lie on another server)."""
+    found, unseen = [], {}
+    rows = connection.execute(_TABLES, [list(ignored_schemas)]).fetchall()
+    columns: dict[int, list[Column]] = {}
+    for oid, name, kind, full, base, form in connection.execute(_COLUMNS, [[row[0] for row in rows]]):
+        columns.setdefault(oid, []).append(
+            Column(
+                name=name, type=kind, full_type=full, expression=f"t.{_quoted(connection, name)}", how=_how(base, form)
+            )
+        )
+    for oid, name, kind, key, mark, leaves, foreign_leaf in rows:
+        if foreign_leaf:
+            unseen[name] = "a partition of it lies on another server"
+            continue
+        relations = tuple((r, _blocks(connection, r)) for r in (leaves if kind == "p" else [name]))
+        own = tuple(columns.get(oid, ()))
+        found.append(
+            Table(
+                name=name,
+                oid=oid,
+                relations=relations,
+                columns=own,
+                key=tuple(f"t.{_quoted(connection, k)}" for k in key),
+                mark=mark or "",
+            )
+        )
+    return found, unseen
+
+
+def _how(base: str, form: str) -> str:
+    if form != "b":
+        return "text"  # an enum's own hash is over its oid, a composite's over those of its parts
+    if base in _BY_VALUE:
+        return "value"
+    if base in _BY_COLLATION:
+        return "collate"
+    return f"send {_BY_SEND[base]}" if base in _BY_SEND else "text"
+
+
+def _quoted(connection: Session, name: str) -> str:
+    return sql.Identifier(name).as_string(connection)
+
+
+def _blocks(connection: Session, relation: str) -> int:
+    row = connection.execute(
+        "select (pg_catalog.pg_relation_size(%s::regclass) / pg_catalog.current_setting('block_size')::int)::int",
+        [relation],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A range of a relation's blocks; the last of a relation has no end, so that nothing is left behind it."""
+
+    relation: str
+    first: int
+    end: int | None
+
+
+def chunks(table: Table, *, blocks: int = CHUNK_BLOCKS, by_range: bool = True) -> list[Chunk]:
+    found = []
+    for relation, size in table.relations:
+        starts = list(range(0, max(size, 1), blocks)) if by_range else [0]
+        ends: list[int | None] = [*starts[1:], None]
+        found += [Chunk(relation=relation, first=first, end=end) for first, end in zip(starts, ends, strict=True)]
+    return found
+
+
+def _digests(table: Table, method: Method, encoding: str) -> tuple[str, str, str]:
+    """(what is selected below, high, low): SQL for the two digests of a row."""
+    ordered = sorted(table.columns, key=lambda c: c.name)
+    if method is Method.PORTABLE:
+        row = f"row({', '.join(c.expression for c in ordered)})::text"
+        # the same characters are other bytes in another encoding
+        body = (
+            f"pg_catalog.md5({row})" if encoding == "UTF8" else f"pg_catalog.md5(pg_catalog.convert_to({row}, 'UTF8'))"
+        )
+        return (
+            f"{body} as h",
+            "('x' || pg_catalog.substr(h, 1, 16))::bit(64)::bigint",
+            "('x' || pg_catalog.substr(h, 17))::bit(64)::bigint",
+        )
+    row = f"row({', '.join(_fast(c) for c in ordered)})"
+    return f"{_mixed(row, 0)} as a, {_mixed(row, 1)} as b", "a", "b"
+
+
+def _mixed(row: str, seed: int) -> str:
+    """The record's hash, hashed once more.
+
+    A record's hash is a linear combination of its columns' hashes, and the sum of linear combinations doesn't see two rows
+    exchange a value.
+    """
+    of_row = f"pg_catalog.hash_record_extended({row}, {seed})"
+    return f"pg_catalog.hash_record_extended(row(pg_catalog.int8send({of_row})), {seed})"
+
+
+def _fast(column: Column) -> str:
+    match column.how.split():
+        case ["value"]:
+            return column.expression
+        case ["collate"]:
+            return f'{column.expression} collate "C"'
+        case ["send", function]:
+            return f"pg_catalog.{function}({column.expression})"
+        case _:
+            return f'{column.expression}::text collate "C"'
+
+
+def _from(table: Table, chunk: Chunk) -> str:
+    of = f"from only {chunk.relation} as t{table.joins}"
+    ranges = [f"t.ctid >= '({chunk.first},0)'::tid"] if chunk.first else []
+    ranges += [f"t.ctid < '({chunk.end},0)'::tid"] if chunk.end is not None else []
+    return f"{of} where {' and '.join(ranges)}" if ranges else of
+
+
+def sums(connection: Session, table: Table, chunk: Chunk, method: Method, encoding: str) -> Sums:
+    """A chunk's rows, summed up by the server."""
+    below, high, low = _digests(table, method, encoding)
+    statement = (
+        f"select /* readiness:snapshot */ pg_catalog.count(*), pg_catalog.sum({high})::text, pg_catalog.sum({low})::text "
+        f"from (select {below} {_from(table, chunk)} offset 0) as q"
+    )
+    row = connection.execute(statement.encode()).fetchone()
+    assert row is not None
+    return Sums(rows=row[0], high=int(row[1] or 0), low=int(row[2] or 0))
+
+
+def rows(
+    connection: Session, table: Table, chunk: Chunk, method: Method, encoding: str
+) -> Iterator[tuple[str | None, int, int]]:
+    """(key, high, low) of each row of a chunk, as the server sends them."""
+    below, high, low = _digests(table, method, encoding)
+    match table.key:
+        case ():
+            key = "null"
+        case (only,):
+            key = f"{only}::text"
+        case several:
+            key = f"row({', '.join(several)})::text"
+    statement = f"copy (select q.k, {high}, {low} from (select {key} as k, {below} {_from(table, chunk)} offset 0) as q) to stdout"
+    with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        copy.set_types(["text", "int8", "int8"])
+        yield from copy.rows()
+
+
+_SEQUENCES = """
+select c.oid::regclass::text
+from pg_catalog.pg_class as c
+inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
+where c.relkind = 'S' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> all(%s::text[])
+order by 1
+"""
+
+
+def sequences(connection: Session, *, ignored_schemas: Sequence[str] = ()) -> dict[str, int]:
+    """Where each sequence stands; one that was never asked stands at none and is left out.
+
+    What may not be read is left out too: a sequence holds no data, and its table is compared.
+    """
+    found = {}
+    for (name,) in connection.execute(_SEQUENCES, [list(ignored_schemas)]).fetchall():
+        connection.execute("savepoint s")
+        try:
+            row = connection.execute(f"select last_value, is_called from {name}".encode()).fetchone()
+        except psycopg.Error:
+            connection.execute("rollback to savepoint s")
+            continue
+        if row and row[1]:
+            found[name] = int(row[0])
+    return found
+
+
+def large_objects(connection: Session) -> int:
+    row = connection.execute("select pg_catalog.count(*) from pg_catalog.pg_largeobject_metadata").fetchone()
+    assert row is not None
+    return int(row[0])
