@@ -330,8 +330,10 @@ def statement(
         left_out = [
             "ns.nspname !~ '^pg_'",
             "ns.nspname <> 'information_schema'",
-            "not exists (select from pg_catalog.pg_depend as d where d.deptype = 'e' "
-            f"and d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass and d.objid = o.objid)",
+            # A hash of the few members, not a look for each subject: pg_extension is what they refer to.
+            "anchor.oid not in (select d.objid from pg_catalog.pg_depend as d where d.deptype = 'e' "
+            f"and d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass "
+            "and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass)",
         ]
         if ignored_schemas:
             left_out.append(f"ns.nspname <> all ({_text_array(ignored_schemas)})")
@@ -353,32 +355,59 @@ def statement(
         or (
             {conditions}
         )"""
+    unordered = _ORDERED.sub("", query)  # the frame puts findings in order; sorting all subjects before would be dear
     return f"""with observed as materialized (
-{query}
+{unordered}
 ),
 judged as materialized (
     {subjects}
 ),
 listed as (
-    select j.*, pg_catalog.row_number() over (order by j.ok is true, j.subject::text collate "C") as _rank
-    from judged as j
+    (
+        select j.*, pg_catalog.row_number() over (order by j.subject::text collate "C") as _rank
+        from judged as j
+        where j.ok is not true
+        order by _rank
+        limit {most}
+    )
+    union all
+    (
+        select
+            j.*,
+            (select pg_catalog.count(*) from judged as f where f.ok is not true)
+            + pg_catalog.row_number() over (order by j.subject::text collate "C") as _rank
+        from (select h.* from judged as h where h.ok order by h.subject::text collate "C" limit {HEALTHY_SHOWN}) as j
+    )
+),
+by_subject as (
+    select
+        _scope,
+        subject::text as _subject,
+        pg_catalog.count(*) as _all,
+        pg_catalog.count(ok) as _examined,
+        pg_catalog.count(*) filter (where ok) as _healthy,
+        pg_catalog.bool_or(_adrift) as _adrift
+    from judged
+    group by _scope, subject::text
 ),
 counted as (
     select
         _scope,
-        pg_catalog.count(ok) as _examined,
-        pg_catalog.count(*) filter (where ok) as _healthy,
-        pg_catalog.count(*) filter (where ok is null) as _unseen,
-        pg_catalog.count(*) - pg_catalog.count(distinct subject::text) as _twice,
+        pg_catalog.sum(_examined)::pg_catalog.int8 as _examined,
+        pg_catalog.sum(_healthy)::pg_catalog.int8 as _healthy,
+        pg_catalog.sum(_all - _examined)::pg_catalog.int8 as _unseen,
+        pg_catalog.sum(_all)::pg_catalog.int8 - pg_catalog.count(_subject) as _twice,
         pg_catalog.bool_or(_adrift) as _any_adrift
-    from judged
+    from by_subject
     group by _scope
 )
 select c._examined, c._healthy, c._unseen, c._twice, c._any_adrift, c._scope as _counted, l.*
 from counted as c
-left join listed as l
-    on c._scope = l._scope and l._rank <= {most} and (l.ok is not true or l._rank <= {HEALTHY_SHOWN})
+left join listed as l on c._scope = l._scope and (l.ok is not true or l._rank <= {HEALTHY_SHOWN})
 order by c._scope, l._rank"""
+
+
+_ORDERED = re.compile(r"\norder by subject\Z")
 
 
 def _always_quoted(column: str) -> str:
