@@ -107,6 +107,18 @@ def test_pending_migration(database: Database, tmp_path: Path):
         ),
         (
             {
+                "1700000000000_a.js": "exports.up = pgm => { pgm.createTable('t', {}); pgm.addColumns('t', {}); };",
+                "1700000000001_b.js": "exports.up = pgm => { pgm.createTable('t', {}); pgm.dropTable('u'); };",
+                "1700000000002_c.js": "exports.up = pgm => { pgm.sql('x'); };\nexports.down = () => { throw new Error('no'); };",
+                "1700000000003_d.ts": "export async function up(pgm: MigrationBuilder): Promise<void> { pgm.sql('x'); }\n"
+                "export async function down(pgm: MigrationBuilder): Promise<void> { pgm.sql('y'); }",
+                "1700000000004_e.ts": "export async function up(pgm: MigrationBuilder): Promise<void> { pgm.sql('x'); }\n"
+                "export async function down(): Promise<void> {}\n// function down() { pgm.sql('y'); }",
+            },
+            {"1700000000001_b.js", "1700000000002_c.js", "1700000000004_e.ts"},
+        ),
+        (
+            {
                 "versions/aa_x.py": "revision = 'aa'\ndown_revision = None\ndef upgrade():\n    op.x()\n\ndef downgrade():\n    op.y()\n",
                 "versions/bb_x.py": "revision: str = 'bb'\ndown_revision: str | None = 'aa'\ndef upgrade():\n    op.x()\n\ndef downgrade() -> None:\n    pass\n",
             },

@@ -199,7 +199,7 @@ def script_undoes(script: str) -> bool:
     text = without_comments(script)
     if re.search(r"\bdown\s*=\s*(?:false|null|undefined)\b", text):
         return False
-    if re.search(r"\bdown\b[^{;]{0,300}\{\s*\}", text):
+    if re.search(r"\bdown\b[^{;]{0,300}\{\s*(?:\}|throw\b)", text):
         return False
     return bool(re.search(r"\bdown\b\s*(?:=|\(|:)|\bfunction\s+down\b", text))
 

@@ -25,8 +25,24 @@ def read(folder: Folder) -> list[MigrationFile]:
             continue
         text = folder.text(path)
         ours |= bool(re.search(r"\bpgm\b|node-pg-migrate", text))
-        found.append(MigrationFile(path=path, name=name, reversible=form.script_undoes(text)))
+        found.append(MigrationFile(path=path, name=name, reversible=_undoes(text)))
     return found if ours else []
+
+
+# What it undoes by itself where a migration has no `down` (each operation of its code that has a `reverse`).
+_INFERRED = re.compile(
+    r"rename\w+|refreshMaterializedView|grant(?:Roles|OnSchemas|OnTables)|add(?:Column|Columns|Constraint|Index|TypeAttribute)"
+    r"|addToOperatorFamily|create(?:Cast|Column|Columns|Constraint|Domain|Extension|Function|Index|MaterializedView|Operator"
+    r"|OperatorClass|OperatorFamily|Policy|Role|Schema|Sequence|Table|Trigger|Type|View)"
+)
+
+
+def _undoes(script: str) -> bool:
+    text = form.without_comments(script)
+    if re.search(r"\bdown\b\s*(?:=|\(|:)|\bfunction\s+down\b", text):
+        return form.script_undoes(script)
+    operations = re.findall(r"\bpgm\.(\w+)\s*\(", text)
+    return bool(operations) and all(_INFERRED.fullmatch(o) for o in operations)
 
 
 FRAMEWORK = Framework(
