@@ -16,7 +16,7 @@ from typing import Any
 
 from psycopg import conninfo
 
-from readiness import document, foreign, history, pack, policy, profile, register, runner, scoring
+from readiness import document, foreign, pack, policy, profile, register, runner, scoring, teamstore
 from readiness.authoring import Check, Unobservable
 from readiness.document import DrillPart, PolicyPart, Question, Run, RunDocument, TargetPart, TrendPart
 from readiness.facts.drills import DrillRecord, DrillRecords
@@ -28,6 +28,7 @@ from readiness.history import OutcomeRecord, RunRecord, Store, StoreError
 from readiness.model import CheckResult, Reason, Scalar, Unknown, always_quoted
 from readiness.redaction import Redactor
 from readiness.scoring import Scorecard, ServiceScope
+from readiness.teamstore import TeamStore
 from readiness.yamldoc import ConfigError
 
 DISTRIBUTION = "readiness"
@@ -53,7 +54,7 @@ class Request:
         dsn: goes before the profile's; empty means the profile's, then libpq's own sources.
         name: what the run is filed under, where that is not the profile's name.
         only, skip: patterns of check ids; what they leave out is unknown (not_selected).
-        evidence: the store's file; None keeps nothing.
+        evidence: the store's file, or a team's Postgres; None keeps nothing.
         on_start, on_result: told of progress.
     """
 
@@ -65,7 +66,7 @@ class Request:
     skip: Sequence[str] = ()
     as_superuser: bool = False
     strict: bool = False
-    evidence: Path | None = None
+    evidence: teamstore.Place | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     redactor: Redactor = field(default_factory=Redactor)
     now: Callable[[], datetime] = utc_now
@@ -147,7 +148,7 @@ def _audit(
     chosen: Callable[[str], bool],
     signed: register.Register,
     postgres: Postgres,
-    store: Store | None,
+    store: Store | TeamStore | None,
     notes: list[str],
     started_at: datetime,
     started: float,
@@ -257,7 +258,7 @@ _TREND = 12  # earlier runs that a report draws
 
 
 def _earlier(
-    store: Store | None, target: str, policy_sha256: str, checkset: str, notes: list[str]
+    store: Store | TeamStore | None, target: str, policy_sha256: str, checkset: str, notes: list[str]
 ) -> tuple[list[TrendPart], RunDocument | None]:
     """The target's earlier whole runs, oldest first; and the newest of them that compares with this one."""
     if store is None:
@@ -383,17 +384,19 @@ def _register_file(source: profile.Source, named: str | None, default: str) -> P
     return path if path.is_file() else None
 
 
-def _open_store(request: Request) -> tuple[Store | None, list[str]]:
+def _open_store(request: Request) -> tuple[Store | TeamStore | None, list[str]]:
     if request.evidence is None:
         return None, []
+    if isinstance(request.evidence, str):
+        learn_secrets(request.redactor, request.evidence, request.environment)
     try:
-        store = history.open_store(request.evidence, now=request.now())
+        store = teamstore.open_place(request.evidence, now=request.now())
     except StoreError as error:
         return None, [f"this run is not kept, and earlier evidence was not seen: {error}"]
     return store, list(store.notes)
 
 
-def _drills(store: Store | None, target: str, notes: list[str]) -> tuple[DrillRecord, ...]:
+def _drills(store: Store | TeamStore | None, target: str, notes: list[str]) -> tuple[DrillRecord, ...]:
     if store is None:
         return ()
     try:
@@ -506,7 +509,7 @@ def _drill_part(record: Any, redactor: Redactor) -> DrillPart:
     )
 
 
-def _keep(store: Store, built: RunDocument) -> RunDocument:
+def _keep(store: Store | TeamStore, built: RunDocument) -> RunDocument:
     body = built.model_dump(mode="json", by_alias=True)
     run = RunRecord(
         id=built.id,

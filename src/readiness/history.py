@@ -242,7 +242,7 @@ class Store:
             _canonical(plain(record.evidence)),
         )
         with self._writing() as db:
-            db.execute("insert or replace into drills values (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _sha256(row)))
+            db.execute("insert or replace into drills values (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, row_sha256(row)))
 
     def drills(self, target: str) -> list[DrillRecord]:
         """Every drill of a target, newest first; one that was changed since it was kept is left out."""
@@ -261,7 +261,7 @@ class Store:
                     evidence=json.loads(r[7]),
                 )
                 for r in rows
-                if _sha256(r[:8]) == r[8]
+                if row_sha256(r[:8]) == r[8]
             ]
         except ValueError as error:
             raise StoreError(f"{self.path}: a drill's record can't be read: {error}") from error
@@ -285,7 +285,7 @@ def _run(row: Sequence[Any]) -> RunRecord:
     )
 
 
-def _sha256(row: Sequence[Any]) -> str:
+def row_sha256(row: Sequence[Any]) -> str:
     return hashlib.sha256(_canonical(list(row)).encode()).hexdigest()
 
 

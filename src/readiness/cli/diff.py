@@ -27,7 +27,7 @@ def diff(
     ] = False,
     format_name: Annotated[Literal["console", "json"], typer.Option("--format", "-f")] = "console",
     profile: ProfileOption = None,
-    evidence: runs.EvidenceOption = None,
+    evidence: runs.EvidenceOption = "",
     color: ColorOption = "auto",
 ) -> int:
     """What is new, mended, changed or no longer measured between two runs, and why the score moved, to the exact point.

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from readiness import document, recount
+from readiness import document, recount, teamstore
 from readiness.cli import runs, support
 from readiness.cli.score import console_for
 from readiness.cli.support import ColorOption, PolicyOption, ProfileOption
@@ -42,7 +42,7 @@ def history(
     ] = "",
     format_name: Annotated[Literal["console", "json"], typer.Option("--format", "-f")] = "console",
     profile: ProfileOption = None,
-    evidence: runs.EvidenceOption = None,
+    evidence: runs.EvidenceOption = "",
     color: ColorOption = "auto",
 ) -> int:
     """The kept runs over time, as a table and a plot; n/c stands where two runs don't compare.
@@ -58,11 +58,11 @@ def history(
         if prune:
             before = datetime.now(UTC) - timedelta(days=days) if days is not None else None
             forgotten = store.prune(name, keep=keep, before=before)
-            print(f"{where}: {count_of(forgotten, 'runs')} of {name} forgotten")
+            print(f"{teamstore.shown(where)}: {count_of(forgotten, 'runs')} of {name} forgotten")
             return 0
         records = store.runs(name, limit=limit)
     if not records:
-        raise ConfigError(f"{where}: no run of {name} is kept")
+        raise ConfigError(f"{teamstore.shown(where)}: no run of {name} is kept")
     points = [_point(r) for r in records]
     if rescore:
         other = support.load_policy(policy).policy

@@ -78,7 +78,7 @@ def plan(
     profile: ProfileOption = None,
     database: DatabaseOption = "",
     policy_name: PolicyOption = "beta",
-    evidence: runs.EvidenceOption = None,
+    evidence: runs.EvidenceOption = "",
     as_superuser: SuperuserOption = False,
     quiet: QuietOption = False,
     verbose: VerboseOption = False,

@@ -12,40 +12,49 @@ from typing import Annotated
 
 import typer
 
-from readiness import document, history, profile
+from readiness import audit, document, history, profile, teamstore
+from readiness.cli import support
 from readiness.document import RunDocument
 from readiness.history import RunRecord, Store, StoreError
+from readiness.teamstore import Place, TeamStore
 from readiness.yamldoc import ConfigError
 
 LAST = "last"
 RUN_HELP = "A run document (score --format json), a run's id in the evidence store, or `last`."
 
 EvidenceOption = Annotated[
-    Path | None,
+    str,
     typer.Option(
-        "--evidence", metavar="FILE", help="The evidence store. Default: .readiness/evidence.db by the profile."
+        "--evidence",
+        metavar="FILE|DSN",
+        help="The evidence store: a file, or a team's Postgres. Default: .readiness/evidence.db by the profile.",
     ),
 ]
 
 
-def place(source: profile.Source, evidence: Path | None) -> Path:
+def place(source: profile.Source, evidence: str) -> Place:
     """Where the evidence store is."""
-    return evidence or history.default_path(source.folder, os.environ, has_profile=source.path is not None)
+    given = evidence or os.environ.get("READINESS_EVIDENCE", "")
+    if given:
+        return teamstore.place_of(given)
+    return history.default_path(source.folder, os.environ, has_profile=source.path is not None)
 
 
 @contextmanager
-def opened(where: Path) -> Iterator[Store]:
+def opened(where: Place) -> Iterator[Store | TeamStore]:
     """The store, which must be there.
 
     Raises:
         ConfigError: it isn't, or can't be read.
     """
-    if not where.exists():
+    if isinstance(where, str):
+        audit.learn_secrets(support.redactor, where, os.environ)
+    if not teamstore.exists(where):
         raise ConfigError(
             f"{where}: there is no evidence store; `readiness score` keeps one (--evidence names another)"
         )
     try:
-        store = history.open_store(where, now=datetime.now(UTC))
+        store = teamstore.open_place(where, now=datetime.now(UTC))
         try:
             yield store
         finally:
@@ -54,7 +63,7 @@ def opened(where: Path) -> Iterator[Store]:
         raise ConfigError(str(error)) from error
 
 
-def text_of(word: str, source: profile.Source, evidence: Path | None) -> str:
+def text_of(word: str, source: profile.Source, evidence: str) -> str:
     """A run's document as text, as it was kept.
 
     Raises:
@@ -70,7 +79,7 @@ def text_of(word: str, source: profile.Source, evidence: Path | None) -> str:
         return json.dumps(_named(store, word, source, where).document)
 
 
-def load(word: str, source: profile.Source, evidence: Path | None) -> RunDocument:
+def load(word: str, source: profile.Source, evidence: str) -> RunDocument:
     """A run's document.
 
     Raises:
@@ -91,21 +100,21 @@ def parse(text: str, shown: str) -> RunDocument:
         raise ConfigError(f"{shown}: is no run document of this tool (readiness.run/1)") from error
 
 
-def last(source: profile.Source, evidence: Path | None) -> str | None:
+def last(source: profile.Source, evidence: str) -> str | None:
     """The newest kept run's document; None where none is kept yet.
 
     Raises:
         ConfigError: the store can't be read, or it can't be told whose run is meant.
     """
     where = place(source, evidence)
-    if not where.exists():
+    if not teamstore.exists(where):
         return None
     with opened(where) as store:
         found = store.runs(target_in(store, source, where), limit=1) if store.targets() else []
     return json.dumps(found[0].document) if found else None
 
 
-def target_in(store: Store, source: profile.Source, where: Path) -> str:
+def target_in(store: Store | TeamStore, source: profile.Source, where: Place) -> str:
     """Whose runs are meant: the profile's, or without one the only one's that the store knows.
 
     Raises:
@@ -115,16 +124,18 @@ def target_in(store: Store, source: profile.Source, where: Path) -> str:
         return source.profile.name
     targets = store.targets()
     if len(targets) != 1:
-        raise ConfigError(f"{where}: runs of {len(targets)} targets are kept; name one by its profile (--profile)")
+        raise ConfigError(
+            f"{teamstore.shown(where)}: runs of {len(targets)} targets are kept; name one by its profile (--profile)"
+        )
     return targets[0]
 
 
-def _named(store: Store, word: str, source: profile.Source, where: Path) -> RunRecord:
+def _named(store: Store | TeamStore, word: str, source: profile.Source, where: Place) -> RunRecord:
     if word == LAST:
         target = target_in(store, source, where)
         found = store.runs(target, limit=1)
         if not found:
-            raise ConfigError(f"{where}: no run of {target} is kept")
+            raise ConfigError(f"{teamstore.shown(where)}: no run of {target} is kept")
         return found[0]
     found = store.find(word)
     if len(found) != 1:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Self
 
 import typer
@@ -15,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from readiness import audit as auditing
-from readiness import diff, gates, history, profile, recount
+from readiness import diff, gates, profile, recount
 from readiness.audit import Audit, Request
 from readiness.cli import Terminated, runs, support
 from readiness.cli.support import (
@@ -76,12 +75,7 @@ def score(
     strict: Annotated[
         bool, typer.Option("--strict", help="Unused or ended waivers and attestations are errors.")
     ] = False,
-    evidence: Annotated[
-        Path | None,
-        typer.Option(
-            "--evidence", metavar="FILE", help="The evidence store. Default: .readiness/evidence.db by the profile."
-        ),
-    ] = None,
+    evidence: runs.EvidenceOption = "",
     no_evidence: Annotated[
         bool, typer.Option("--no-evidence", help="Keep nothing, and see no earlier evidence.")
     ] = False,
@@ -113,9 +107,7 @@ def score(
         skip=skip or (),
         as_superuser=as_superuser,
         strict=strict,
-        evidence=None
-        if no_evidence
-        else evidence or history.default_path(source.folder, os.environ, has_profile=source.path is not None),
+        evidence=None if no_evidence else runs.place(source, evidence),
         environment=os.environ,
         redactor=support.redactor,
     )
@@ -164,7 +156,7 @@ class Gate:
     baseline: RunDocument | None
 
     @classmethod
-    def of(cls, fail_on: Sequence[str], baseline: str, source: profile.Source, evidence: Path | None) -> Self | None:
+    def of(cls, fail_on: Sequence[str], baseline: str, source: profile.Source, evidence: str) -> Self | None:
         """The gate that the options ask for; None where they ask for none.
 
         Raises:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from readiness import recount
+from readiness import recount, teamstore
 from readiness.cli import runs, support
 from readiness.cli.support import ProfileOption
 from readiness.document import RunDocument
 from readiness.model import count_of
 from readiness.reporting.escape import visible
+from readiness.teamstore import Place
 
 app = support.new_app()
 
@@ -29,7 +29,7 @@ def verify(
         ),
     ] = None,
     profile: ProfileOption = None,
-    evidence: runs.EvidenceOption = None,
+    evidence: runs.EvidenceOption = "",
 ) -> int:
     """Compute every number and hash of a saved run again, from its evidence and its policy alone; nothing is connected to.
 
@@ -64,10 +64,10 @@ def verify(
     return 0
 
 
-def _kept(run: RunDocument, where: Path) -> tuple[str | None, str]:
+def _kept(run: RunDocument, where: Place) -> tuple[str | None, str]:
     """The seal of this run as the evidence store has it, where there is a store that has it."""
-    if not where.exists():
+    if not teamstore.exists(where):
         return None, ""
     with runs.opened(where) as store:
         found = [r for r in store.find(run.id) if r.id == run.id]
-    return (str(found[0].document.get("sha256", "")), f", as in {where}") if found else (None, "")
+    return (str(found[0].document.get("sha256", "")), f", as in {teamstore.shown(where)}") if found else (None, "")
