@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fleet": ("fleet", "Audit many targets: one table, one set of metrics."),
     "snapshot": ("snapshot", "A fingerprint of every table's content, before a migration and after it."),
     "compare": ("compare", "What lies between two snapshots, or between the schemas of two databases or folders."),
+    "docs": ("docs", "The schema's documentation, with a diagram; --check tells when a copy is stale."),
     "serve": ("serve", "Audit on a schedule; serve metrics, reports and history."),
     "report": ("report", "Render a saved run again."),
     "plan": ("plan", "Fixes and measurements by exact gain, and the least effort that reaches GO."),
