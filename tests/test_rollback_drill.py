@@ -335,6 +335,24 @@ def test_the_projects_own_command(server: scratch.Server, tmp_path: Path):
     assert found.steps[0].down is not None
 
 
+def test_a_command_that_works_on_another_database_is_stopped_at_once(
+    server: scratch.Server, embedded_database: Database, tmp_path: Path
+):
+    (tmp_path / "m").mkdir()
+    for name in ("10000000000001_a.js", "10000000000002_b.js"):
+        (tmp_path / "m" / name).write_text("exports.up = knex => knex.raw('x'); exports.down = knex => knex.raw('y')")
+    (tmp_path / "tool.py").write_text(TOOL.replace('os.environ["DATABASE_URL"]', repr(embedded_database.dsn())))
+    commands = MigrationCommands(
+        up=f"{sys.executable} tool.py up {{name}}", down=f"{sys.executable} tool.py down {{name}}"
+    )
+    folder = MigrationFolder.read(tmp_path / "m")
+    way = replay.way(folder, commands=commands, project=tmp_path, environment=os.environ)
+    with pytest.raises(DrillError, match="worked on another one"):
+        rollback.drill(server, way, folder.files, framework=folder.framework)
+    with embedded_database.connect() as admin:  # what can't be undone any more is at least not gone on with
+        assert admin.execute("select count(*) from knex_migrations").fetchone() == (1,)
+
+
 # -- the command line, and what it keeps -----------------------------------------------------------------------
 
 PROFILE = "name: shop\nmigrations: {directory: db}\n"

@@ -12,8 +12,8 @@ from typing import Self
 import psycopg
 
 from readiness.drift import differences
-from readiness.drills import rows
-from readiness.drills.replay import StepError, Way, apply_all, bookkeeping, fingerprint
+from readiness.drills import DrillError, rows
+from readiness.drills.replay import Command, StepError, Way, apply_all, bookkeeping, fingerprint
 from readiness.drills.scratch import Database, Server
 from readiness.facts.fingerprint import SchemaFingerprint
 from readiness.facts.frameworks.form import MigrationFile
@@ -138,6 +138,11 @@ class _Ground:
     def look(self) -> SchemaFingerprint:
         return fingerprint(self.here, self.framework, self.session)
 
+    def touched(self) -> bool:
+        """Whether anything was made in the database, be it only the framework's bookkeeping."""
+        (row,) = self.here.session("rows").execute("select count(*) from pg_catalog.pg_class where oid >= 16384")
+        return bool(row[0])
+
 
 def drill(
     server: Server,
@@ -222,6 +227,11 @@ class _Walk:
                 return
             after = self.ground.look()
             step.sha256 = after.sha256
+            if at == 0 and isinstance(self.ground.way, Command) and not self.ground.touched():
+                raise DrillError(
+                    "migrations.commands.up left no trace in the scratch database, so it worked on another one: see that it "
+                    f"takes its address from {self.ground.way.commands.url_variable}; nothing more was run"
+                )
             if not self._there_and_back(migration, step, self._schemas[-1], after):
                 self.ground.renew(self.migrations[: at + 1])
             self._schemas.append(after)

@@ -154,7 +154,8 @@ def own_server(purpose: str = "drill") -> Iterator[Server]:
         EmbeddedError: none can be had.
     """
     with embedded.cluster(fast=True, purpose=purpose) as cluster:
-        yield Server(cluster.dsn(), cluster.workshop, role=None, password=None, private=True)
+        # PGOPTIONS is meant for the user's own servers
+        yield Server(cluster.dsn(options=""), cluster.workshop, role=None, password=None, private=True)
 
 
 @contextmanager
