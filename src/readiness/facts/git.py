@@ -25,7 +25,8 @@ MOST_BYTES = 4_000_000  # of one blob
 # What a repository's configuration could name to be run, switched off.
 _HARMLESS = (
     *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "log.showSignature=false"),
-    *("-c", "protocol.allow=never", "-c", "core.quotePath=false", "-c", "core.pager=cat", "--no-pager"),
+    *("-c", "safe.bareRepository=explicit", "-c", "protocol.allow=never"),
+    *("-c", "core.quotePath=false", "-c", "core.pager=cat", "--no-pager"),
 )
 
 
