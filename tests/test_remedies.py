@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from readiness.model import CheckResult, Count, Examined, Observation
 from readiness.policy import Policy
 from readiness.remedies import ByHand, Phase
 from test_cli import libpq
+from test_frameworks import node  # noqa: F401  a fixture, asked for by its name
 from test_recount import made
 from test_scoring import info
 
@@ -199,6 +202,79 @@ def test_a_framework_without_a_form_gets_numbered_sql(tmp_path: Path):
     assert [f.path for f in files] == ["0001_mend_some_defect.sql", "0001_mend_some_defect.down.sql"]
     assert migration_files.framework_of([tmp_path], None) == migration_files.PLAIN
     assert migration_files.framework_of([tmp_path], "goose") == "goose"
+
+
+# -- the frameworks themselves ---------------------------------------------------------------------------------
+
+STOCK = """
+    create schema shop;
+    create schema other;
+    create table shop.users (id uuid primary key, at timestamp);
+    create table shop.orders (id uuid primary key, user_id uuid references shop.users);
+    create index spare on shop.orders (id)
+"""
+WAYS = (
+    "alter table shop.orders set schema other;",
+    "create index concurrently on shop.orders (user_id);",
+    "begin;\nset local timezone = 'UTC';\nalter table shop.users alter column at type timestamptz;\ncommit;",
+    "create type shop.kind as enum ('a', 'b;c''?');",
+    "revoke usage on schema shop from public;",
+    "drop index concurrently shop.spare;",
+)
+KNEX = "module.exports = {client: 'pg', connection: process.env.DATABASE_URL, migrations: {directory: './m'}};"
+
+
+@pytest.mark.parametrize("framework", ["node-pg-migrate", "knex", "dbmate", "sqitch"])
+def test_the_framework_itself_applies_the_files_and_undoes_the_last(
+    framework: str, request: pytest.FixtureRequest, embedded_database: Database, tmp_path: Path
+):
+    tools: Path = request.getfixturevalue("node")
+    embedded_database.run(STOCK)
+    found, by_hand = remedies.read(run_of(*WAYS, type="timestamp without time zone"))
+    assert by_hand == []
+    folder = tmp_path if framework == "sqitch" else tmp_path / "m"
+    folder.mkdir(exist_ok=True)
+    migration_files.write(folder, migration_files.render(framework, remedies.migrations(found, {}), [folder], NOW))
+    (tmp_path / "knexfile.js").write_text(KNEX)
+    (tmp_path / "sqitch.conf").write_text("[core]\n engine = pg\n")
+    (tmp_path / "node_modules").symlink_to(tools / "node_modules")
+    cluster = embedded_database.cluster
+    url = f"postgres://postgres:{cluster.password}@127.0.0.1:{cluster.port}/{embedded_database.name}"
+    tool = tools / "node_modules" / ".bin" / framework
+    dbmate = tools / "node_modules/@dbmate/linux-x64/bin/dbmate"
+    commands: dict[str, tuple[list[str | Path], list[str | Path]]] = {
+        "node-pg-migrate": ([tool, "up", "-m", "m"], [tool, "down", "-m", "m"]),
+        "knex": ([tool, "migrate:latest"], [tool, "migrate:down"]),
+        "dbmate": tuple([dbmate, "-d", "m", "--no-dump-schema", way] for way in ("up", "down")),
+        "sqitch": (
+            ["sqitch", "deploy", f"db:{url.replace('postgres://', 'pg://')}"],
+            ["sqitch", "revert", "-y", "--to", "@HEAD^", f"db:{url.replace('postgres://', 'pg://')}"],
+        ),
+    }
+    env = os.environ | {"DATABASE_URL": f"{url}?sslmode=disable"}
+
+    def run(command: list[str | Path]) -> None:
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def orders_lie_in() -> str:
+        with embedded_database.connect() as connection:
+            (where,) = connection.execute(
+                "select relnamespace::regnamespace::text from pg_class where relname = 'orders'"
+            ).fetchone()
+            return str(where)
+
+    up, down = commands[framework]
+    run(up)
+    assert orders_lie_in() == "other"
+    with embedded_database.connect() as connection:
+        indexes = (
+            "select array_agg(indexname::text order by indexname) from pg_indexes where schemaname in ('shop', 'other')"
+        )
+        assert connection.execute(indexes).fetchone()[0] == ["orders_pkey", "orders_user_id_idx", "users_pkey"]
+        assert connection.execute("select enum_range(null::shop.kind)::text").fetchone()[0] == "{a,b;c'?}"
+    run(down)
+    assert orders_lie_in() == "shop"
 
 
 # -- the proof -------------------------------------------------------------------------------------------------
