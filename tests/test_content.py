@@ -234,6 +234,18 @@ def test_between_versions_by_the_portable_method(
         snapshot.compare(before[Method.FAST], take(other, tmp_path / "f"))
 
 
+def test_every_version_of_the_server(
+    older_cluster: Cluster, make_database: Callable[[Cluster], Database], tmp_path: Path
+):
+    made = make_database(older_cluster)
+    made.run(BASE)
+    one = take(made, tmp_path / "one")
+    assert snapshot.compare(one, take(made, tmp_path / "same", chunk_blocks=1)).passed
+    made.run("update people set at = at + interval '1 microsecond' where id = 3")
+    found = snapshot.compare(one, take(made, tmp_path / "two"))
+    assert said(found) == ["public.people: 1 changed of 200 rows (changed 3)"]
+
+
 def test_by_chunks_side_by_side_and_gone_on_with(base: Database, before: dict[Method, Path], tmp_path: Path):
     """A snapshot that is broken off is taken to its end by the same command; what was written to since is read again."""
     path, read = tmp_path / "s", list[str]()

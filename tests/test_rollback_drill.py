@@ -184,7 +184,7 @@ def test_a_named_server_is_left_as_it_was(debian_database: Database, tmp_path: P
     cluster = debian_database.cluster
     before = inventory(cluster)
     folder = lay(tmp_path / "m", FIRST, ("create role made_by_a_migration", "drop role made_by_a_migration"))
-    with scratch.named_server(cluster.dsn(), platform=None) as server:
+    with scratch.named_server(cluster.dsn()) as server:
         found = walk(server, folder)
     # the scratch role may make no role: what is beside the database stays untouched
     assert [(f.migration, f.defect, f.first) for f in found.findings] == [
@@ -196,18 +196,18 @@ def test_a_named_server_is_left_as_it_was(debian_database: Database, tmp_path: P
 def test_the_platforms_own_server_is_refused(embedded_database: Database, debian_database: Database):
     with (
         pytest.raises(DrillError, match="the platform's own server"),
-        scratch.named_server(embedded_database.cluster.dsn(), platform=embedded_database.dsn()),
+        scratch.named_server(embedded_database.cluster.dsn(), platforms=[embedded_database.dsn()]),
     ):
         pass
     unreachable = embedded_database.dsn(port=1)
     with (
         pytest.raises(DrillError, match="can't be told"),
-        scratch.named_server(debian_database.dsn(), platform=unreachable),
+        scratch.named_server(debian_database.dsn(), platforms=[unreachable]),
     ):
         pass
-    with scratch.named_server(debian_database.cluster.dsn(), platform=embedded_database.dsn()):
+    with scratch.named_server(debian_database.cluster.dsn(), platforms=[embedded_database.dsn()]):
         pass
-    with pytest.raises(DrillError, match="CREATEDB"), scratch.named_server(debian_database.bare_dsn(), platform=None):
+    with pytest.raises(DrillError, match="CREATEDB"), scratch.named_server(debian_database.bare_dsn()):
         pass
 
 

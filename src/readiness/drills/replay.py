@@ -266,11 +266,11 @@ def apply_all(way: Way, database: Database, migrations: Sequence[MigrationFile])
     return [way.up(database, m) for m in migrations]
 
 
-def ground(server: str | None, *, platform: str | None, as_superuser: bool) -> Any:
+def ground(server: str | None, *, platforms: Sequence[str], as_superuser: bool) -> Any:
     """The server that is drilled on: a context manager of `Server`."""
     if server is None:
         return scratch.own_server()
-    return scratch.named_server(server, platform=platform, as_superuser=as_superuser)
+    return scratch.named_server(server, platforms=platforms, as_superuser=as_superuser)
 
 
 @contextmanager

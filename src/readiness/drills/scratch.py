@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -159,11 +159,11 @@ def own_server(purpose: str = "drill") -> Iterator[Server]:
 
 
 @contextmanager
-def named_server(dsn: str, *, platform: str | None, as_superuser: bool = False) -> Iterator[Server]:
+def named_server(dsn: str, *, platforms: Sequence[str] = (), as_superuser: bool = False) -> Iterator[Server]:
     """A server that the user names.
 
     Args:
-        platform: the audited database's connection string: its server is refused. None where there is none.
+        platforms: connection strings of the platform's own databases: their servers are refused.
         as_superuser: work as the given role itself, whatever it may do (an extension may need that).
 
     Raises:
@@ -172,7 +172,7 @@ def named_server(dsn: str, *, platform: str | None, as_superuser: bool = False) 
     parameters: dict[str, Any] = {**conninfo.conninfo_to_dict(dsn), "application_name": "readiness-drill"}
     parameters.setdefault("connect_timeout", CONNECT_SECONDS)
     admin_dsn = conninfo.make_conninfo("", **parameters)
-    _refuse_the_platforms(admin_dsn, platform)
+    _refuse_the_platforms(admin_dsn, platforms)
     with Workshop("drill") as workshop, _connect(admin_dsn) as admin:
         rights = admin.execute(
             "select rolsuper, rolcreaterole, rolcreatedb from pg_catalog.pg_roles where rolname = current_user"
@@ -201,30 +201,30 @@ def named_server(dsn: str, *, platform: str | None, as_superuser: bool = False) 
             _forget(workshop, told)
 
 
-def _refuse_the_platforms(dsn: str, platform: str | None) -> None:
+def _refuse_the_platforms(dsn: str, platforms: Sequence[str]) -> None:
     """See that it is another server than the platform's.
 
     Raises:
         DrillError: it is the same, or it can't be told.
     """
-    here = _identity(dsn)
+    here = identity(dsn)
     if here is None:
         raise DrillError("--server: it can't be reached, or doesn't tell which system it is")
-    if platform is None:
-        return
-    there = _identity(platform)
-    if there is None:
-        raise DrillError(
-            "--server: the platform's own database can't be reached, so it can't be told that this is another server; "
-            "leave --server out for a server of the drill's own"
-        )
-    if here == there:
-        raise DrillError(
-            "--server: this is the platform's own server; name another one, or leave --server out for one of the drill's own"
-        )
+    for platform in platforms:
+        there = identity(platform)
+        if there is None:
+            raise DrillError(
+                "--server: the platform's own database can't be reached, so it can't be told that this is another server; "
+                "leave --server out for a server of the drill's own"
+            )
+        if here == there:
+            raise DrillError(
+                "--server: this is the platform's own server; name another one, or leave --server out for one of the "
+                "drill's own"
+            )
 
 
-def _identity(dsn: str) -> str | None:
+def identity(dsn: str) -> str | None:
     """What tells one system from another; a managed server that hides its identifier is known by its start."""
     try:
         with _connect(dsn) as session:

@@ -16,7 +16,7 @@ from readiness import profile as profiles
 from readiness.authoring import Unobservable
 from readiness.cli import support
 from readiness.cli.support import ProfileOption, QuietOption, VerboseOption
-from readiness.drills import DrillError, evidence, replay, rollback
+from readiness.drills import DrillError, evidence, replay, rollback, scratch
 from readiness.drills.rollback import Result
 from readiness.embedded import EmbeddedError
 from readiness.facts.migrations import MigrationDigests, MigrationFolder
@@ -87,7 +87,8 @@ def rollback_drill(
         way = replay.way(
             folder, commands=commands, project=source.folder, environment=_without(source), seconds=step_seconds
         )
-        with replay.ground(server, platform=_platform(source), as_superuser=as_superuser) as ground:
+        platforms = _platforms(source) if server is not None else []
+        with replay.ground(server, platforms=platforms, as_superuser=as_superuser) as ground:
             found = rollback.drill(
                 ground,
                 way,
@@ -112,15 +113,17 @@ def rollback_drill(
     return 0 if found.passed else 1
 
 
-def _platform(source: profiles.Source) -> str | None:
-    """The platform's own database, where one is declared."""
-    dsn = source.profile.database.dsn
-    return dsn.get_secret_value() if dsn else (None if source.profile.unnamed and not os.environ.get("PGHOST") else "")
+def _platforms(source: profiles.Source) -> list[str]:
+    """The ways to the platform's own databases: declared, in the environment, or libpq's default where that answers."""
+    named = [*profiles.dsns_of(source.profile), os.environ.get(support.DATABASE_VARIABLE, "")]
+    found = [dsn for dsn in named if dsn]
+    told = any(os.environ.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE"))
+    return [*found, ""] if told or scratch.identity("") is not None else found
 
 
 def _without(source: profiles.Source) -> dict[str, str]:
     """The environment for the project's own command, with nothing in it that is a way to the platform's databases."""
-    ways = set(profiles.dsns_of(source.profile))
+    ways = {*profiles.dsns_of(source.profile), os.environ.get(support.DATABASE_VARIABLE)}
     return {name: value for name, value in os.environ.items() if value not in ways}
 
 
