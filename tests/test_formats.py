@@ -27,10 +27,10 @@ import stage
 import test_document
 from conftest import Database
 from readiness import document
-from readiness.document import RunDocument
+from readiness.document import FindingPart, RunDocument
 from readiness.embedded import Cluster
 from readiness.model import Priority, Status, Unknown
-from readiness.reporting import places, words
+from readiness.reporting import markdown, places, words
 from readiness.reporting.escape import visible
 from readiness.reporting.formats import render
 from test_document import EVERY_KIND, HOSTILE, look, made, seemly, seen, sign
@@ -219,6 +219,59 @@ def test_the_badge_is_one_svg(any_run: RunDocument):
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert not {e.tag.rpartition("}")[2] for e in root.iter()} & {"script", "a", "image", "foreignObject", "use"}
     assert f"{any_run.verdict.score:.1f}" in "".join(root.itertext())
+
+
+# -- Markdown that fits a comment ------------------------------------------------------------------------------
+
+
+def whole(text: str) -> None:
+    """No fence and nothing folded is left open."""
+    outside, fence, folded = [], "", 0
+    for line in text.splitlines():
+        if fence:
+            fence = "" if line == fence else fence
+        elif line.startswith("```"):
+            fence = "`" * (len(line) - len(line.lstrip("`")))
+        else:
+            outside.append(line)
+            folded += line.count("<details>") - line.count("</details>")
+    assert (fence, folded) == ("", 0)
+
+
+def test_markdown_fits_a_comment_and_says_what_is_left_out(plain_run: RunDocument):
+    assert "Shortened" not in render(plain_run, "markdown")
+    many = [
+        FindingPart(
+            subject=f"public.orders_of_the_day_{n}:orders_customer_fkey",
+            subject_kind="constraint",
+            evidence={"columns": ["customer_id"], "note": "é" * 200},
+            remedy=f"create index concurrently on public.orders_of_the_day_{n} (customer_id);",
+            waived=False,
+            fingerprint=f"{n}",
+        )
+        for n in range(2_000)
+    ]
+    checks = [
+        c.model_copy(update={"findings": many, "examined": 2_000, "healthy": 0, "id": f"schema/c{n}", "weight": 4.0})
+        for n in range(60)
+        for c in plain_run.checks[:1]
+    ]
+    large = plain_run.model_copy(update={"checks": [*plain_run.checks, *checks]})
+    rendered = render(large, "markdown")
+    assert 1_000 < len(rendered.encode()) <= 65_000
+    assert "Shortened to fit a comment" in rendered or "**Cut:**" in rendered
+    assert words.score(large).partition(";")[0].replace(".", "\\.") in rendered
+    whole(rendered)
+
+
+def test_markdown_is_cut_at_the_end_of_a_line(hostile: RunDocument):
+    cuts = 0
+    for most in range(700, 12_000, 150):
+        rendered = markdown.render(hostile, most=most)
+        assert len(rendered.encode()) <= most
+        cuts += rendered.rstrip().endswith("and in the run document.") and "**Cut:**" in rendered
+        whole(rendered)
+    assert cuts > 5
 
 
 # -- fingerprints and places -----------------------------------------------------------------------------------

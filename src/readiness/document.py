@@ -854,7 +854,7 @@ _LONGEST = 512 * 2**20  # characters of a document that is taken out of a page
 
 def embedded(run: RunDocument) -> str:
     """The document for the inside of a page: gzip, in base64."""
-    return base64.b64encode(gzip.compress(run.to_json().encode("utf-8", "backslashreplace"), 6, mtime=0)).decode()
+    return base64.b64encode(gzip.compress(run.to_json().encode("utf-8", "backslashreplace"), 3, mtime=0)).decode()
 
 
 def parse(text: str) -> RunDocument:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cache
+from html import escape as escaped
 from importlib.resources import files
 from typing import Any
 
@@ -137,10 +138,10 @@ def findings(check: CheckPart) -> Markup:
     items = []
     for f in check.findings:
         told = words.evidence(f.evidence)
-        evidence = f"<span>{escape(visible(told))}</span>" if told else ""
+        evidence = f"<span>{escaped(visible(told))}</span>" if told else ""
         waived = ' <span class="tag">waived</span>' if f.waived else ""
-        remedy = f"<pre>{escape(visible_lines(f.remedy))}</pre>" if f.remedy else ""
-        items.append(f'<li><code class="s">{escape(visible(f.subject))}</code>{waived}{evidence}{remedy}</li>')
+        remedy = f"<pre>{escaped(visible_lines(f.remedy))}</pre>" if f.remedy else ""
+        items.append(f'<li><code class="s">{escaped(visible(f.subject))}</code>{waived}{evidence}{remedy}</li>')
     return Markup("\n".join(items))  # noqa: S704  each value is escaped above
 
 

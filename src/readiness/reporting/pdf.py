@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -67,7 +68,9 @@ def _by_weasyprint(page: str) -> bytes:
         from weasyprint import HTML  # noqa: PLC0415
     except (ImportError, OSError) as error:  # its own libraries may be missing
         raise OSError(f"{unavailable() or error}") from error
-    made: bytes = HTML(string=page, url_fetcher=_nothing).write_pdf()
+    # WeasyPrint (70) fails on our rules that keep things together; without them a heading may end a page.
+    looser = re.sub(r"break-(after|inside): avoid", r"break-\1: auto", page)
+    made: bytes = HTML(string=looser, url_fetcher=_nothing).write_pdf()
     return made
 
 

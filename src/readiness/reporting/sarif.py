@@ -23,7 +23,8 @@ _LEVELS = {"P0": "error", "P1": "warning", "P2": "note", "info": "note"}
 
 def render(run: RunDocument) -> str:
     asked = sorted(run.checks, key=lambda c: (c.priority, c.id))  # the worst first, should a reader cut
-    results = [_result(run, c, f) for c in asked for f in c.findings]
+    indices = {c.id: at for at, c in enumerate(run.checks)}
+    results = [_result(run, c, f, indices[c.id]) for c in asked for f in c.findings]
     log = {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -60,13 +61,13 @@ def _driver(run: RunDocument) -> dict[str, Any]:
     }
 
 
-def _result(run: RunDocument, check: CheckPart, finding: FindingPart) -> dict[str, Any]:
+def _result(run: RunDocument, check: CheckPart, finding: FindingPart, index: int) -> dict[str, Any]:
     place = places.of_finding(run, finding.subject_kind, finding.subject, finding.evidence)
     told = words.evidence(finding.evidence)
     text = visible(f"{finding.subject} - not met: {check.title}{f': {told}' if told else ''}")
     result: dict[str, Any] = {
         "ruleId": check.id,
-        "ruleIndex": run.checks.index(check),
+        "ruleIndex": index,
         "level": _LEVELS.get(check.priority, "warning"),
         "message": {"text": text + (f"\n{visible_lines(finding.remedy)}" if finding.remedy else "")},
         "locations": [

@@ -1,0 +1,76 @@
+"""What the reports cost on 5,000 findings: the HTML in bytes, and its time beside the run document's own JSON."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from readiness import audit, embedded, policy, profile
+from readiness.audit import Request
+from readiness.document import FindingPart, RunDocument
+from readiness.embedded import Cluster
+from readiness.reporting.formats import render
+
+FINDINGS = 5_000
+RUNS = 7
+TABLES = "do $$ begin for n in 1..20 loop execute format('create table t%s (id int, at timestamp, parent int)', n); end loop; end $$"
+
+
+def main() -> None:
+    with embedded.cluster(purpose="bench") as cluster:
+        run = large(look(cluster))
+    found = sum(len(c.findings) for c in run.checks)
+    print(f"reports of a run with {found:,} findings, the fastest of {RUNS}; audit's own JSON = 1")
+    own = fastest(run.to_json)
+    for name in ("json", "html", "markdown", "junit", "sarif", "csv"):
+        seconds = fastest(lambda name=name: render(run, name))
+        size = len(render(run, name).encode())
+        print(f"  {name:9} {seconds * 1000:7.0f} ms  {seconds / own:5.1f} x  {size / 1e6:6.2f} MB")
+
+
+def look(cluster: Cluster) -> RunDocument:
+    with cluster.connect() as admin:
+        admin.execute(b"create database bench_report")
+    with cluster.connect("bench_report") as admin:
+        admin.execute(TABLES.encode())
+    request = Request(profile=profile.without_file(), policy=policy.load("beta", {}), dsn=cluster.dsn("bench_report"))
+    return audit.audit(request).document
+
+
+def large(run: RunDocument) -> RunDocument:
+    """The same run, its failing checks with many findings of the length that real ones have."""
+    failing = {c.id for c in run.checks if c.findings and c.weight}
+    each = FINDINGS // len(failing)
+    checks = []
+    for c in run.checks:
+        if c.id in failing:
+            many = [_finding(n) for n in range(each)]
+            checks.append(c.model_copy(update={"findings": many, "examined": each, "healthy": 0}))
+        else:
+            checks.append(c)
+    return run.model_copy(update={"checks": checks})
+
+
+def _finding(n: int) -> FindingPart:
+    table = f"customer_{n:05}.orders_of_the_day"
+    return FindingPart(
+        subject=f"{table}:orders_customer_{n}_fkey",
+        subject_kind="constraint",
+        evidence={"columns": ["customer_id"], "refers_to": "public.customers", "estimated_rows": n},
+        remedy=f"create index concurrently on {table} (customer_id);",
+        waived=False,
+        fingerprint=f"{n:032}",
+    )
+
+
+def fastest(call: Callable[[], object]) -> float:
+    best = float("inf")
+    for _ in range(RUNS):
+        started = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+if __name__ == "__main__":
+    main()
