@@ -1,13 +1,11 @@
-"""The HTML report as PDF, by a browser of the Chromium family or by WeasyPrint: whichever is installed."""
+"""The HTML report as PDF, by a browser of the Chromium family where one is installed."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 
 from readiness.document import RunDocument
@@ -24,9 +22,9 @@ _FLAGS = (
 
 def unavailable() -> str | None:
     """Why there is no PDF here; None where there is."""
-    if _browser() or find_spec("weasyprint"):
+    if _browser():
         return None
-    return "no browser of the Chromium family and no WeasyPrint is installed; render html, and print that"
+    return "no browser of the Chromium family is installed (READINESS_BROWSER names one); render html, and print that"
 
 
 def render(run: RunDocument) -> bytes:
@@ -38,7 +36,7 @@ def render(run: RunDocument) -> bytes:
     page = html.render(run, unfolded=True)
     browser = _browser()
     if browser is None:
-        return _by_weasyprint(page)
+        raise OSError(f"{unavailable()}")
     with tempfile.TemporaryDirectory(prefix="readiness-pdf-") as folder:
         source, target = Path(folder) / "report.html", Path(folder) / "report.pdf"
         source.write_text(page, encoding="utf-8", errors="backslashreplace")
@@ -61,19 +59,3 @@ def _browser() -> str | None:
     if named := os.environ.get("READINESS_BROWSER"):
         return shutil.which(named)
     return next((found for name in _BROWSERS if (found := shutil.which(name))), None)
-
-
-def _by_weasyprint(page: str) -> bytes:
-    try:
-        from weasyprint import HTML  # noqa: PLC0415
-    except (ImportError, OSError) as error:  # its own libraries may be missing
-        raise OSError(f"{unavailable() or error}") from error
-    # WeasyPrint (70) fails on our rules that keep things together; without them a heading may end a page.
-    looser = re.sub(r"break-(after|inside): avoid", r"break-\1: auto", page)
-    made: bytes = HTML(string=looser, url_fetcher=_nothing).write_pdf()
-    return made
-
-
-def _nothing(url: str) -> dict[str, object]:
-    """The page asks for nothing; whatever would is refused."""
-    raise ValueError(f"{url} is not fetched")
