@@ -16,6 +16,7 @@ from asking import checks
 from readiness import audit, policy
 from readiness.authoring import Check, signature_of
 from readiness.model import Category, Priority
+from readiness.redaction import Redactor
 
 # Facts that serve a command, or another fact's module, and no check.
 NOT_FOR_CHECKS = {"Inventory", "CatalogMark"}
@@ -66,6 +67,12 @@ def test_each_check_says_what_a_reader_needs(check: Check):
     assert info.mend
     assert info.universe
     assert all(link.startswith("https://") for link in info.links)
+
+
+@pytest.mark.parametrize("check", checks().values(), ids=lambda c: c.info.id)
+def test_no_source_of_ours_reads_as_if_it_held_a_secret(check: Check):
+    """A report shows it, and what strikes secrets out would garble it."""
+    assert Redactor().text(check.source) == check.source
 
 
 @pytest.mark.parametrize("name", policy.shipped())

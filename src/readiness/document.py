@@ -666,7 +666,7 @@ def _check(standing: Standing, run: Run, redactor: Redactor) -> CheckPart:
         links=list(info.links),
         parameters=redactor.value(_parameters(info, run.policy)),
         language=run.questions[info.id].language if info.id in run.questions else "",
-        source=redactor.known(run.questions[info.id].text) if info.id in run.questions else "",
+        source=redactor.text(run.questions[info.id].text) if info.id in run.questions else "",
         sha256=info.sha256,
         attestable=info.attestable,
         findings=[

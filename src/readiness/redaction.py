@@ -47,7 +47,8 @@ _SHAPES = (
     (
         re.compile(
             r"(\bpassword(?:\s|/\*[^*]{0,200}\*/){1,9})"
-            r"(?:(?:e|u&)?'(?:[^']|'')*'?|\$\w{0,63}\$.*?(?:\$\w{0,63}\$|\Z))",
+            # In a statement that is itself a literal the quotes are doubled.
+            r"(?:'{2,4}(?=[^\s',;)])(?:[^']|'')*'?|(?:e|u&)?'(?:[^']|'')*'?|\$\w{0,63}\$.*?(?:\$\w{0,63}\$|\Z))",
             re.IGNORECASE | re.DOTALL,
         ),
         rf"\1'{MASK}'",
@@ -129,4 +130,5 @@ def _forms(secret: str) -> set[str]:
         repr(secret)[1:-1],
         base64.b64encode(raw).decode().rstrip("="),
     }
+    forms |= {form.replace("'", "''") for form in forms}  # as a literal in a statement
     return {form for form in forms if len(form) >= SHORTEST}

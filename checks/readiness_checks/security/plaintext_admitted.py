@@ -19,7 +19,7 @@ def plaintext_admitted(attempts: PlaintextAttempts) -> Answer:
     """The server turns sessions without TLS away.
 
     `ssl = on` only offers TLS. As long as one `host` line matches, a client that doesn't ask for it is let in without,
-    and so is whoever sits between. So we try, as each service's role, and send no password: being asked for one is proof
+    and so is whoever sits between. So we try, as each service's role, and send no password; being asked for one is proof
     enough.
     """
     return [

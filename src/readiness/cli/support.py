@@ -181,7 +181,8 @@ def plan_outputs(formats: Sequence[str], paths: Sequence[str]) -> list[Output]:
     """Pair the n-th --format with the n-th --output; what has none goes to stdout.
 
     Raises:
-        ConfigError: an unknown format, more outputs than formats, two reports on stdout, or one file twice.
+        ConfigError: an unknown format, one that can't be rendered here, more outputs than formats, two reports on stdout,
+            or one file twice.
     """
     for name in formats:
         if name not in FORMATS:
@@ -190,6 +191,9 @@ def plan_outputs(formats: Sequence[str], paths: Sequence[str]) -> list[Output]:
         formats = [_format_of(paths[0])] if len(paths) == 1 else formats
     if len(paths) > len(formats):
         raise ConfigError("--output: more outputs than formats; give a --format for each")
+    for name in formats:
+        if reason := unavailable(name):
+            raise ConfigError(f"--format {name}: {reason}")
     outputs = [Output(f, paths[at] if at < len(paths) else STDOUT) for at, f in enumerate(formats)]
     if sum(o.to_stdout for o in outputs) > 1:
         raise ConfigError("--output: only one report goes to stdout; give a file for each of the others")
@@ -212,9 +216,6 @@ def try_outputs(outputs: Sequence[Output], *, scorecard_on_stdout: bool) -> None
     Raises:
         ConfigError: one can't.
     """
-    for o in outputs:
-        if reason := unavailable(o.format):
-            raise ConfigError(f"--format {o.format}: {reason}")
     needs_stdout = scorecard_on_stdout or any(o.to_stdout for o in outputs)
     if needs_stdout and sys.stdout is None:
         raise ConfigError("standard output is closed; open it, or give --output FILE and --quiet")
