@@ -421,9 +421,7 @@ def test_secrets_that_the_server_holds_and_nobody_told_us_of(embedded_cluster: C
                         )
                     )
                 cuts = ", ".join(str(n) for n in range(30, 75, 4))
-                texts = ", ".join(
-                    "('" + s.replace("'", "''").replace("\n", "' || chr(10) || '") + "')" for s in statements
-                )
+                texts = ", ".join("('" + s.replace("'", "''") + "')" for s in statements)
                 quoted = ", ".join("('" + c.replace("'", "''") + "')" for c in commands)
                 stage.write_pack(
                     folder / "pack",

@@ -48,7 +48,7 @@ _SHAPES = (
         re.compile(
             r"(\bpassword(?:\s|/\*[^*]{0,200}\*/){1,9})"
             # In a statement that is itself a literal the quotes are doubled.
-            r"(?:'{2,4}(?=[^\s',;)])(?:[^']|'')*'?|(?:e|u&)?'(?:[^']|'')*'?|\$\w{0,63}\$.*?(?:\$\w{0,63}\$|\Z))",
+            r"(?:(?:e|u&)?'{2,4}(?=[^\s',;)])(?:[^']|'')*'?|(?:e|u&)?'(?:[^']|'')*'?|\$\w{0,63}\$.*?(?:\$\w{0,63}\$|\Z))",
             re.IGNORECASE | re.DOTALL,
         ),
         rf"\1'{MASK}'",
