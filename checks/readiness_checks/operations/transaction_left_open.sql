@@ -1,7 +1,7 @@
 /*---
 title: No session keeps a transaction open that it does not work in
 subject: session
-universe: sessions
+universe: other sessions
 priority: P1
 effort: M
 credit: ratio
@@ -53,5 +53,8 @@ cross join (
             nullif(pg_catalog.current_setting('readiness.open_seconds', true), ''), '3600'
         )::pg_catalog.numeric as open
 ) as bound
-where coalesce(a.backend_type, 'client backend') = 'client backend' and a.datid is not null
+where
+    coalesce(a.backend_type, 'client backend') = 'client backend'
+    and a.datid is not null
+    and a.pid <> pg_catalog.pg_backend_pid() -- the one that asks
 order by subject
