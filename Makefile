@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PYTEST = READINESS_NO_SKIPS=$(if $(CI),1,$(READINESS_NO_SKIPS)) $(BIN)/pytest
+WORKERS ?= 2
 
 .PHONY: demo test lint bench lock generated clean
 
@@ -14,7 +16,8 @@ demo: $(READY)
 	@$(BIN)/readiness demo
 
 test: lint tests/.packages
-	READINESS_NO_SKIPS=$(if $(CI),1,$(READINESS_NO_SKIPS)) $(BIN)/pytest $(TESTS)
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not alone" $(TESTS) || [ $$? = 5 ]  # 5: none of those that were named is of this kind
+	$(PYTEST) -m alone $(TESTS) || [ $$? = 5 ]
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

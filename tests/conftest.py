@@ -27,6 +27,7 @@ SETTINGS = {
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
+    config.addinivalue_line("markers", "alone: measures time; `make test` runs it with nothing beside it")
 
 
 @pytest.hookimpl(trylast=True)

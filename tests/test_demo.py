@@ -659,6 +659,7 @@ def working_in(folder: Path) -> list[bytes]:
     return found
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_end_to_end_it_takes_little_time_and_leaves_nothing(tmp_path):
     folder = Path(tempfile.mkdtemp(prefix="tests-of-demo-"))

@@ -137,6 +137,7 @@ def test_no_secret_is_an_argument_or_in_what_is_said(folder: Path, database: Dat
     assert "somebody-else" not in found.said
 
 
+@pytest.mark.alone
 def test_an_audit_that_was_told_to_end_ends_and_leaves_no_statement(folder: Path, database: Database):
     slow = target(folder, "shop", database.bare_dsn(), policy="slow.yaml")
     stopping = threading.Event()

@@ -187,6 +187,7 @@ def test_a_pack_is_known_by_every_file_of_it(tmp_path: Path):
     assert len({before, between, digest()}) == 3
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("name", "reason", "said"),
     [
@@ -227,6 +228,7 @@ def test_whatever_it_does_it_is_unknown_and_says_why(asked: Mapping[str, Asked],
     assert len(outcome.detail) < 1000
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", ["floods", "prints", "reads", "leaves_a_child", "changes_its_world"])
 def test_what_it_does_beside_answering_changes_nothing(asked: Mapping[str, Asked], name: str):
     outcome = asked[name].outcome

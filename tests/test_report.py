@@ -525,6 +525,7 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
+@pytest.mark.alone
 def test_thousands_of_findings_stay_small_and_quick(browser: Browser, run: RunDocument, tmp_path: Path):
     many = large(run)
     assert sum(len(c.findings) for c in many.checks) > 4_900

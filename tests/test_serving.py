@@ -450,6 +450,7 @@ def trusting(certificate: Path, *client: Path) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.alone
 def test_tls_and_silent_clients_keep_nobody_waiting(two: Board, tmp_path: Path):
     certificate, key = make_certificate(tmp_path, "server")
     with served(two, certificates=Certificates(certificate, key), deadline_seconds=1.5) as url:
@@ -475,6 +476,7 @@ def _ok(url: str, context: ssl.SSLContext) -> bool:
         return False
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("tls", [False, True])
 def test_a_client_that_drips_is_cut_off(two: Board, tmp_path: Path, tls: bool):
     own: dict[str, Any] = {}
@@ -596,6 +598,7 @@ def test_it_audits_serves_restarts_and_ends(folder: Path, embedded_database: Dat
         assert up.end(signal.SIGINT) == (0, "")
 
 
+@pytest.mark.alone
 def test_sigterm_during_an_audit_ends_it_and_leaves_nothing(folder: Path, embedded_database: Database):
     def sleeping() -> int:
         with embedded_database.connect() as admin:

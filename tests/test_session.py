@@ -260,6 +260,7 @@ def test_a_failed_question_poisons_no_other(database: Database, opened: Open, st
     assert rows(session, "select 7 as n") == [{"n": 7}]
 
 
+@pytest.mark.alone
 def test_a_statement_that_takes_too_long_is_ended_and_the_session_stays(database: Database, opened: Open):
     session = opened(database.bare_dsn())
     (before,) = rows(session, "select pg_catalog.pg_backend_pid() as pid")
@@ -285,6 +286,7 @@ def test_a_cancelled_statement_is_no_timeout(database: Database, opened: Open):
     assert (refusal.reason, refusal.detail) == (Reason.ERROR, "canceling statement due to user request")
 
 
+@pytest.mark.alone
 def test_a_lock_is_not_waited_for(database: Database, opened: Open):
     database.run("create table public.busy (n int)")
     session = opened(database.dsn())
@@ -449,6 +451,7 @@ def test_a_half_open_network_is_answered_within_the_cap_and_the_grace(database: 
         assert rows(session, "select 7 as n") == [{"n": 7}]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("parameters", [(), (1,)], ids=["alone", "with a parameter"])
 def test_a_network_that_stalls_in_the_middle_of_an_answer(
     embedded_database: Database, opened: Open, monkeypatch: pytest.MonkeyPatch, parameters: tuple[int, ...]
@@ -464,6 +467,7 @@ def test_a_network_that_stalls_in_the_middle_of_an_answer(
             assert refused(session, slowly, *parameters).reason is Reason.TIMEOUT
 
 
+@pytest.mark.alone
 def test_a_stall_is_no_way_past_the_deadline_when_timing(
     embedded_database: Database, opened: Open, monkeypatch: pytest.MonkeyPatch
 ):
@@ -515,16 +519,19 @@ def no_session(session: Postgres, *, less_than: float = 3) -> str:
     return first.detail
 
 
+@pytest.mark.alone
 def test_refused(opened: Open):
     port = free_port()
     said = no_session(opened(f"host=127.0.0.1 port={port} password=hunter2"))
     assert said == f"127.0.0.1:{port}: connection refused; is the server running and listening there?"
 
 
+@pytest.mark.alone
 def test_a_socket_that_nobody_listens_on(opened: Open, tmp_path: Path):
     assert no_session(opened(f"host={tmp_path} password=hunter2")) == f"{tmp_path}: no server listens on that socket"
 
 
+@pytest.mark.alone
 def test_a_server_that_accepts_and_stays_silent(opened: Open):
     with stage.server(stage.silent) as port:
         said = no_session(opened(f"host=127.0.0.1 port={port} password=hunter2 connect_timeout=2"), less_than=4)
@@ -536,6 +543,7 @@ def test_silence_is_bounded_where_the_dsn_sets_no_bound():
     assert module.parse_dsn("host=h connect_timeout=9")["connect_timeout"] == "9"
 
 
+@pytest.mark.alone
 def test_a_peer_that_hangs_up_is_tried_again_and_then_told(opened: Open):
     with stage.Proxy(1, refuse_first=99) as proxy:
         said = no_session(opened(f"host=127.0.0.1 port={proxy.port} password=hunter2 sslmode=disable"))
@@ -544,18 +552,21 @@ def test_a_peer_that_hangs_up_is_tried_again_and_then_told(opened: Open):
     assert "closed the connection" in said
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 70 + ".invalid", "münchen.invalid", "x..y"])
 def test_a_name_that_leads_nowhere(opened: Open, host: str):
     said = no_session(opened(conninfo.make_conninfo("", host=host, password="hunter2")), less_than=12)
     assert said == f"{host}:5432: the host name can't be resolved"
 
 
+@pytest.mark.alone
 def test_something_else_answers(opened: Open):
     with stage.server(stage.speaks_http) as port:
         said = no_session(opened(f"host=127.0.0.1 port={port} password=hunter2"))
     assert said == f"127.0.0.1:{port}: something answers there that isn't Postgres"
 
 
+@pytest.mark.alone
 def test_a_wrong_password_is_sent_once(embedded_database: Database, opened: Open):
     """A second try may lock the role out."""
     with stage.Proxy(embedded_database.cluster.port) as proxy:
@@ -565,6 +576,7 @@ def test_a_wrong_password_is_sent_once(embedded_database: Database, opened: Open
     assert said == f"127.0.0.1:{proxy.port}: password authentication failed"
 
 
+@pytest.mark.alone
 def test_a_wrong_password_is_sent_once_under_tls(debian_database: Database, opened: Open):
     with stage.Proxy(debian_database.cluster.port) as proxy:
         dsn = through(debian_database.bare_dsn(), proxy.port, password="hunter2", sslmode="require")
@@ -572,11 +584,13 @@ def test_a_wrong_password_is_sent_once_under_tls(debian_database: Database, open
         assert proxy.accepted == 1
 
 
+@pytest.mark.alone
 def test_what_isnt_there(database: Database, opened: Open):
     assert 'database "no_such" does not exist' in no_session(opened(database.dsn(dbname="no_such")))
     assert "password authentication failed" in no_session(opened(database.dsn(user="no_such", password="hunter2")))
 
 
+@pytest.mark.alone
 def test_no_password_at_all(database: Database, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("PGPASSWORD", raising=False)
     monkeypatch.setenv("PGPASSFILE", str(tmp_path / "none"))
@@ -613,6 +627,7 @@ def limited(admin: psycopg.Connection[Any], role: str, most: int) -> Iterator[No
         admin.execute(ask.format(sql.Identifier(role), -1))
 
 
+@pytest.mark.alone
 def test_too_many_connections_are_told_and_not_stormed(database: Database, opened: Open):
     with (
         database.connect() as admin,
@@ -645,6 +660,7 @@ def test_a_server_that_comes_up_meanwhile_is_waited_for(
         assert proxy.accepted == 3
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("parameters", "said"),
     [
@@ -674,6 +690,7 @@ def test_tls_that_fails_says_which_way(
     assert said in no_session(opened(debian_cluster.dsn(**given)))
 
 
+@pytest.mark.alone
 def test_tls_is_required_and_there_is_none(embedded_cluster: Cluster, opened: Open):
     assert "TLS is required and the server offers none" in no_session(opened(embedded_cluster.dsn(sslmode="require")))
 

@@ -29,6 +29,7 @@ def profile(**sections) -> Profile:
     return Profile.model_validate({"name": "t", "probing": QUICK, **sections})
 
 
+@pytest.mark.alone
 def test_slow_query(database: Database):
     database.run("create table t (id int primary key); insert into t select generate_series(1, 100)")
     declared = profile(
@@ -72,6 +73,7 @@ def test_a_query_that_writes_or_is_two_is_refused(database: Database):
         assert connection.execute("select count(*) from t").fetchone() == (0,)
 
 
+@pytest.mark.alone
 def test_calls_that_run_out_of_time_are_waits_without_end(database: Database):
     declared = profile(
         queries={"q": {"sql": "select pg_sleep(9)"}},
@@ -95,6 +97,7 @@ def test_slow_query_judges_bounds_not_points():
     assert not judge(*[math.inf] * 60).ok
 
 
+@pytest.mark.alone
 def test_slow_statement(database: Database):
     database.run("create extension pg_stat_statements")
     with database.connect() as connection:
@@ -219,6 +222,7 @@ def test_a_health_endpoint_that_wants_credentials_is_not_known_to_be_ill(embedde
     assert (outcome.reason, [u.subject for u in outcome.unseen]) == (Reason.NO_PERMISSION, ["closed"])
 
 
+@pytest.mark.alone
 def test_slow_service(embedded_database: Database):
     with serving() as url:
         declared = profile(
@@ -235,6 +239,7 @@ def test_slow_service(embedded_database: Database):
     assert {o.subject: o.evidence["value"] for o in outcome.findings}["gone"] == "infinity"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("path", ["drip", "drip-headers", "endless"])
 def test_no_reply_takes_longer_or_holds_more_than_it_may(path: str):
     with serving() as url:
