@@ -172,6 +172,9 @@ class CriticalQuery(_Section):
     values_sql: str | None = None
     """Or a query that yields them, one set a row (the first 1,000)."""
     target_ms: float | None = Field(default=None, gt=0)
+    rate: float | None = Field(default=None, gt=0, le=1000)
+    """Calls a second at which the target holds: then it is asked at this rate, and the wait for a free session counts.
+    Without, it is asked one call at a time."""
     service: Name | None = None
 
     @model_validator(mode="after")
@@ -237,6 +240,10 @@ class Probing(_Section):
     query_samples: int = Field(default=200, ge=1, le=100_000)
     query_seconds: float = Field(default=20, gt=0, le=3600)
     """For all critical queries together."""
+    query_connections: int = Field(default=4, ge=1, le=32)
+    """Sessions for the queries that declare a rate, all together; they open only where as many and ten more are free."""
+    most_active: int = Field(default=32, ge=0)
+    """Timing stops when more sessions than this, beside our own, are at work at once (where the role may see that)."""
     pause_ms: float = Field(default=2, ge=0)
     """Between two timed queries or requests."""
     http_requests: int = Field(default=100, ge=1, le=10_000)

@@ -19,8 +19,8 @@ class Quantile:
     Args:
         samples: n; failed requests are among them, as waits of infinity.
         point: the nearest-rank quantile: a wait that somebody had.
-        lower: at least this much with the stated confidence (one-sided), 0.0 where n is too small to say.
-        upper: at most this much with the stated confidence (one-sided), infinity where n is too small to say.
+        lower, upper: between them lies the true quantile with the stated confidence (each side errs in half of the
+            rest); 0.0 or infinity where n is too small to say.
     """
 
     p: float
@@ -32,7 +32,7 @@ class Quantile:
 
 
 def quantile(waits: Sequence[float], *, p: float = 0.95, confidence: float = 0.95) -> Quantile:
-    """The p-quantile with a distribution-free confidence bound on each side.
+    """The p-quantile with a distribution-free confidence interval. It supposes that the waits are independent.
 
     Raises:
         ValueError: no samples.
@@ -41,7 +41,7 @@ def quantile(waits: Sequence[float], *, p: float = 0.95, confidence: float = 0.9
         raise ValueError("a quantile needs at least one sample")
     ranked = sorted(waits)
     n = len(ranked)
-    low, high = bounds(n, p, confidence)
+    low, high = bounds(n, p, (1 + confidence) / 2)
     return Quantile(
         p=p,
         samples=n,
@@ -81,8 +81,8 @@ def _mass(n: int, p: float, k: int) -> float:
 
 
 def smallest_sample(*, p: float = 0.95, confidence: float = 0.95) -> int:
-    """The fewest samples that can prove an upper bound at all: 59 for a P95 at 95 %."""
-    return ceil(log(1 - confidence) / log(p) - 1e-9)
+    """The fewest samples whose interval ends above: 72 for a P95 at 95 % (59 would do for the upper bound alone)."""
+    return ceil(log((1 - confidence) / 2) / log(p) - 1e-9)
 
 
 def samples_needed(waits: Sequence[float], target: float, *, p: float = 0.95, confidence: float = 0.95) -> int | None:
@@ -96,7 +96,7 @@ def samples_needed(waits: Sequence[float], target: float, *, p: float = 0.95, co
         return None
     size = max(n, smallest_sample(p=p, confidence=confidence))
     while size <= 1_000_000:
-        low, high = bounds(size, p, confidence)
+        low, high = bounds(size, p, (1 + confidence) / 2)
         if within > p and high and high <= within * size:
             return size
         if within < p and low and low > within * size:

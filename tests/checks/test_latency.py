@@ -22,7 +22,7 @@ from readiness.facts.statements import StatementStatistics
 from readiness.model import Examined, Reason, Unknown, Unseen
 from readiness.profile import Profile
 
-QUICK = {"query_samples": 60, "query_seconds": 20, "pause_ms": 0, "http_requests": 60, "http_timeout_seconds": 1}
+QUICK = {"query_samples": 75, "query_seconds": 20, "pause_ms": 0, "http_requests": 75, "http_timeout_seconds": 1}
 
 
 def profile(**sections) -> Profile:
@@ -43,7 +43,7 @@ def test_slow_query(database: Database):
     assert found(outcome) == {"slow"}
     assert isinstance(outcome, Examined)
     (slow,) = outcome.findings
-    assert slow.evidence["samples"] == 60
+    assert slow.evidence["samples"] == 75
     assert slow.evidence["lower"] > 20
     assert {o.subject for o in outcome.observations if o.ok} == {"quick", "listed"}
 
@@ -52,7 +52,7 @@ def test_too_few_samples_are_unknown_with_the_number_that_would_do(database: Dat
     declared = profile(queries={"q": {"sql": "select 1"}}, probing={**QUICK, "query_samples": 10})
     outcome = ask("performance/slow-query", database.dsn(), profile=declared)
     assert isinstance(outcome, Unknown)
-    assert (outcome.reason, outcome.unlock) == (Reason.INSUFFICIENT_SAMPLES, "set probing.query_samples to 59")
+    assert (outcome.reason, outcome.unlock) == (Reason.INSUFFICIENT_SAMPLES, "set probing.query_samples to 72")
 
 
 def test_a_query_that_cannot_run_is_named_with_the_grant(database: Database):
@@ -77,7 +77,7 @@ def test_a_query_that_writes_or_is_two_is_refused(database: Database):
 def test_calls_that_run_out_of_time_are_waits_without_end(database: Database):
     declared = profile(
         queries={"q": {"sql": "select pg_sleep(9)"}},
-        probing={**QUICK, "statement_seconds": 0.05, "query_samples": 62},
+        probing={**QUICK, "statement_seconds": 0.05, "query_samples": 75},
     )
     outcome = ask("performance/slow-query", database.dsn(), profile=declared)
     assert found(outcome) == {"q"}
@@ -94,7 +94,7 @@ def test_slow_query_judges_bounds_not_points():
     assert judge(*[1.0] * 100).ok
     assert not judge(*[1.0] * 80, *[500.0] * 20).ok
     assert isinstance(judge(*[1.0] * 95, *[500.0] * 5), Unseen)
-    assert not judge(*[math.inf] * 60).ok
+    assert not judge(*[math.inf] * 75).ok
 
 
 @pytest.mark.alone

@@ -22,8 +22,8 @@ def slow_service(latencies: ServiceLatencies, target: Target) -> Answer:
     """Nineteen requests in twenty come back within the latency that was promised.
 
     A mean hides the waits that people remember. The 95th percentile is taken by nearest rank from timed requests; a
-    failed one counts as a wait without end. It passes when the upper 95 % confidence bound meets the target, fails when
-    the lower one misses it, and stays unknown between, with the number of requests that would settle it.
+    failed one counts as a wait without end. It passes when the upper end of the 95 % confidence interval meets the target,
+    fails when the lower end misses it, and stays unknown between, with the number of requests that would settle it.
     """
     limit = target.profile.targets.service_p95_ms
     answers: list[Observation | Unseen] = []

@@ -288,6 +288,20 @@ class Postgres:
         """As server_version_num has it: 150018."""
         return self._open().info.server_version
 
+    def another(self, purpose: str) -> Postgres:
+        """A second session to the same place, with the same guards; nothing is sent yet.
+
+        Args:
+            purpose: stands behind our name in application_name, so that it isn't taken for another audit.
+        """
+        made = Postgres(
+            statement_seconds=self._statement_seconds,
+            connect_seconds=self._connect_seconds,
+            extra_guards=self._extra_guards,
+        )
+        made._parameters = self._parameters | {"application_name": f"{APPLICATION_NAME} {purpose}"}
+        return made
+
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
