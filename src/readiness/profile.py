@@ -40,6 +40,8 @@ QualifiedName = Annotated[
     str, StringConstraints(pattern=r'^([a-z_][a-z0-9_$]*|"([^"]|"")+")\.([a-z_][a-z0-9_$]*|"([^"]|"")+")$')
 ]
 
+SettingName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)+$")]
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
@@ -212,9 +214,19 @@ class Migrations(_Section):
 
 
 class RowSecurity(_Section):
-    """Tables whose rows belong to tenants."""
+    """Tables whose rows belong to tenants, and how a session says whose it is (what `readiness drill rls` tries)."""
 
     tables: tuple[str, ...] = ()
+    column: str | None = None
+    """The column that holds a row's tenant, where `columns` names no other."""
+    columns: dict[QualifiedName, str] = {}
+    """Table -> its tenant column, as far as it isn't `column`."""
+    settings: dict[SettingName, str] = {}
+    """What a session sets for a tenant, by name: `app.tenant_id: "{tenant}"`."""
+    roles: tuple[str, ...] = ()
+    """The roles that the policies must bind; the services' roles by default."""
+    tenants: tuple[str, ...] = ()
+    """Two tenants to try with, who share nothing; any two that have rows by default, none of whose rows may be shared."""
 
 
 class Audit(_Section):

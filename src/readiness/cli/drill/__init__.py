@@ -9,6 +9,7 @@ from readiness.cli import lazily
 # Drill -> its module in this package, and its line in --help.
 DRILLS: dict[str, tuple[str, str]] = {
     "rollback": ("rollback", "Each migration up, down and up again, compared at each step."),
+    "rls": ("rls", "Row level security, tried: each role, as this tenant, that one and nobody."),
     "leftovers": ("leftovers", "What a crash of the machine left behind on a server, and its removal."),
 }
 
