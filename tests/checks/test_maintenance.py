@@ -5,7 +5,7 @@ sets right again, and on the shared ones where nothing but a database changes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import psycopg
 import pytest
@@ -34,6 +34,17 @@ CHECKS = [
     "operations/transaction-left-open",
     "operations/unbounded-slot-wal",
     "operations/unsafe-durability-setting",
+    "operations/vacuum-held-back",
+    "performance/blocked-session",
+    "performance/checkpoints-on-demand",
+    "performance/deadlocks",
+    "performance/many-rollbacks",
+    "performance/planner-switch-off",
+    "performance/role-without-timeout",
+    "performance/temp-file-spill",
+    "security/no-password-rules",
+    "security/password-expiring",
+    "security/password-without-end",
 ]
 
 
@@ -78,8 +89,8 @@ def test_they_answer_on_every_version(older_cluster: Cluster):
         ("operations/unsafe-durability-setting", "fsync", "off", "on"),
         ("operations/unsafe-durability-setting", "full_page_writes", "off", "on"),
         ("operations/unsafe-durability-setting", "synchronous_commit", "off", "local"),
-        ("operations/unsafe-durability-setting", "zero_damaged_pages", "on", "off"),
-        ("operations/unsafe-durability-setting", "ignore_checksum_failure", "on", "off"),
+        ("performance/planner-switch-off", "enable_nestloop", "off", "on"),
+        ("performance/planner-switch-off", "enable_partition_pruning", "off", "on"),
         ("operations/autovacuum-off", "autovacuum", "off", "on"),
         ("operations/autovacuum-off", "track_counts", "off", "on"),
         ("operations/statistics-not-collected", "track_activities", "off", "on"),
@@ -316,3 +327,210 @@ def test_limits_that_are_nearly_reached_are_found(own: Cluster):
             assert "all connections" in findings(check, own.dsn(), percent=1)
     finally:
         run(own, "drop database small with (force); drop role few; drop role none_yet")
+
+
+def test_what_holds_vacuum_back_is_found(own: Cluster):
+    check = "operations/vacuum-held-back"
+    slots = "select pg_create_physical_replication_slot('of_no_horizon'), "
+    run(own, slots + "pg_create_logical_replication_slot('of_a_reader', 'pgoutput')")
+    old = own.connect(application_name="report")
+    with closing(old), own.connect() as writer, own.connect() as idle:
+        old.execute("begin isolation level repeatable read")
+        old.execute("select 1")
+        writer.execute("create table held (a int)")
+        writer.execute("begin")
+        writer.execute("insert into held values (1)")
+        writer.execute("prepare transaction 'left, \"behind\"'")
+        for _ in range(20):
+            writer.execute("select txid_current()")
+        pid = str(old.info.backend_pid)
+        named = findings(check, own.dsn(), transactions=20)
+        assert set(named) == {pid, 'left, "behind"', "of_a_reader"}
+        assert named[pid].evidence["by_whom"] == "report"
+        assert findings(check, own.dsn()) == {}
+        as_bare = ask(check, bare(own), parameters={"transactions": 20})
+        assert isinstance(as_bare, Examined)
+        assert {o.subject for o in as_bare.findings} == {'left, "behind"', "of_a_reader"}
+        assert {pid, str(idle.info.backend_pid)} <= {u.subject for u in as_bare.unseen}
+        for finding in named.values():
+            run(own, finding.remedy or "")
+        assert eventually(lambda: findings(check, own.dsn(), transactions=20) == {})
+    run(own, "select pg_drop_replication_slot('of_no_horizon'); drop table held")
+
+
+def test_a_session_that_waits_for_a_lock_is_found(own: Cluster):
+    check = "performance/blocked-session"
+    run(own, "create table wanted (a int)")
+    with own.connect() as holder, psycopg.connect(own.dsn(), autocommit=True) as waiter:
+        holder.execute("begin")
+        holder.execute("lock table wanted")
+        waiter.pgconn.send_query(b"select * from wanted")
+        pid = str(waiter.info.backend_pid)
+        assert eventually(lambda: set(findings(check, own.dsn(), seconds=0)) == {pid})
+        assert findings(check, own.dsn()) == {}, "a moment is no offence"
+        assert isinstance(ask(check, bare(own), parameters={"seconds": 0}), Unknown)
+        holder.execute("rollback")
+        while waiter.pgconn.get_result():
+            pass
+        assert findings(check, own.dsn(), seconds=0) == {}
+    run(own, "drop table wanted")
+
+
+def test_roles_without_timeouts_are_found_where_the_setting_really_holds(own: Cluster):
+    check = "performance/role-without-timeout"
+    run(
+        own,
+        """
+        create role hasty login;
+        create role half login;
+        create role by_database login;
+        create role "of, ""none" login;
+        create role zero login;
+        create role group_only;
+        create role copies login replication;
+        alter role hasty set statement_timeout = '5s';
+        alter role hasty set idle_in_transaction_session_timeout = '1min';
+        alter role half set statement_timeout = '5s';
+        alter role by_database in database postgres set statement_timeout = '5s';
+        alter role by_database in database postgres set idle_in_transaction_session_timeout = '5s';
+        alter role by_database set statement_timeout = 0;
+        alter role zero set statement_timeout = '0ms';
+        alter role zero set idle_in_transaction_session_timeout = '0';
+        """,
+    )
+    try:
+        named = findings(check, own.dsn())
+        assert set(named) - {"looker"} == {"half", '"of, ""none"', "zero"}
+        assert set(findings(check, bare(own))) == {"half", '"of, ""none"', "zero"}, "itself it leaves out"
+        assert {"hasty", "by_database"} & set(findings(check, own.dsn("template1"))) == {"by_database"}
+        run(own, "alter role postgres set statement_timeout = '1h'")
+        covered = ask(check, own.dsn())
+        assert isinstance(covered, Examined)
+        assert '"of, ""none"' in {u.subject for u in covered.unseen} | found(covered)
+        run(own, "alter role postgres reset all")
+        for finding in named.values():
+            run(own, finding.remedy or "")
+        assert findings(check, own.dsn()) == {}
+        run(own, "alter role zero set statement_timeout = 0; alter database postgres set statement_timeout = '1min'")
+        assert set(findings(check, own.dsn())) == {"zero"}, "the role's own goes before the database's"
+    finally:
+        run(own, "alter database postgres reset all; alter role looker reset all; alter role postgres reset all")
+        run(own, 'drop role hasty; drop role half; drop role by_database; drop role "of, ""none"')
+        run(own, "drop role zero; drop role group_only; drop role copies")
+
+
+def test_planner_switches_of_roles_and_databases_count(own: Cluster):
+    check = "performance/planner-switch-off"
+    run(
+        own,
+        """
+        alter role looker set enable_hashjoin = 'False';
+        alter role looker set enable_mergejoin = on;
+        alter role looker set enable_partitionwise_join = off;
+        alter database template1 set enable_seqscan = off;
+        """,
+    )
+    try:
+        named = findings(check, own.dsn())
+        assert set(named) == {"enable_hashjoin of role looker", "enable_seqscan of database template1"}
+        assert "enable_hashjoin of role looker" in findings(check, bare(own))
+        for finding in named.values():
+            run(own, finding.remedy or "")
+        assert findings(check, own.dsn()) == {}
+    finally:
+        run(own, "alter role looker reset all; alter database template1 reset all")
+
+
+def test_passwords_that_end(own: Cluster):
+    run(
+        own,
+        """
+        create role over login valid until '2020-01-01';
+        create role soon login;
+        create role "late, r" login valid until '2099-01-01';
+        create role endless login valid until 'infinity';
+        create role no_login valid until '2020-01-01';
+        """,
+    )
+    run(own, "do $$ begin execute format('alter role soon valid until %L', now() + interval '5 days'); end $$")
+    try:
+        for dsn in (own.dsn(), bare(own)):
+            assert set(findings("security/password-expiring", dsn)) == {"over", "soon"}
+            assert set(findings("security/password-expiring", dsn, days=3)) == {"over"}
+            assert set(findings("security/password-without-end", dsn)) == {"endless", "looker", "postgres"}
+        run(own, "alter role over nologin; alter role soon valid until '2099-01-01'")
+        assert findings("security/password-expiring", own.dsn()) == {}
+    finally:
+        run(own, 'drop role over; drop role soon; drop role "late, r"; drop role endless; drop role no_login')
+
+
+def test_rules_for_passwords(own: Cluster):
+    check = "security/no-password-rules"
+    assert set(findings(check, own.dsn())) == {"shared_preload_libraries"}
+    as_bare = ask(check, bare(own))
+    assert isinstance(as_bare, Unknown)
+    assert as_bare.unlock == "grant pg_read_all_settings to looker;"
+    run(own, "alter system set authentication_timeout = '2min'; select pg_reload_conf()")
+    assert eventually(lambda: "authentication_timeout" in findings(check, bare(own)))
+    run(own, "alter system reset authentication_timeout; select pg_reload_conf()")
+
+
+# -- counters of a database --------------------------------------------------------------------------------------
+
+
+def test_what_a_database_counts_is_judged_by_the_day(database: Database):
+    """Each is made to happen once, judged by a limit of none, and by the usual one."""
+    database.run("create table t (a int primary key); insert into t values (1), (2)")
+    with database.connect() as one, database.connect() as other:
+        for session in (one, other):
+            session.execute("begin")
+        one.execute("set deadlock_timeout = '60s'")
+        other.execute("set deadlock_timeout = '50ms'")
+        one.execute("update t set a = a where a = 1")
+        other.execute("update t set a = a where a = 2")
+        one.pgconn.send_query(b"update t set a = a where a = 2")
+        with pytest.raises(psycopg.errors.DeadlockDetected):
+            other.execute("update t set a = a where a = 1")
+        other.execute("rollback")
+        while one.pgconn.get_result():
+            pass
+        one.execute("rollback")
+        other.execute("set work_mem = '64kB'")
+        other.execute("select count(*) from (select g from generate_series(1, 200000) as g order by -g) as s")
+    name = database.name
+    limits: list[tuple[str, dict[str, str | int]]] = [
+        ("performance/deadlocks", {"a_day": 0}),
+        ("performance/many-rollbacks", {"rollbacks": 1, "percent": 0}),
+        ("performance/temp-file-spill", {"megabytes_a_day": 0}),
+    ]
+    for check, none in limits:
+        for dsn in (database.dsn(), database.bare_dsn()):
+            assert eventually(lambda c=check, d=dsn, n=none: set(findings(c, d, **n)) == {name}), check
+            assert findings(check, dsn) == {}, check
+    database.run("select pg_stat_reset()")
+    for check, none in limits:
+        if check != "performance/many-rollbacks":
+            assert eventually(lambda c=check, n=none: findings(c, database.dsn(), **n) == {}), check
+
+
+def test_sessions_that_are_cut_off_are_counted(database: Database, older_cluster: Cluster):
+    check = "performance/sessions-cut-off"
+    with database.connect() as one:
+        pid = one.info.backend_pid
+        database.run(f"select pg_terminate_backend({pid})")
+    for dsn in (database.dsn(), database.bare_dsn()):
+        assert eventually(lambda d=dsn: set(findings(check, d, sessions=1, percent=0)) == {database.name})
+        assert findings(check, dsn) == {}
+    assert isinstance(ask(check, older_cluster.dsn()), Unknown if older_cluster.runtime.major < 14 else Examined)
+
+
+def test_checkpoints_on_demand_are_found(own: Cluster):
+    check = "performance/checkpoints-on-demand"
+    before = findings(check, own.dsn(), checkpoints=1, percent=0)
+    run(own, "create table written (a int); insert into written values (1); checkpoint")
+    named = eventually(lambda: findings(check, own.dsn(), checkpoints=1, percent=0))
+    assert set(named) == {"checkpoints"}, before
+    assert set(findings(check, bare(own), checkpoints=1, percent=0)) == {"checkpoints"}
+    assert findings(check, own.dsn()) == {}
+    run(own, named["checkpoints"].remedy or "")
+    run(own, "alter system reset max_wal_size; select pg_reload_conf(); drop table written")

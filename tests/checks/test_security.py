@@ -407,6 +407,25 @@ def test_dangerous_setting(database: Database, role: str):
     assert [u.subject for u in covered.unseen] == ["row_security"]
 
 
+def test_a_user_map_that_everybody_matches(database: Database):
+    check = "security/catch-all-user-map"
+    rules = database.cluster.data / "pg_ident.conf"
+    kept = rules.read_text()
+    rules.write_text(
+        kept + "certs /^(.*)$ \\1\ncerts /^(.*)@example[.]com$ app\ncerts alice app\ncerts /.* app\npeers /^ postgres\n"
+    )
+    first = len(kept.splitlines()) + 1
+    try:
+        outcome = ask(check, database.dsn())
+        assert found(outcome) == {f"pg_ident.conf:{first + 3}", f"pg_ident.conf:{first + 4}"}
+        assert isinstance(outcome, Examined)
+        assert [o.evidence["may_become_superuser"] for o in outcome.findings] == [False, True]
+        as_bare = ask(check, database.bare_dsn())
+        assert isinstance(as_bare, Unknown)
+    finally:
+        rules.write_text(kept)
+
+
 def test_weak_password_setting(database: Database, role: str):
     check = "security/weak-password-setting"
     assert found(ask(check, database.dsn())) == set()

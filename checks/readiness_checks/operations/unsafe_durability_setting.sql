@@ -7,24 +7,20 @@ effort: S
 credit: binary
 why: |
   Without fsync or full_page_writes a crash of the machine leaves a database that can't be repaired. With
-  synchronous_commit off the last moments of committed transactions are lost. zero_damaged_pages and
-  ignore_checksum_failure are tools for a rescue: left on, they turn damage into missing rows without a word.
+  synchronous_commit off the last moments of committed transactions are lost.
 mend: |
   Set it right and reload; no restart is needed. Where a role or a database has a setting of its own, reset that.
   Sessions that can do without may still set synchronous_commit to off, each for its own transaction.
 links:
   - https://www.postgresql.org/docs/current/runtime-config-wal.html
-  - https://www.postgresql.org/docs/current/runtime-config-developer.html
 ---*/
 -- reset_val is what a session begins with, whatever it has set since; what single roles and databases begin with stands
--- in pg_db_role_setting.
+-- in pg_db_role_setting. Settings for repair are security/dangerous-setting's.
 with safe (name, value) as (
     values
     ('fsync', 'on'),
     ('full_page_writes', 'on'),
-    ('synchronous_commit', 'on'),
-    ('zero_damaged_pages', 'off'),
-    ('ignore_checksum_failure', 'off')
+    ('synchronous_commit', 'on')
 )
 
 select
