@@ -1,11 +1,13 @@
 from readiness import RATIO, Answer, Observation, check
 from readiness.facts.hba import ConnectionRules
 
-WEAK = {
-    "trust": "whoever says a role's name is that role",
-    "password": "the password itself is sent to the server",
-    "ident": "the client's own host says who the client is",
-}
+WEAK = dict(
+    [
+        ("trust", "whoever says a role's name is that role"),
+        ("password", "the password itself is sent to the server"),
+        ("ident", "the client's own host says who the client is"),
+    ]
+)
 
 
 @check(

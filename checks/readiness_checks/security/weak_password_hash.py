@@ -18,7 +18,7 @@ from readiness.facts.passwords import PasswordKinds
 def weak_password_hash(passwords: PasswordKinds) -> Answer:
     """Every password is kept as SCRAM-SHA-256.
 
-    An MD5 hash is as good as the password: it logs in as it is, and a graphics card tries billions of guesses a second
+    An MD5 hash is worth what was hashed: it logs in as it is, and a graphics card tries billions of guesses a second
     against it. It stays what it was when the setting changes, until the password is set anew.
     """
     kept = {role: kind for role, kind in passwords.by_role.items() if kind != "none"}
