@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from typing import Any
 
 from readiness import recount
 from readiness.document import CheckPart, FindingPart, RunDocument
@@ -68,6 +69,15 @@ class StatusMove:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlanMove:
+    """A critical query that the server runs another way than before; the shapes of its plans, without figures."""
+
+    query: str
+    was: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """What lies between two runs.
 
@@ -79,6 +89,7 @@ class Difference:
         measured: the reverse.
         unseen: findings that can't be told to be gone: their check is unknown now, or did not list every finding.
         statuses: every check whose status changed, joined or left.
+        plans: critical queries whose plan is another; where one of the runs saw none, nothing is said.
         moves: parts of the move, the largest first; they sum to `moved` exactly. Empty where incomparable.
     """
 
@@ -93,6 +104,7 @@ class Difference:
     unmeasured: tuple[StatusMove, ...]
     measured: tuple[StatusMove, ...]
     statuses: tuple[StatusMove, ...]
+    plans: tuple[PlanMove, ...]
     moves: tuple[Move, ...]
 
     @property
@@ -106,7 +118,7 @@ class Difference:
     @property
     def nothing(self) -> bool:
         """Whether both say the same."""
-        return not (self.new or self.mended or self.changed or self.unseen or self.statuses or self.moved)
+        return not (self.new or self.mended or self.changed or self.unseen or self.statuses or self.plans or self.moved)
 
 
 def score_of(run: RunDocument) -> Fraction:
@@ -148,8 +160,24 @@ def compare(old: RunDocument, new: RunDocument) -> Difference:
         unmeasured=tuple(s for s in statuses if s.was is not None and _answered(s.was) and not _answered(s.now)),
         measured=tuple(s for s in statuses if s.was is not None and not _answered(s.was) and _answered(s.now)),
         statuses=statuses,
+        plans=_plans(old, new),
         moves=() if incomparable else tuple(_moves(old, new, before, after)),
     )
+
+
+def _plans(old: RunDocument, new: RunDocument) -> tuple[PlanMove, ...]:
+    before, after = _plans_of(old), _plans_of(new)
+    return tuple(
+        PlanMove(query=query, was=str(before[query].get("plan")), now=str(after[query].get("plan")))
+        for query in sorted({*before} & {*after})
+        if before[query]["plan_fingerprint"] != after[query]["plan_fingerprint"]
+    )
+
+
+def _plans_of(run: RunDocument) -> dict[str, Mapping[str, Any]]:
+    """Critical query -> the evidence with its plan and the plan's fingerprint."""
+    parts = (part for c in run.checks for told in (c.findings, c.seen, c.unseen) for part in told)
+    return {part.subject: part.evidence for part in parts if isinstance(part.evidence.get("plan_fingerprint"), str)}
 
 
 def under_one_policy(old: RunDocument, new: RunDocument) -> RunDocument:

@@ -127,6 +127,10 @@ def _told(was: MeasurementPart, now: Mapping[str, MeasurementPart], limit: Fract
     return f"{was.name} takes {new.value:g} {new.unit}; before, {was.value:g} {was.unit}"
 
 
+def _changed_plan(d: Difference, _limit: Fraction | int) -> list[str]:
+    return [f"{m.query} runs by {m.now}; before, by {m.was}" for m in d.plans]
+
+
 _TIMES = frozenset({"ms", "s", "seconds", "milliseconds"})
 
 
@@ -141,6 +145,7 @@ _CONDITIONS: Mapping[str, _Kind] = {
     "score-drop": _Kind("points", _score_drop),
     "coverage-drop": _Kind("points", _coverage_drop),
     "slower": _Kind("%", _slower),
+    "changed-plan": _Kind(None, _changed_plan),
 }
 
 NAMES = tuple(_CONDITIONS)

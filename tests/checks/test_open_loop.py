@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from asking import NOW, ask, found
 from conftest import Database
 from readiness.facts.latency import QueryLatencies, Timed
@@ -19,6 +21,8 @@ from readiness.facts.target import Target
 from readiness.model import Examined, Reason, Unknown
 from readiness.profile import Profile
 from readiness.quantiles import quantile
+
+pytestmark = pytest.mark.alone
 
 
 def profile(query: dict, **probing) -> Profile:

@@ -71,7 +71,7 @@ class QueryLatencies:
             a = _Asked(name, query)
             asked.append(a)
             try:
-                a.values = _values(postgres, name, query, _settings(profile))
+                a.values = values_of(postgres, name, query, settings_of(profile))
             except Unobservable as refusal:
                 a.refusal = refusal
         begun = time.monotonic()
@@ -118,7 +118,7 @@ class _Asked:
             values,
             marker=f"query:{self.name}",
             seconds=profile.probing.statement_seconds,
-            settings=_settings(profile),
+            settings=settings_of(profile),
         )
 
     def timed(self, profile: Profile) -> Timed:
@@ -343,7 +343,12 @@ def _run(sessions: Sequence[Postgres], profile: Profile, asked: Sequence[_Asked]
 # -- what they are asked with ----------------------------------------------------------------------------------
 
 
-def _values(postgres: Postgres, name: str, query: CriticalQuery, settings: Mapping[str, str]) -> list[list[Any]]:
+def values_of(postgres: Postgres, name: str, query: CriticalQuery, settings: Mapping[str, str]) -> list[list[Any]]:
+    """The sets of values that a critical query is asked with; none where it has no parameters.
+
+    Raises:
+        Unobservable: its values_sql can't run, or yields none.
+    """
     if query.values_sql is None:
         return [list(v) for v in query.values]
     statement = f"select * from (\n{query.values_sql.strip().rstrip(';')}\n) as v limit {MOST_VALUES}"
@@ -353,7 +358,8 @@ def _values(postgres: Postgres, name: str, query: CriticalQuery, settings: Mappi
     return [list(row.values()) for row in rows]
 
 
-def _settings(profile: Profile) -> dict[str, str]:
+def settings_of(profile: Profile) -> dict[str, str]:
+    """What each critical query's transaction sets: the profile's search_path."""
     path = ", ".join('"' + schema.replace('"', '""') + '"' for schema in profile.database.search_path)
     return {"search_path": path} if path else {}
 

@@ -40,6 +40,9 @@ def render(d: Difference) -> list[RenderableType]:
     parts += _findings("Mended", d.mended)
     parts += _findings("Changed", d.changed)
     parts += _findings("Listed no more, and not seen to be mended", d.unseen)
+    if d.plans:
+        parts += [Text(""), Text(f"Other plans ({len(d.plans):,})", style="bold underline")]
+        parts += [Text(f"  {visible(m.query)}: {visible(m.was)} -> {visible(m.now)}") for m in d.plans]
     parts += _statuses("No longer measured", d.unmeasured)
     parts += _statuses("Newly measured", d.measured)
     if d.nothing:
@@ -127,4 +130,5 @@ def as_json(d: Difference) -> dict[str, Any]:
             for name, found in (("new", d.new), ("mended", d.mended), ("changed", d.changed), ("unseen", d.unseen))
         },
         "statuses": [status(s) for s in d.statuses],
+        "plans": [{"query": m.query, "was": m.was, "now": m.now} for m in d.plans],
     }
