@@ -1,7 +1,7 @@
 from readiness import RATIO, Answer, Observation, check
 from readiness.facts.hba import ConnectionRules
 
-WEAK = dict(
+WEAK = dict(  # noqa: C406 - a literal would read as if it held a password, and be struck out
     [
         ("trust", "whoever says a role's name is that role"),
         ("password", "the password itself is sent to the server"),
