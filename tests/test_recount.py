@@ -17,7 +17,18 @@ from hypothesis import strategies as st
 
 from readiness import diff, document, gates, recount, register, scoring
 from readiness.document import PolicyPart, Run, RunDocument, TargetPart
-from readiness.model import BINARY, CheckResult, Count, Examined, Observation, Ramp, Reason, Unknown, Unseen
+from readiness.model import (
+    BINARY,
+    CheckResult,
+    Count,
+    Examined,
+    NotApplicable,
+    Observation,
+    Ramp,
+    Reason,
+    Unknown,
+    Unseen,
+)
 from readiness.policy import CheckPolicy, MustHave, Policy
 from readiness.quantiles import quantile
 from readiness.recount import _AsItIs
@@ -302,6 +313,11 @@ def test_the_cause_of_a_move_is_told():
         found = moved(before, after)
         (move,) = found.moves
         assert (move.cause, move.subject, abs(move.points)) == (cause, "schema/a", 15)
+    applies = moved(NotApplicable("no table"), PASS)
+    assert [m.why for m in applies.moves if m.cause is diff.Cause.QUESTION] == [
+        "it applies now: not_applicable before, pass now"
+    ], "nothing was mended"
+    assert diff.Cause.MENDED not in [m.cause for m in applies.moves]
     gone = moved(FAIL, unknown)
     assert (gone.mended, len(gone.unseen), len(gone.unmeasured)) == ((), 1, 1)
 

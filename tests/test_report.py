@@ -26,6 +26,8 @@ from readiness.document import (
     MeasurementPart,
     MilestonePart,
     MovePart,
+    MustHavePart,
+    PlanPart,
     RiskPart,
     RunDocument,
     SincePart,
@@ -409,6 +411,28 @@ def test_it_prints_a_page_and_an_appendix(browser: Browser, page_file: Path, run
     assert "The plan to GO" in rest
     assert "alter table t2" in rest, "what is folded prints too"
     assert "Unfold all" not in rest
+
+
+def test_what_the_printed_summary_leaves_out_it_says(browser: Browser, run: RunDocument, tmp_path: Path):
+    (tmp_path / "r.html").write_text(render(run.model_copy(update={"blockers": run.blockers[:1] * 8}), "html"))
+    with opened(browser, tmp_path / "r.html") as page:
+        line = page.get_by_text("and 3 more, in the appendix")
+        expect(line).to_be_hidden()
+        page.emulate_media(media="print")
+        expect(line).to_be_visible()
+
+
+def test_the_threshold_alone_is_told_to_be_no_go(run: RunDocument):
+    verdict = run.verdict.model_copy(update={"score": 60.0, "score_exact": "60", "threshold": 70.0})
+    step = PlanPart(
+        kind="fix", check="s/a", title="A", effort="S", gain=12.0, gain_exact="12", how="mend", must_haves=["L9"]
+    )
+    for needed, word in ((["s/a"], "the threshold<"), (["s/a", "s/b"], "the threshold, with L9 still open<")):
+        must_have = MustHavePart(
+            id="L9", title="M", status=Status.FAIL, waived=False, checks=["s/a", "s/b"], open_checks=needed
+        )
+        own = {"verdict": verdict, "plan": [step], "must_haves": [must_have]}
+        assert f"then 72.0: {word}" in render(run.model_copy(update=own), "html")
 
 
 def test_the_pdf_is_the_page(run: RunDocument, tmp_path: Path, browser: Browser):

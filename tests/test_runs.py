@@ -60,6 +60,8 @@ def test_a_run_verifies_and_a_changed_one_does_not(place: Place):
     for word in ("last", run["id"], run["id"][:-2]):
         assert place.run("verify", word).code == 0, word
     assert place.run("verify", "run.json", "--seal", run["sha256"]).code == 0
+    assert place.run("report", "run.json", "-o", "run.html").code == 0
+    assert place.run("verify", "run.html").out == done.out, "the page carries the run"
     done = place.run("verify", "run.json", "--seal", "0" * 64)
     assert (done.code, "not the one that was given" in done.out) == (1, True)
     run["verdict"]["score"] += 1
@@ -108,7 +110,7 @@ def test_diff_tells_what_moved_and_gates_hold(place: Place):
     for told in (
         "New findings (1)",
         "schema/kept: public.bad",
-        "1 findings of 2 tables; before, 0 of 1",
+        "1 finding of 2 tables; before, 0 of 1",
         "The score moved by -",
     ):
         assert told in done.out

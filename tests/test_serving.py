@@ -24,8 +24,10 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 import stage
+import test_report
 from conftest import Database
 from readiness import document, embedded
 from readiness.document import RunDocument
@@ -307,6 +309,30 @@ def test_the_report_is_the_front_page_of_a_target_that_is_alone():
         assert "stale" not in badge.body
 
 
+browser = test_report.browser  # a fixture
+
+
+def test_the_served_report_filters_and_shows_how_fresh_it_is(two: Board, browser: Browser):
+    told: list[str] = []
+    with served(two, now=NOW + timedelta(hours=3)) as url:
+        page = browser.new_page(viewport={"width": 1000, "height": 700})
+        page.on("console", lambda message: told.append(message.text))
+        page.goto(f"{url}/?target=shop")
+        line = page.get_by_role("status").first
+        expect(line).to_contain_text("STALE: this is 3 h old")
+        said, head = line.bounding_box(), page.locator("header.top h1").bounding_box()
+        assert said is not None
+        assert head is not None
+        assert 10 < said["x"] <= head["x"], "it stands within the page, above the verdict"
+        assert said["y"] < head["y"]
+        shown = page.locator("details.check:visible")
+        assert shown.count() > 1
+        page.get_by_role("searchbox").fill("performance/slow-query")
+        expect(shown).to_have_count(1)
+        page.close()
+    assert told == [], "the server's policy admits the page's own script and style"
+
+
 def test_a_hostile_title_stays_text(tmp_path: Path):
     odd = '"><script>alert(1)</script>'
     board = Board([target(evidence=tmp_path / "e.db"), target("b")])
@@ -319,7 +345,7 @@ def test_a_hostile_title_stays_text(tmp_path: Path):
         for path in ("/", "/?target=shop", "/history?target=shop", "/badge.svg?target=shop"):
             got = get(url + path)
             assert got.status == 200
-            assert "<script" not in got.body
+            assert "<script>alert" not in got.body
             assert got.headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from readiness import recount
 from readiness.document import CheckPart, FindingPart, RunDocument
-from readiness.model import Status
+from readiness.model import Status, count_of
 
 ZERO = Fraction(0)
 
@@ -292,9 +292,14 @@ def _cause(was: CheckPart | None, now: CheckPart | None) -> tuple[Cause, str]:
         return Cause.QUESTION, f"the check itself changed; {was.status.value} before, {now.status.value} now"
     if was.credit_exact == now.credit_exact:
         return Cause.ATTESTED, "what is attested earns another share under the policy's cap"
+    if was.status is Status.NOT_APPLICABLE or now.status is Status.NOT_APPLICABLE:
+        applied = "applies now" if was.status is Status.NOT_APPLICABLE else "applies no more"
+        return Cause.QUESTION, f"it {applied}: {was.status.value} before, {now.status.value} now"
     better = Fraction(now.credit_exact or "0") > Fraction(was.credit_exact or "0")
     bad, worse = (c.examined - c.healthy for c in (was, now))
-    why = f"{worse:,} findings of {now.examined:,} {now.universe}; before, {bad:,} of {was.examined:,}"
+    why = (
+        f"{count_of(worse, 'findings')} of {count_of(now.examined, now.universe)}; before, {bad:,} of {was.examined:,}"
+    )
     return Cause.MENDED if better else Cause.WORSE, why
 
 

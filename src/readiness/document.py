@@ -792,7 +792,7 @@ def _plan(card: Scorecard, in_must_haves: Mapping[str, list[str]], redactor: Red
                     kind=kind,
                     check=result.check.id,
                     title=result.check.title,
-                    effort=result.check.effort.value,
+                    effort=result.effort.value,
                     gain=tenths(s.gain),
                     gain_exact=str(s.gain),
                     how=redactor.known(how),
@@ -863,13 +863,21 @@ def parse(text: str) -> RunDocument:
     Raises:
         ValueError: it is none, or of a version that this tool doesn't know.
     """
-    if text.lstrip()[:9].lower() == "<!doctype":
-        found = _EMBEDDED.search(text)
-        if found is None:
-            raise ValueError("the page carries no run document")
-        try:
-            unpacked = zlib.decompressobj(wbits=31).decompress(base64.b64decode(found[1]), _LONGEST)
-        except zlib.error as error:
-            raise ValueError("the page's run document is damaged") from error
-        text = unpacked.decode()
-    return RunDocument.model_validate_json(text)
+    return RunDocument.model_validate_json(within(text))
+
+
+def within(text: str) -> str:
+    """A saved document's JSON: an HTML report's is taken out of the page, anything else is left as it is.
+
+    Raises:
+        ValueError: the page carries none.
+    """
+    if text.lstrip()[:9].lower() != "<!doctype":
+        return text
+    found = _EMBEDDED.search(text)
+    if found is None:
+        raise ValueError("the page carries no run document")
+    try:
+        return zlib.decompressobj(wbits=31).decompress(base64.b64decode(found[1]), _LONGEST).decode()
+    except zlib.error as error:
+        raise ValueError("the page's run document is damaged") from error

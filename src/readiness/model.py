@@ -339,6 +339,12 @@ class CheckResult:
                 return Status.PARTIAL if credit else Status.FAIL
 
     @property
+    def effort(self) -> Effort:
+        """What it takes to settle: a grant, a setting or a command that lets the check look takes little."""
+        unlocked = isinstance(self.outcome, Unknown) and self.outcome.unlock
+        return Effort.S if unlocked else self.check.effort
+
+    @property
     def fully_waived(self) -> bool:
         """Whether every finding is covered by a waiver, so that it lifts a veto; it never adds a point."""
         match self.outcome:

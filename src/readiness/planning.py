@@ -196,13 +196,12 @@ def _unlock(
 ) -> Action:
     standings = [s for s, _ in found]
     by_unlock = any(isinstance(s.result.outcome, Unknown) and s.result.outcome.unlock for s in standings)
-    own = max((s.result.check.effort for s in standings), key=lambda e: HOURS[e])
     several = f" (and {len(standings) - 1} more)" if len(standings) > 1 else ""
     return Action(
         kind=kind,
         checks=tuple(sorted(s.result.check.id for s in standings)),
         title=f"{standings[0].result.check.title}{several}",
-        effort=Effort.S if by_unlock else own,
+        effort=max((s.result.effort for s in standings), key=lambda e: HOURS[e]),
         gain=sum((s.gain for s in standings), ZERO),
         how=found[0][1] if kind is Kind.ATTEST or not by_unlock else how,
         must_haves=tuple(dict.fromkeys(m for s in standings for m in waiting.get(s.result.check.id, ()))),

@@ -164,6 +164,7 @@ def verify(text: str) -> list[str]:
     Raises:
         ValueError: it is no run document.
     """
+    text = document.within(text)
     raw = json.loads(text, object_pairs_hook=_no_key_twice)
     run = document.parse(text)
     found = []

@@ -54,7 +54,8 @@ def verify(
     if len(found) > SHOWN:
         print(f"and {len(found) - SHOWN:,} more")
     if found:
-        print(f"run {read.id}: {count_of(len(found), 'things')} that don't follow; don't rely on it")
+        follow = "don't follow" if len(found) > 1 else "doesn't follow"
+        print(f"run {read.id}: {count_of(len(found), 'things')} {follow}; don't rely on it")
         return 1
     v = read.verdict
     print(

@@ -44,26 +44,31 @@ _ORDER = [Status.FAIL, Status.PARTIAL, Status.UNKNOWN, Status.PASS, Status.NOT_A
 _DECISIONS = {Decision.GO: "good", Decision.NO_GO: "bad", Decision.HOLD: "hold"}
 
 
-def render(run: RunDocument, *, unfolded: bool = False) -> str:
+def policy() -> str:
+    """The page's Content-Security-Policy. A server that sends a policy of its own has to send this one: both hold."""
+    return (
+        f"default-src 'none'; style-src 'sha256-{_hash(_text('report.css'))}'; "
+        f"script-src 'sha256-{_hash(_text('report.js'))}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def render(run: RunDocument, *, unfolded: bool = False, above: Markup | None = None) -> str:
     """The page.
 
     Args:
         unfolded: whether every check stands open, for a printer that knows no `details`.
+        above: what a server says of it, in the page's head.
     """
-    style, script = _text("report.css"), _text("report.js")
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{_hash(style)}'; script-src 'sha256-{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             run=run,
             unfolded=unfolded,
-            style=Markup(style),  # noqa: S704  our own files
-            script=Markup(script),  # noqa: S704
-            policy=Markup(policy),  # noqa: S704
+            above=above,
+            style=Markup(_text("report.css")),  # noqa: S704  our own files
+            script=Markup(_text("report.js")),  # noqa: S704
+            policy=Markup(policy()),  # noqa: S704
             embedded=Markup(document.embedded(run)),  # noqa: S704  base64
             checks=sorted(run.checks, key=lambda c: (_ORDER.index(c.status), not c.weight, -c.gain, c.id)),
             unmeasured=words.unmeasured(run),
@@ -167,12 +172,14 @@ def sum_of(check: CheckPart) -> Markup:
     )
 
 
-def _plan(run: RunDocument) -> Sequence[tuple[PlanPart, float, bool]]:
-    """Each thing to do, the score once it and those before it are done, and whether that first reaches the threshold.
+def _plan(run: RunDocument) -> Sequence[tuple[PlanPart, float, str]]:
+    """Each thing to do, the score once it and those before it are done, and where that first reaches the threshold, a word.
 
-    A measurement is counted as if all it finds were good: what it may bring, no promise.
+    A measurement is counted as if all it finds were good: what it may bring, no promise. The threshold alone is no GO: the
+    word names the must-haves that are open still.
     """
     total, reached = Fraction(run.verdict.score_exact), False
+    waiting = {m.id: set(m.open_checks) for m in run.must_haves if m.status is not Status.PASS and not m.waived}
     rows = []
     for step in run.plan:
         total += Fraction(step.gain_exact)
@@ -180,5 +187,9 @@ def _plan(run: RunDocument) -> Sequence[tuple[PlanPart, float, bool]]:
             total >= Fraction(str(run.verdict.threshold)) and not reached and run.verdict.score < run.verdict.threshold
         )
         reached = reached or now
-        rows.append((step, tenths(total), now))
+        for left in waiting.values():
+            left.discard(step.check)
+        still = ", ".join(name for name, left in waiting.items() if left)
+        word = "the threshold" + (f", with {still} still open" if still else "") if now else ""
+        rows.append((step, tenths(total), word))
     return rows

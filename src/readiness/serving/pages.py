@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -11,9 +10,11 @@ from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
 
 from readiness.history import RunRecord
-from readiness.reporting.formats import FORMATS, render
+from readiness.reporting import html as report_page
+from readiness.reporting.formats import render
 from readiness.scoring import tenths
 from readiness.serving.board import Seen
 
@@ -73,16 +74,18 @@ def history(seen: Seen, runs: Sequence[RunRecord], now: datetime) -> str:
 
 
 def report(seen: Seen, now: datetime) -> str:
-    """The newest run's report, under a line that says how fresh it is."""
+    """The newest run's report, under a line that says how fresh it is; without a run, the line alone."""
     template = _templates().get_template("serve.html.j2")
     name = seen.target.title or seen.target.name
     parts = {"title": name, "seen": seen, "said": standing(seen, now), "now": now}
     if seen.run is None:
-        return template.render(page="report", text="", **parts)
-    if "html" not in FORMATS:
-        return template.render(page="report", text=render(seen.run, "markdown"), **parts)
-    line = template.render(page="line", **parts)
-    return re.sub(r"<body[^>]*>", lambda body: body[0] + line, render(seen.run, "html"), count=1)
+        return template.render(page="report", **parts)
+    return report_page.render(seen.run, above=Markup(template.render(page="line", **parts)))  # noqa: S704  escaped there
+
+
+def report_policy(seen: Seen) -> str | None:
+    """The Content-Security-Policy that the report asks for; None where there is none yet."""
+    return None if seen.run is None else f"{report_page.policy()}; frame-ancestors 'none'"
 
 
 def badge(seen: Seen, now: datetime) -> str:

@@ -97,7 +97,12 @@ class Site:
         seen = self._chosen(query)
         if isinstance(seen, Answer):
             return seen
-        return Answer(body=pages.report(seen, self._now()).encode("utf-8", "backslashreplace"), content_type=HTML)
+        policy = pages.report_policy(seen)
+        return Answer(
+            body=pages.report(seen, self._now()).encode("utf-8", "backslashreplace"),
+            content_type=HTML,
+            headers={"Content-Security-Policy": policy} if policy else {},
+        )
 
     def _metrics(self, _query: Mapping[str, str], accept: str) -> Answer:
         told, kind = self._expositions.of([s.reading for s in self._board.all()], accept)
