@@ -160,6 +160,14 @@ def test_a_clean_chain_of_fifty_passes(server: scratch.Server, tmp_path: Path, e
     assert scratch.leftovers(embedded_cluster.dsn()) == []
 
 
+def test_outside_of_a_transaction_too_what_hangs_is_said_to_hang(server: scratch.Server, tmp_path: Path):
+    (tmp_path / "001_m.sql").write_text(
+        "-- migrate:up transaction:false\nselect pg_sleep(600);\n-- migrate:down\nselect 1;\n"
+    )
+    found = walk(server, MigrationFolder.read(tmp_path), seconds=1)
+    assert [f.first for f in found.findings] == ["001_m.sql: hangs: ended after 1 s"]
+
+
 def test_a_seed_is_what_may_be_lost(server: scratch.Server, tmp_path: Path):
     folder = lay(
         tmp_path / "m",

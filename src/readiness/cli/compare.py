@@ -57,6 +57,9 @@ def compare(
             return _contents(
                 Path(one), Path(other), profile_name, None if no_evidence else store, valid_days, keep=not no_evidence
             )
+        for place in (one, other):
+            if _kind(place) == "snapshot" and not Path(place).exists():
+                raise ConfigError(f"{place}: there is no such file or folder")
         if "snapshot" in kinds:
             raise ConfigError("a snapshot is compared with a snapshot; take one with `readiness snapshot`")
         ignored = support.load_policy(policy).policy.ignored_schemas

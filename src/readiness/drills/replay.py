@@ -91,9 +91,11 @@ class Native:
                     _whole(database.session("migrations"), script)
                 else:
                     _apart(database.session("migrations"), script)
-            except psycopg.Error as error:
+            except (psycopg.Error, StepError) as error:
                 if passed.is_set():
                     raise StepError(f"{script.path}: hangs: ended after {self.seconds:g} s") from error
+                if isinstance(error, StepError):
+                    raise
                 raise StepError(_placed(database, script, error)) from error
         return time.perf_counter() - started
 
