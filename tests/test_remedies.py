@@ -106,6 +106,8 @@ MANY = (
     "create index concurrently on s.c (b);",
     "create type s.kind as enum ('a', 'b;c');",
     "create type s.kind as enum ('a', 'b;c');",
+    "create schema s;",
+    "create role r;",
 )
 
 
@@ -113,6 +115,8 @@ def test_the_order_and_what_stands_alone():
     found, _ = remedies.read(run_of(*MANY, type="timestamp without time zone"))
     made_of = remedies.migrations(found, {"schema/some-defect": "No defect"})
     assert [m.phase for m in made_of] == [
+        Phase.ROLES,
+        Phase.SCHEMAS,
         Phase.NAMES,
         Phase.SHAPE,
         Phase.INDEXES,
@@ -120,9 +124,9 @@ def test_the_order_and_what_stands_alone():
         Phase.RIGHTS,
         Phase.MOVES,
     ]
-    assert [m.tied for m in made_of] == [True, True, False, False, True, True]
+    assert [m.tied for m in made_of] == [True, True, True, True, False, False, True, True]
     assert len({m.name for m in made_of}) == len(made_of)
-    first, types = made_of[0], made_of[1]
+    first, types = made_of[2], made_of[3]
     assert first.up == (remedies.LOCK_TIMEOUT, "create type s.kind as enum ('a', 'b;c')"), (
         "the same statement runs once"
     )

@@ -19,11 +19,13 @@ from readiness.model import count_of
 class Phase(IntEnum):
     """What comes before what: names before what uses them, and moves last, since they rename what all else speaks of."""
 
-    NAMES = 1
-    SHAPE = 2
-    INDEXES = 3
-    RIGHTS = 4
-    MOVES = 5
+    ROLES = 1
+    SCHEMAS = 2
+    NAMES = 3
+    SHAPE = 4
+    INDEXES = 5
+    RIGHTS = 6
+    MOVES = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,7 @@ def _read(check: CheckPart, finding: FindingPart, names: set[str]) -> Remedy | B
         return by_hand("no statement mends it; see how the check says to")
     steps: list[Step] = []
     settings: list[str] = []
-    phase = Phase.NAMES
+    phase = Phase.ROLES
     for statement in sqltext.statements(text):
         if why := _not_for_a_file(statement):
             return by_hand(why)
@@ -177,9 +179,11 @@ def _tidy(sql: str) -> str:
 def _phase(statement: sqltext.Statement) -> Phase:
     words = [t.text for t in statement.tokens if t.kind == "word"]
     joined = " ".join(words)
-    if statement.starts("create", "schema") or statement.starts("create", "role") or statement.starts("create", "type"):
-        return Phase.NAMES
-    if statement.starts("create", "extension"):
+    if statement.starts("create", "role"):
+        return Phase.ROLES
+    if statement.starts("create", "schema"):
+        return Phase.SCHEMAS
+    if statement.starts("create", "type") or statement.starts("create", "extension"):
         return Phase.NAMES
     if statement.starts("alter") and ("set schema" in joined or "rename to" in joined):
         return Phase.MOVES

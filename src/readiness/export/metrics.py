@@ -137,7 +137,7 @@ def _verdicts(runs: Runs) -> list[_Family]:
         each(
             "readiness_coverage_ratio",
             "Share of the points that is measured or attested, 0 to 1.",
-            lambda r: r.verdict.coverage / 100,
+            lambda r: round(r.verdict.coverage / 100, 3),  # tenths of a percent, without the noise of the division
         ),
         each("readiness_threshold", "Points of 100 that a GO takes.", lambda r: r.verdict.threshold),
         decision,

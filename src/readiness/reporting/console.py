@@ -113,13 +113,13 @@ def _categories(run: RunDocument, *, unicode: bool) -> Table:
             f"{c.weight:g} %",
             f"{c.score:.1f}",
             f"{c.ceiling:.1f}",
-            f"{int(c.coverage)} %",
+            f"{c.coverage:.1f} %",
             f"{c.weighted:.1f}",
         )
     table.add_section()
     v = run.verdict
     table.add_row(
-        "Total", "100 %", f"{v.score:.1f}", f"{v.ceiling:.1f}", f"{int(v.coverage)} %", f"{v.score:.1f}", style="bold"
+        "Total", "100 %", f"{v.score:.1f}", f"{v.ceiling:.1f}", f"{v.coverage:.1f} %", f"{v.score:.1f}", style="bold"
     )
     del unicode
     return table
