@@ -110,6 +110,7 @@ SUBJECT_KINDS: Mapping[str, str | None] = MappingProxyType(
         "migration": None,
         "file": None,
         "drill": None,
+        "backup": None,
         "attestation": None,
     }
 )

@@ -235,6 +235,30 @@ class Audit(_Section):
     tables: tuple[str, ...] = ()
 
 
+class BackupStore(_Section):
+    """Where backups of the audited database lie, and how one asks."""
+
+    tool: Literal["pgbackrest", "basebackup"]
+    """`basebackup`: a folder with one backup of pg_basebackup in each of its folders."""
+    stanza: str | None = None
+    """pgBackRest's name of the cluster."""
+    command: tuple[str, ...] = ("pgbackrest",)
+    """How pgBackRest is called, without a shell: `[ssh, backup-host, pgbackrest]`, with `--config=...` where it needs one.
+    `info` and `repo-ls` are asked, which change nothing."""
+    directory: str | None = None
+    """The folder with the base backups, from the profile's own."""
+    wal_directory: str | None = None
+    """The folder with the archived WAL, from the profile's own."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.tool == "pgbackrest" and (self.stanza is None or not self.command):
+            raise ValueError("a pgbackrest store names its stanza, and the command")
+        if self.tool == "basebackup" and self.directory is None:
+            raise ValueError("a basebackup store names its directory")
+        return self
+
+
 class Targets(_Section):
     """What the platform promises."""
 
@@ -244,6 +268,10 @@ class Targets(_Section):
     transactions_per_second: float = Field(default=1000, gt=0)
     standbys: int = Field(default=1, ge=0)
     standby_lag_seconds: float = Field(default=10, gt=0)
+    backup_age_hours: float = Field(default=26, gt=0)
+    """How old the newest backup may be; a day and the time that one takes."""
+    recovery_window_days: float = Field(default=7, gt=0)
+    """How far back a restore must be able to go."""
 
 
 class Probing(_Section):
@@ -289,6 +317,8 @@ class Profile(_Section):
     migrations: Migrations | None = None
     row_security: RowSecurity = RowSecurity()
     audit: Audit = Audit()
+    backups: dict[Name, BackupStore] = {}
+    """The stores of its backups, by a name of your own."""
     targets: Targets = Targets()
     probing: Probing = Probing()
     milestones: tuple[Milestone, ...] = ()

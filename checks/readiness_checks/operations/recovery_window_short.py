@@ -1,0 +1,34 @@
+from readiness import BINARY, Answer, Observation, Unobservable, Unseen, check
+from readiness.authoring import Subject
+from readiness.facts.backups import Backups, Store
+
+
+@check(
+    subject="backup",
+    universe="declared stores of backups",
+    priority="P1",
+    effort="S",
+    credit=BINARY,
+    mend="Keep backups longer (pgBackRest: repo1-retention-full and -type), as long as `targets.recovery_window_days` says.",
+)
+def recovery_window_short(backups: Backups) -> Answer:
+    """A restore can go back as far as is promised.
+
+    Damage is often noticed days later: a wrong update, a dropped column, a slow corruption. What lies before the oldest
+    good backup is gone.
+    """
+
+    def judge(name: str, store: Store | Unobservable) -> Subject:
+        if isinstance(store, Unobservable):
+            return Unseen(subject=name, reason=store.reason, detail=store.detail, unlock=store.unlock)
+        good = store.good(backups.system_identifier)
+        days = (backups.clock - good[0].stopped_at).total_seconds() / 86400 if good else 0.0
+        return Observation(
+            subject=name,
+            ok=days >= backups.window_days,
+            evidence={"reaches_back_days": round(days, 2), "promised_days": backups.window_days, "good": len(good)},
+        )
+
+    if not backups.stores:
+        return Observation(subject="backups", ok=False, evidence={"declared_stores": 0})
+    return [judge(name, store) for name, store in backups.stores.items()]

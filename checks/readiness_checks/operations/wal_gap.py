@@ -1,0 +1,59 @@
+from readiness import BINARY, Answer, Observation, Reason, Unobservable, Unseen, check
+from readiness.authoring import Subject
+from readiness.facts.backups import Backups, Store
+
+
+@check(
+    subject="backup",
+    universe="declared stores of backups",
+    priority="P0",
+    effort="S",
+    credit=BINARY,
+    attestable=True,
+    mend="""
+    What is missing doesn't come back once the server has recycled it: take a new full backup now, so that there is
+    something to restore to from here on; then find out what archive_command did at that time.
+    """,
+    links=("https://www.postgresql.org/docs/current/continuous-archiving.html",),
+)
+def wal_gap(backups: Backups) -> Answer:
+    """The archived WAL has no gap, from the oldest backup up to what the server believes to have archived.
+
+    One missing segment ends every restore there. An archive_command that reports success and keeps nothing for a few
+    seconds leaves pg_stat_archiver and the backup tool's own report green; only counting the segments shows it.
+    """
+
+    def judge(name: str, store: Store | Unobservable) -> Subject:
+        if isinstance(store, Unobservable):
+            return Unseen(subject=name, reason=store.reason, detail=store.detail, unlock=store.unlock)
+        if store.archived is None:
+            return Unseen(
+                subject=name,
+                reason=Reason.NOT_CONFIGURED,
+                detail="where its archived WAL lies is not declared",
+                unlock=f"declare backups.{name}.wal_directory in the profile",
+            )
+        good = store.good(backups.system_identifier)
+        if not good:
+            return Unseen(
+                subject=name,
+                reason=Reason.INSUFFICIENT_SAMPLES,
+                detail="there is no good backup from which WAL would be needed",
+                unlock="take a backup",
+            )
+        missing = store.gaps(good[0], backups.last_archived)
+        return Observation(
+            subject=name,
+            ok=not missing,
+            evidence={
+                "segments": len(store.archived),
+                "oldest_backup": good[0].label,
+                "missing": len(missing),
+                "first_missing": missing[0].name(backups.segment_bytes) if missing else None,
+                "last_missing": missing[-1].name(backups.segment_bytes) if missing else None,
+            },
+        )
+
+    if not backups.stores:
+        return Observation(subject="backups", ok=False, evidence={"declared_stores": 0})
+    return [judge(name, store) for name, store in backups.stores.items()]

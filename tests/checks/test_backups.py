@@ -1,0 +1,223 @@
+"""Backups, by pgBackRest and by pg_basebackup, of a real cluster that archives its WAL: each way in which they fail silently."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+import stage
+from asking import NOW, ask, found
+from conftest import DEBIAN
+from readiness import embedded
+from readiness.embedded import Cluster, Runtime
+from readiness.facts.backups import Backups
+from readiness.facts.postgres import Postgres
+from readiness.facts.target import Target
+from readiness.model import Examined, Reason, Unknown
+from readiness.profile import Profile
+
+CHECKS = ("operations/backup-outdated", "operations/wal-gap", "operations/recovery-window-short")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A cluster, its stanza, and a folder of base backups."""
+
+    cluster: Cluster
+    configuration: Path
+    folder: Path
+
+    def pgbackrest(self, *words: str) -> None:
+        self.cluster.workshop.run(
+            ["pgbackrest", f"--config={self.configuration}", "--stanza=main", *words],
+            env={"PATH": "/usr/bin:/bin", "PGPASSWORD": self.cluster.password, "HOME": str(self.folder)},
+            cwd=self.folder,
+            **self.cluster.owner,
+        )
+
+    def archive_by(self, command: str) -> None:
+        with self.cluster.connect() as admin:
+            admin.execute(f"alter system set archive_command = '{command}'".encode())
+            admin.execute("select pg_reload_conf()")
+
+    def finish_segments(self, count: int) -> None:
+        """Fill and hand over so many segments."""
+        with self.cluster.connect() as admin:
+            admin.execute("create table if not exists written (i int)")
+            for _ in range(count):
+                admin.execute("insert into written values (1)")
+                admin.execute("create temp table switched as select pg_walfile_name(pg_switch_wal()) as name")
+                done = "select last_archived_wal >= name from switched, pg_stat_archiver"
+                assert stage.eventually(lambda: admin.execute(done).fetchone() == (True,), 20)  # noqa: B023
+                admin.execute("drop table switched")
+
+    def profile(self, **targets: float) -> Profile:
+        return Profile.model_validate(
+            {
+                "name": "kept",
+                "targets": {"recovery_window_days": 0.000001, **targets},
+                "backups": {
+                    "repo": {
+                        "tool": "pgbackrest",
+                        "stanza": "main",
+                        "command": ["pgbackrest", f"--config={self.configuration}"],
+                    },
+                    "base": {"tool": "basebackup", "directory": "base", "wal_directory": "wal"},
+                },
+            }
+        )
+
+    def outcomes(self, dsn: str | None = None, **targets: float) -> dict[str, object]:
+        return {
+            c: ask(c, dsn or self.cluster.dsn(), profile=self.profile(**targets), folder=self.folder) for c in CHECKS
+        }
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Kept]:
+    if shutil.which("pgbackrest") is None or not (DEBIAN / "postgres").exists():
+        pytest.skip("Debian's pgbackrest or postgresql-15 is not installed")
+
+    def archives(made: Cluster) -> None:
+        folder = made.workshop.folder
+        for name in ("repo", "log", "lock", "spool", "base", "wal"):
+            (folder / name).mkdir()
+            made.give(folder / name)
+        (folder / "pgbackrest.conf").write_text(
+            f"[global]\nrepo1-path={folder}/repo\nrepo1-cipher-type=aes-256-cbc\nrepo1-cipher-pass=of-a-test\n"
+            f"log-path={folder}/log\nlock-path={folder}/lock\nspool-path={folder}/spool\nstart-fast=y\n"
+            f"log-level-console=warn\ncompress-level=0\n"
+            f"[main]\npg1-path={made.data}\npg1-port={made.port}\npg1-socket-path={folder}\npg1-user=postgres\n"
+        )
+        made.configure(
+            {
+                "unix_socket_directories": str(folder),
+                "archive_mode": "on",
+                "archive_command": _both(folder),
+                "wal_level": "replica",
+                "max_wal_senders": 5,
+            }
+        )
+
+    with embedded.cluster(Runtime(DEBIAN), fast=True, purpose="test", prepare=archives) as made:
+        it = Kept(made, made.workshop.folder / "pgbackrest.conf", made.workshop.folder)
+        it.pgbackrest("stanza-create")
+        it.pgbackrest("backup", "--type=full")
+        it.pgbackrest("backup", "--type=incr")
+        made.tool("pg_basebackup", "-D", str(it.folder / "base" / "first"), "-X", "none", "-c", "fast")
+        it.finish_segments(2)
+        yield it
+
+
+def _both(folder: Path) -> str:
+    push = f"pgbackrest --config={folder}/pgbackrest.conf --stanza=main archive-push %p"
+    return f"{push} && cp %p {folder}/wal/%f"
+
+
+def test_sound_backups_pass(kept: Kept):
+    for check, outcome in kept.outcomes().items():
+        assert isinstance(outcome, Examined), (check, outcome)
+        assert (outcome.examined, found(outcome)) == (2, set()), (check, outcome)
+    unencrypted = ask("operations/backup-unencrypted", kept.cluster.dsn(), profile=kept.profile(), folder=kept.folder)
+    assert isinstance(unencrypted, Unknown)
+    assert [u.subject for u in unencrypted.unseen] == ["base"]
+
+
+def test_a_backup_from_last_week_and_a_window_too_short(kept: Kept, tmp_path: Path):
+    late = kept.outcomes(recovery_window_days=7)["operations/recovery-window-short"]
+    assert found(late) == {"repo", "base"}  # type: ignore[arg-type]
+    # The manifest's own times: a fresh copy of an old backup is old.
+    shutil.copytree(kept.folder / "base", tmp_path / "base")
+    manifest = tmp_path / "base" / "first" / "backup_manifest"
+    told = json.loads(manifest.read_text())
+    for file in told["Files"]:
+        then = datetime.strptime(file["Last-Modified"], "%Y-%m-%d %H:%M:%S GMT").replace(tzinfo=UTC)
+        file["Last-Modified"] = f"{then - timedelta(days=7):%Y-%m-%d %H:%M:%S} GMT"
+    manifest.write_text(json.dumps(told))
+    old = ask("operations/backup-outdated", kept.cluster.dsn(), profile=kept.profile(), folder=tmp_path)
+    assert found(old) == {"base"}
+    # What pg_basebackup broke off has no manifest.
+    manifest.unlink()
+    broken = ask("operations/backup-outdated", kept.cluster.dsn(), profile=kept.profile(), folder=tmp_path)
+    assert isinstance(broken, Examined)
+    assert [o.evidence["failed"] for o in broken.findings] == [1]
+
+
+def test_a_backup_of_another_cluster_is_none_of_ours(kept: Kept, embedded_cluster: Cluster):
+    outcome = kept.outcomes(embedded_cluster.dsn())["operations/backup-outdated"]
+    assert isinstance(outcome, Examined)
+    assert found(outcome) == {"repo", "base"}
+    assert {o.evidence["of_another_cluster"] for o in outcome.findings} == {1, 2}
+
+
+def test_a_store_that_can_not_be_asked_is_unknown(kept: Kept, tmp_path: Path):
+    profile = kept.profile().model_copy(
+        update={
+            "backups": {
+                name: store.model_copy(update=change)
+                for (name, store), change in zip(
+                    kept.profile().backups.items(), ({"stanza": "other"}, {"directory": "gone"}), strict=True
+                )
+            }
+        }
+    )
+    for check in (*CHECKS, "operations/backup-unencrypted"):
+        outcome = ask(check, kept.cluster.dsn(), profile=profile, folder=tmp_path)
+        assert isinstance(outcome, Unknown), check
+        assert {u.subject for u in outcome.unseen} == {"repo", "base"}
+        undeclared = ask(check, kept.cluster.dsn())
+        none = Profile.model_validate({"name": "kept", "backups": {}})
+        assert found(ask(check, kept.cluster.dsn(), profile=none)) == ({"backups"} if check in CHECKS else set())
+        assert isinstance(undeclared, Unknown)
+        assert undeclared.reason is Reason.NOT_CONFIGURED
+
+
+def test_an_incremental_backup_without_the_one_below_is_nothing(kept: Kept):
+    target = Target(profile=kept.profile(), folder=kept.folder, now=NOW)
+    with closing(Postgres(kept.cluster.dsn())) as session:
+        backups = Backups.take(session, target)
+    store = backups.stores["repo"]
+    assert not isinstance(store, Exception)
+    full, incr = store.good(backups.system_identifier)
+    assert (full.kind, incr.kind, incr.prior, store.encrypted) == ("full", "incr", full.label, True)
+    orphaned = type(store)(encrypted=True, backups=(incr,), archived=store.archived)
+    assert orphaned.good(backups.system_identifier) == ()
+
+
+def test_a_segment_that_is_missing_is_named(kept: Kept):
+    segments = sorted(f for f in (kept.folder / "wal").iterdir() if len(f.name) == 24)
+    away = segments[-2].rename(kept.folder / segments[-2].name)
+    outcome = kept.outcomes()["operations/wal-gap"]
+    away.rename(segments[-2])
+    assert isinstance(outcome, Examined)
+    assert [(o.subject, o.evidence["missing"], o.evidence["first_missing"]) for o in outcome.findings] == [
+        ("base", 1, segments[-2].name)
+    ]
+    assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
+
+
+def test_a_command_that_kept_nothing_for_a_while_leaves_a_gap_that_no_one_else_tells(kept: Kept):
+    kept.archive_by("/bin/true")
+    kept.finish_segments(2)
+    # While it lasts, the server believes to have archived what lies nowhere.
+    assert found(kept.outcomes()["operations/wal-gap"]) == {"repo", "base"}  # type: ignore[arg-type]
+    kept.archive_by(_both(kept.folder).replace("'", "''"))
+    kept.finish_segments(1)
+    outcome = kept.outcomes()["operations/wal-gap"]
+    assert isinstance(outcome, Examined)
+    assert {(o.subject, o.evidence["missing"]) for o in outcome.findings} == {("repo", 2), ("base", 2)}
+    with kept.cluster.connect() as admin:  # green all the while
+        assert admin.execute("select failed_count from pg_stat_archiver").fetchone() == (0,)
+    # What mends it: a new full backup, and the old ones gone.
+    kept.pgbackrest("backup", "--type=full", "--repo1-retention-full=1")
+    shutil.rmtree(kept.folder / "base" / "first")
+    kept.cluster.tool("pg_basebackup", "-D", str(kept.folder / "base" / "second"), "-X", "none", "-c", "fast")
+    kept.finish_segments(1)
+    assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
