@@ -1,10 +1,15 @@
-"""Does the server let a client in without TLS? Asked by trying, without sending a secret."""
+"""Does the server let a client in without TLS, and what does it show with it? Asked by trying, without sending a secret."""
 
 from __future__ import annotations
 
+import socket
+import ssl
+import struct
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Self
 
 import psycopg
@@ -95,3 +100,92 @@ def _attempt(whereabouts: Mapping[str, str], role: str, empty_passfile: str, add
         refusal = classify_connect(error, address)
         raise Unobservable(Reason.UNREACHABLE, f"no answer to a plaintext session: {refusal.detail}") from error
     return Attempt(role=quote_ident(role), admitted=True, reply="let in without TLS and without a password")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerCertificate:
+    """The certificate that the server shows whoever asks for TLS; no role or password is needed for that.
+
+    Args:
+        ends: when it stops to be valid (UTC); None where it has ended already.
+        refused: what a client that trusts this very certificate would say of it all the same: it has ended, it is not yet
+            valid, its key is too weak.
+        for_host: whether it is made out to the host's name (or address) by which the audit came.
+    """
+
+    address: str
+    ends: datetime | None
+    refused: str | None
+    for_host: bool
+    version: str
+    cipher: str
+
+    @classmethod
+    def take(cls, postgres: Postgres) -> Self:
+        address, where = postgres.address, postgres.whereabouts
+        if address.host.startswith(("/", "@")) or address.host == "local socket":
+            raise Unobservable(
+                Reason.NOT_OBSERVABLE,
+                "the audit came through a Unix socket, where TLS does not apply",
+                "audit over TCP, by the address that the services use (host=...)",
+            )
+        reach = (where.get("hostaddr") or where["host"], int(where["port"]))
+        host = where.get("host") or reach[0]
+        try:
+            # To read a certificate that nobody vouches for, it vouches for itself.
+            with _handshake(reach, host, _context(None)) as shown:
+                raw = shown.getpeercert(binary_form=True)
+                assert raw is not None
+                version, cipher = shown.version() or "", (shown.cipher() or ("",))[0]
+            ends, refused = None, None
+            trusting = _context(raw)
+            try:
+                with _handshake(reach, host, trusting) as believed:
+                    told = believed.getpeercert()
+                    assert told is not None
+                    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told["notAfter"])), UTC)
+            except ssl.SSLCertVerificationError as error:
+                refused = error.verify_message
+            for_host = True
+            trusting.check_hostname = True
+            try:
+                with _handshake(reach, host, trusting):
+                    pass
+            except ssl.SSLCertVerificationError as error:
+                for_host = error.verify_code not in _OTHER_NAME
+        except OSError as error:  # ssl's own errors are such
+            raise Unobservable(Reason.UNREACHABLE, f"{address}: no TLS session came about: {error}") from error
+        return cls(address=str(address), ends=ends, refused=refused, for_host=for_host, version=version, cipher=cipher)
+
+
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # "SSLRequest" of the frontend/backend protocol
+_OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+
+
+def _context(trusted: bytes | None) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    if trusted is None:
+        context.verify_mode = ssl.CERT_NONE  # it is only looked at, and nothing is sent
+    else:
+        context.load_verify_locations(cadata=trusted)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return context
+
+
+@contextmanager
+def _handshake(reach: tuple[str, int], host: str, context: ssl.SSLContext) -> Iterator[ssl.SSLSocket]:
+    """TLS as Postgres starts it.
+
+    Raises:
+        Unobservable: the server offers none.
+        OSError: no session came about, or the certificate was refused.
+    """
+    with socket.create_connection(reach, timeout=CONNECT_SECONDS) as plain:
+        plain.sendall(_SSL_REQUEST)
+        if plain.recv(1) != b"S":
+            raise Unobservable(
+                Reason.NOT_OBSERVABLE, "the server offers no TLS, and so shows no certificate", "ssl = on"
+            )
+        with context.wrap_socket(plain, server_hostname=host) as secured:
+            yield secured
