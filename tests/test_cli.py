@@ -142,10 +142,11 @@ def test_formats_and_outputs_are_paired(place: Place):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("-f", "pdf2"), "--format pdf2: no such format; there are: console, markdown, json"),
+        (("-f", "pdf2"), "--format pdf2: no such format; there are: console, markdown, html"),
         (("-f", "json", "-o", "a", "-o", "b"), "more outputs than formats"),
         (("-f", "json", "-f", "markdown"), "only one report goes to stdout"),
         (("-f", "json", "-f", "markdown", "-o", "a", "-o", "./a"), "two reports go to one file"),
+        (("-f", "console", "-f", "json", "-o", "run.json"), "--output run.json: would hold console, not json"),
         (("-o", "report.xyz"), "--output report.xyz: give its --format"),
         (("-f", "json", "-o", "mine"), "--output mine: is a folder"),
         (("-f", "json", "-o", "no/such/folder.json"), "no/such/folder.json: can't be written"),
@@ -226,6 +227,8 @@ FAULTS = [
     Fault("a folder for a profile", 2, "mine: ", arguments=("-p", "mine")),
     Fault("a device for a profile", 2, "/dev/zero: is not a regular file", arguments=("-p", "/dev/zero")),
     Fault("a pattern of no check", 2, "--only schema/bed: no check is named 'schema/bed'; did you mean 'schema/bad'?", arguments=("--only", "schema/bed")),
+    Fault("a check like no other", 2, "--only schema/nowhere: no check is named 'schema/nowhere'\n", arguments=("--only", "schema/nowhere")),
+    Fault("a list that doesn't end", 2, "readiness.yaml:3:1: not valid YAML: expected , or ], but got '<stream end>'", profile=f"name: p\ntitle: [{SECRET}\n"),
     Fault("an unknown option", 2, "No such option: --databse", arguments=("--databse", SECRET)),
     Fault("a word too many", 2, "unexpected extra argument", arguments=(f"postgresql://u:{SECRET}@h/d",)),
 ]  # fmt: skip
@@ -634,6 +637,37 @@ def test_evidence_is_kept_beside_the_profile_or_where_it_is_asked_for(place: Pla
     assert {p: p.stat().st_mtime_ns for p in home.rglob("*.db")} == before
 
 
+# -- init ------------------------------------------------------------------------------------------------------
+
+
+def test_what_init_writes_leads_back_to_the_database_that_it_looked_at(place: Place):
+    """As the README says: init, then score, with nothing said twice; and the password stays where it was."""
+    folder = place.folder / "own"
+    folder.mkdir()
+    password = place.env["PGPASSWORD"]
+    uri = f"postgresql://{place.env['PGUSER']}:{password}@127.0.0.1:{place.env['PGPORT']}/{place.env['PGDATABASE']}"
+    env = stage.environment(folder) | {"PGPASSWORD": password}
+    done = stage.run("init", "--name", "mine", "-d", uri, env=env, cwd=folder)
+    assert done.code == 0
+    written = (folder / "readiness.yaml").read_text()
+    assert password not in written
+    assert written.endswith("}\n")
+    assert set(yaml.safe_load(written)["database"]) == {"dsn"}
+    done = stage.run("score", "-f", "json", "--only", "schema/missing-table", env=env, cwd=folder)
+    assert (done.code, done.err) in {(3, ""), (1, "")}
+    assert done.document["target"]["database"] == place.database.name
+
+
+def test_the_auditors_own_schema_is_no_part_of_the_platform(place: Place, embedded_cluster: Cluster):
+    with stage.database(embedded_cluster) as other:
+        other.run("create schema readiness; create schema app")
+        done = place.run("init", "-o", "-", "-d", other.dsn())
+        assert set(yaml.safe_load(done.out)["schemas"]) == {"app", "public"}
+        other.run("create table readiness.of_theirs (id int)")
+        done = place.run("init", "-o", "-", "-d", other.dsn())
+        assert "readiness" in yaml.safe_load(done.out)["schemas"]
+
+
 # -- profile, report -------------------------------------------------------------------------------------------
 
 
@@ -671,6 +705,17 @@ def test_a_file_that_is_no_run_is_refused(place: Place, text: str):
     assert done.err == "readiness: run.json: is no run document of this tool (readiness.run/1)\n"
     done = place.run("report", "nowhere.json")
     assert (done.code, done.err) == (2, "readiness: nowhere.json: can't be read: No such file or directory\n")
+
+
+def test_a_kept_run_is_rendered_again(place: Place):
+    """By its place in the store, as plan and diff take it; a document in a file needs neither store nor profile."""
+    done = place.score("nogo.yaml", "-f", "json", "-o", "r.json")
+    kept = done.out and json.loads((place.folder / "r.json").read_text())["id"]
+    for word in ("last", kept):
+        done = place.run("report", word, "-f", "json")
+        assert (done.code, done.document["id"]) == (0, kept)
+    (place.folder / "readiness.yaml").write_text("name: p\ndatabase: {dsn: '${NO_SUCH}'}\n")
+    assert place.run("report", "r.json").code == 0
 
 
 # -- roles -----------------------------------------------------------------------------------------------------

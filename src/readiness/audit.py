@@ -33,6 +33,9 @@ from readiness.yamldoc import ConfigError
 
 DISTRIBUTION = "readiness"
 
+SECRETS = ("password", "sslpassword", "oauth_client_secret")
+"""The keys of a connection string that nobody may see."""
+
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
@@ -331,6 +334,13 @@ def connect(request: Request) -> Postgres:
         raise ConfigError(f"{where}: {error}") from None
 
 
+def without_secrets(dsn: str) -> str:
+    """A connection string that can be parsed, less its passwords, as `key=value`: what a file may keep of it."""
+    return conninfo.make_conninfo(
+        **{key: value for key, value in conninfo.conninfo_to_dict(dsn).items() if key not in SECRETS}
+    )
+
+
 def learn_secrets(redactor: Redactor, dsn: str, environment: Mapping[str, str]) -> None:
     """Every password that libpq may come to know: from the DSN, the environment, the passfile, the service file."""
     redactor.learn([environment.get("PGPASSWORD"), environment.get("PGSSLPASSWORD")])
@@ -340,7 +350,7 @@ def learn_secrets(redactor: Redactor, dsn: str, environment: Mapping[str, str]) 
         redactor.learn(re.findall(r"://[^:/@]*:([^@]+)@", dsn) + re.findall(r"password\s*=\s*'?([^'\s]+)", dsn))
         return
     public = [str(parsed.get(key, "")) for key in ("user", "dbname", "host")]
-    redactor.learn([str(parsed.get(key, "")) for key in ("password", "sslpassword")], public=public)
+    redactor.learn([str(parsed.get(key, "")) for key in SECRETS], public=public)
     home = Path(environment.get("HOME") or "/nonexistent")
     passfile = Path(str(parsed.get("passfile") or environment.get("PGPASSFILE") or home / ".pgpass"))
     for line in _lines(passfile):

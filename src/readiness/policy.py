@@ -203,8 +203,13 @@ def check_names(source: Source, checks: Iterable[Check]) -> None:
 
 
 def unknown_check(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
+    # The category alone makes any two names of one look alike: what follows it must, too.
+    near = [n for n in difflib.get_close_matches(name, list(known), n=3) if _alike(name, n)][:1]
     return f"no check is named {name!r}{f'; did you mean {near[0]!r}?' if near else ''}"
+
+
+def _alike(name: str, other: str) -> bool:
+    return bool(difflib.get_close_matches(name.rpartition("/")[2], [other.rpartition("/")[2]]))
 
 
 def _same_type(value: Scalar, default: Scalar) -> bool:

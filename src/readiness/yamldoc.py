@@ -132,8 +132,8 @@ def parse(text: str, name: str) -> Document:
 
 
 def _harmless(problem: str | None) -> str:
-    """The parser's words without what it quotes from the file, single characters and tokens apart."""
-    return re.sub(r"'[^']{3,}'", "this", problem or "")
+    """The parser's words without what it quotes from the file, single characters and kinds of tokens apart."""
+    return re.sub(r"'(?!<[a-z ]+>')[^']{3,}'", "this", re.sub(r"'([^'])'", "\\1", problem or ""))
 
 
 class _Builder:

@@ -45,7 +45,7 @@ def init(
     postgres = audit.connect(request)
     try:
         server = Server.take(postgres)
-        text = draft(server, Inventory.take(postgres), name)
+        text = draft(server, Inventory.take(postgres), name, audit.without_secrets(database))
     except Unobservable as refusal:
         raise NothingAudited(support.redactor.text(refusal.detail)) from None
     finally:
@@ -55,15 +55,18 @@ def init(
         support.say(f"readiness: wrote {output}; fill in the services, then: readiness score")
 
 
-def draft(server: Server, inventory: Inventory, name: str | None) -> str:
+def draft(server: Server, inventory: Inventory, name: str | None, dsn: str = "") -> str:
     """The profile's text: what is there, as declarations, and comments for what only its people know."""
-    found = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
-    found.filters["yaml"] = declaration.scalar
+    found = Environment(  # noqa: S701
+        autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    found.filters["yaml"], found.filters["yaml_text"] = declaration.scalar, declaration.text
     template = (files("readiness_config") / "templates" / "readiness.yaml.j2").read_text(encoding="utf-8")
     plain = re.sub(r"[^a-z0-9_-]+", "-", (name or server.database).lower()).strip("-_")
     return found.from_string(template).render(
         name=plain if re.match(r"[a-z]", plain) else f"db-{plain}"[:63],
         title=name or server.database,
+        dsn=dsn,
         server=server,
         declared=declaration.written(inventory.schemas, inventory.extensions),
         roles=inventory.roles,

@@ -63,13 +63,18 @@ def opened(where: Place) -> Iterator[Store | TeamStore]:
         raise ConfigError(str(error)) from error
 
 
+def is_file(word: str) -> bool:
+    """Whether a run's document itself is named, for which no evidence store is needed."""
+    return word != LAST and (os.sep in word or word.endswith(".json") or Path(word).exists())
+
+
 def text_of(word: str, source: profile.Source, evidence: str) -> str:
     """A run's document as text, as it was kept.
 
     Raises:
         ConfigError: there is no such run.
     """
-    if word != LAST and (os.sep in word or word.endswith(".json") or Path(word).exists()):
+    if is_file(word):
         try:
             return Path(word).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:

@@ -182,7 +182,7 @@ def plan_outputs(formats: Sequence[str], paths: Sequence[str]) -> list[Output]:
 
     Raises:
         ConfigError: an unknown format, one that can't be rendered here, more outputs than formats, two reports on stdout,
-            or one file twice.
+            one file twice, or a file whose name asks for another of the reports than its place gives it.
     """
     for name in formats:
         if name not in FORMATS:
@@ -195,6 +195,14 @@ def plan_outputs(formats: Sequence[str], paths: Sequence[str]) -> list[Output]:
         if reason := unavailable(name):
             raise ConfigError(f"--format {name}: {reason}")
     outputs = [Output(f, paths[at] if at < len(paths) else STDOUT) for at, f in enumerate(formats)]
+    if len(paths) < len(formats):
+        for o in outputs:
+            # `-f console -f json -o run.json`: by its place the file would hold another report than by its name.
+            if not o.to_stdout and (meant := by_suffix(o.path)) != o.format and meant in formats:
+                raise ConfigError(
+                    f"--output {o.path}: would hold {o.format}, not {meant}; the n-th --output belongs to the n-th "
+                    f"--format: give each its own (`-` is standard output)"
+                )
     if sum(o.to_stdout for o in outputs) > 1:
         raise ConfigError("--output: only one report goes to stdout; give a file for each of the others")
     files = [os.path.realpath(o.path) for o in outputs if not o.to_stdout]

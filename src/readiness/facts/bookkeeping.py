@@ -99,7 +99,7 @@ def _read(
             else []
         )
     except Unobservable as unseen:
-        if unseen.reason is Reason.NO_PERMISSION:
+        if unseen.reason is Reason.NO_PERMISSION and not all(t["readable"] for t in (table, lock) if t):
             role = quote_ident(table["role"])
             grants = [f"grant usage on schema {table['schema']} to {role};"]
             grants += [f"grant select on {t['quoted']} to {role};" for t in (table, lock) if t]
@@ -126,6 +126,9 @@ select
     pg_catalog.quote_ident(ns.nspname) as schema,
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as quoted,
     current_user::text as role,
+    -- Where it is, and nothing is seen all the same, row level security hides the rows.
+    pg_catalog.has_schema_privilege(ns.oid, 'usage')
+    and pg_catalog.has_table_privilege(c.oid, 'select') as readable,
     array(
         select a.attname
         from pg_catalog.pg_attribute as a

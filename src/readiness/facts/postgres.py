@@ -541,7 +541,7 @@ def classify(error: psycopg.Error, *, unlock: str | None = None) -> Unobservable
     match state:
         case "42501":
             if "row-level security" in message:
-                unlock = "give the query a service with a dsn of its own, or audit as a role with BYPASSRLS"
+                unlock = "audit as a role with BYPASSRLS (readiness role-sql --tier 5)"
             return Unobservable(Reason.NO_PERMISSION, message, unlock)
         case "57014":
             by_limit = "timeout" in message
