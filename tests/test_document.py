@@ -747,6 +747,18 @@ def test_hostile_names_stay_text_on_a_terminal(hostile: RunDocument, width: int)
             assert console.count(visible(name).strip()) >= 5, f"not everywhere: {name!r}"
 
 
+@pytest.mark.parametrize("width", [40, 100])
+def test_a_remedy_on_a_terminal_can_be_pasted_into_psql(synthetic: RunDocument, width: int):
+    """Broken in a comment, the comment's second half would be taken for a statement; in a quoted name, the name is another."""
+    remedy = f'-- {"A word to begin with. " * 8}\nalter table s."{"a name " * 7}" alter column c type bigint;'
+    check = next(c for c in synthetic.checks if c.findings)
+    finding = check.findings[0].model_copy(update={"remedy": remedy})
+    changed = check.model_copy(update={"findings": [finding]})
+    run = synthetic.model_copy(update={"checks": [changed if c is check else c for c in synthetic.checks]})
+    lines = render(run, "console", width=width).splitlines()
+    assert [line for line in remedy.splitlines() if f"      {line}".rstrip() not in map(str.rstrip, lines)] == []
+
+
 def test_hostile_names_stay_text_in_markdown(hostile: RunDocument):
     markdown = render(hostile, "markdown")
     seemly(markdown)

@@ -70,7 +70,7 @@ def test_failed_migration(table: str, rows: str, failed: str, embedded_database:
     assert bare.reason is Reason.NO_PERMISSION
     embedded_database.run(bare.unlock or "")
     assert found(ask("migration/failed-migration", embedded_database.bare_dsn())) == {failed}
-    embedded_database.run(f"alter table {failed.split()[0]} enable row level security")
+    embedded_database.run(f"alter table {failed.split(maxsplit=1)[0]} enable row level security")
     hidden = ask("migration/failed-migration", embedded_database.bare_dsn())
     assert isinstance(hidden, Unknown)
     assert "BYPASSRLS" in (hidden.unlock or ""), "the grants are there already"

@@ -57,9 +57,8 @@ def init(
 
 def draft(server: Server, inventory: Inventory, name: str | None, dsn: str = "") -> str:
     """The profile's text: what is there, as declarations, and comments for what only its people know."""
-    found = Environment(  # noqa: S701
-        autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
+    found = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701
+    found.keep_trailing_newline = True
     found.filters["yaml"], found.filters["yaml_text"] = declaration.scalar, declaration.text
     template = (files("readiness_config") / "templates" / "readiness.yaml.j2").read_text(encoding="utf-8")
     plain = re.sub(r"[^a-z0-9_-]+", "-", (name or server.database).lower()).strip("-_")

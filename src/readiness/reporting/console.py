@@ -28,7 +28,7 @@ def render(run: RunDocument, console: Console, *, verbose: bool = False) -> None
     """Print the scorecard; `verbose` lists every check and every finding."""
     unicode = (console.encoding or "").lower().startswith("utf")
     for part in _parts(run, console.width, unicode=unicode, verbose=verbose):
-        console.print(part)
+        console.print(part, crop=False)
 
 
 def _parts(run: RunDocument, width: int, *, unicode: bool, verbose: bool) -> list[RenderableType]:
@@ -175,8 +175,13 @@ def _finding(finding: FindingPart) -> list[RenderableType]:
     said = words.evidence(finding.evidence)
     lines: list[RenderableType] = [_indented(f"{finding.subject}{waived}{f': {said}' if said else ''}", indent=4)]
     if finding.remedy:
-        # Its lines stay lines: a comment in it must not swallow the statement behind it.
-        lines += [_indented(line, "cyan", indent=6) for line in finding.remedy.splitlines()]
+        # Its lines stay lines, and none is broken: it is copied into psql, where a comment would swallow what stands
+        # behind it, and its second half, on a line of its own, would be a statement. Breaking is the terminal's.
+        statements = (
+            Text(f"      {visible(line)}", style="cyan", no_wrap=True, overflow="ignore")
+            for line in finding.remedy.splitlines()
+        )
+        lines.append(Group(*statements))  # a bare Text loses what it says of wrapping when it is printed
     return lines
 
 
