@@ -40,10 +40,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    from test_known_answers import CASES, SCHEMAS
+    from test_known_answers import CASES, SCHEMAS, table
 
     told = f"{len(CASES)} cases and {len(SCHEMAS)} schemas" if CASES else "absent"
     terminalreporter.write_line(f"known answers: {told}")
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, [])]
+    for line in table(p for r in reports if r.when == "call" for p in r.user_properties):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

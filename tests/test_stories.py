@@ -81,14 +81,16 @@ def test_story_on_other_versions(story: Story, older_cluster: Cluster, make_data
     try:
         database.run(story.near_misses + story.broken)
     except psycopg.errors.Error as error:
-        if error.sqlstate not in NOT_IN_THIS_VERSION:
+        if error.sqlstate not in NOT_IN_THIS_VERSION or older_cluster.runtime.major > RUNS_ON:
             raise
         assert not isinstance(ask(story.check, database.dsn(), parameters=story.parameters), Unknown)
         return
     assert found(ask(story.check, database.dsn(), parameters=story.parameters)) == story.named
 
 
-# A story may use what an older server lacks: a syntax, a function, a view's option.
+# A story may use what an older server lacks: a syntax, a function, a view's option. Each runs as it stands on Debian's 15
+# and on 18 (test_story), so what fails on one of those in between is the story's own fault.
+RUNS_ON = 15
 NOT_IN_THIS_VERSION = frozenset({"42601", "42883", "22023", "42704", "0A000", "42P16"})
 
 
