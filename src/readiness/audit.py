@@ -336,9 +336,8 @@ def connect(request: Request) -> Postgres:
 
 def without_secrets(dsn: str) -> str:
     """A connection string that can be parsed, less its passwords, as `key=value`: what a file may keep of it."""
-    return conninfo.make_conninfo(
-        **{key: value for key, value in conninfo.conninfo_to_dict(dsn).items() if key not in SECRETS}
-    )
+    parts: dict[str, Any] = {key: value for key, value in conninfo.conninfo_to_dict(dsn).items() if key not in SECRETS}
+    return conninfo.make_conninfo(**parts)
 
 
 def learn_secrets(redactor: Redactor, dsn: str, environment: Mapping[str, str]) -> None:
