@@ -18,7 +18,10 @@ from readiness.facts.target import Target
 from readiness.model import Reason
 
 MOST_FILES = 10_000
-_BESIDE = re.compile(r"(?:^|/)(?:\.|README|__init__\.py$)|\.(?:md|txt)$|(?:^|/)migration_lock\.toml$", re.IGNORECASE)
+_BESIDE = re.compile(
+    r"(?:^|/)(?:\.|README|__init__\.py$)|\.(?:md|txt)$|(?:^|/)(?:migration_lock\.toml|sqitch\.(?:plan|conf))$",
+    re.IGNORECASE,
+)
 _PASSED_OVER = frozenset({".git", "node_modules", ".venv", "venv", "__pycache__", "site-packages", "vendor"})
 
 
