@@ -323,88 +323,104 @@ def statement(
         most: findings to send, a parameter or a number.
     """
     anchor = SUBJECT_KINDS[header.subject]
+    # The frame puts findings in order; sorting all subjects before would be dear.
+    observed = f"(\n{_ORDERED.sub('', query)}\n    ) as o"
     if anchor is None:
-        subjects = "select o.*, o.subject::text as _scope, false as _adrift from observed as o"
+        subjects = f"select o.*, o.subject::text as _scope, false as _adrift\n    from {observed}"
+        scopes = "select c.*, c._scope as _counted from counted as c"
     else:
         catalog, namespace = _ANCHORS[anchor]
+        spared = ["ns.nspname ~ '^pg_'", "ns.nspname = 'information_schema'"]
+        if ignored_schemas:
+            spared.append(f"ns.nspname = any ({_text_array(ignored_schemas)})")
+        # Hashes of the few that are left out, not a look for each subject: pg_extension is what its members refer to.
         left_out = [
-            "ns.nspname !~ '^pg_'",
-            "ns.nspname <> 'information_schema'",
-            # A hash of the few members, not a look for each subject: pg_extension is what they refer to.
+            f"anchor.{namespace} not in (select ns.oid from pg_catalog.pg_namespace as ns where {' or '.join(spared)})",
             "anchor.oid not in (select d.objid from pg_catalog.pg_depend as d where d.deptype = 'e' "
             f"and d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass "
             "and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass)",
         ]
-        if ignored_schemas:
-            left_out.append(f"ns.nspname <> all ({_text_array(ignored_schemas)})")
         if header.spares_bookkeeping and anchor == "pg_class":
             left_out.append(f"anchor.relname <> all ({_text_array(sorted(BOOKKEEPING_TABLES))})")
         conditions = "\n            and ".join(left_out)
+        # Counted by the oid of the schema, or by that of a table that a service owns alone, below zero; named at last.
         schema = _always_quoted("ns.nspname")
-        scope = schema
+        group = f"anchor.{namespace}::pg_catalog.int8"
+        scopes = f"""select c.*, {schema} as _counted
+    from counted as c
+    left join pg_catalog.pg_namespace as ns on c._scope::pg_catalog.oid = ns.oid"""
         if owned_tables and anchor == "pg_class":
-            table = f"{schema} || '.' || {_always_quoted('anchor.relname')}"
-            scope = f"case when {table} = any ({_text_array(sorted(owned_tables))}) then {table} else {schema} end"
+            table = f"{schema} || '.' || {_always_quoted('t.relname')}"
+            owned = f"""select t.oid
+            from pg_catalog.pg_class as t
+            inner join pg_catalog.pg_namespace as ns on t.relnamespace = ns.oid
+            where {table} = any ({_text_array(sorted(owned_tables))})"""
+            group = f"case when anchor.oid in ({owned}) then -anchor.oid::pg_catalog.int8 else {group} end"
+            scopes = f"""select c.*, case when c._scope < 0 then {table} else {schema} end as _counted
+    from counted as c
+    left join pg_catalog.pg_class as t on case when c._scope < 0 then (-c._scope)::pg_catalog.oid end = t.oid
+    left join pg_catalog.pg_namespace as ns
+        on case when c._scope < 0 then t.relnamespace else c._scope::pg_catalog.oid end = ns.oid"""
         # A row whose objid is in no such catalog is the check's own fault; it must not fall out of sight.
-        subjects = f"""select o.*, {scope} as _scope, anchor.oid is null as _adrift
-    from observed as o
+        subjects = f"""select o.*, coalesce({group}, 0) as _scope, anchor.oid is null as _adrift
+    from {observed}
     left join pg_catalog.{catalog} as anchor on o.objid = anchor.oid
-    left join pg_catalog.pg_namespace as ns on anchor.{namespace} = ns.oid
     where
         anchor.oid is null
         or (
             {conditions}
         )"""
-    unordered = _ORDERED.sub("", query)  # the frame puts findings in order; sorting all subjects before would be dear
-    return f"""with observed as materialized (
-{unordered}
-),
-judged as materialized (
+    # Kept once, and read from there: healthy subjects, which are most, are counted and never sorted.
+    return f"""with judged as materialized (
     {subjects}
 ),
-listed as (
-    (
-        select j.*, pg_catalog.row_number() over (order by j.subject::text collate "C") as _rank
-        from judged as j
-        where j.ok is not true
-        order by _rank
-        limit {most}
-    )
-    union all
-    (
-        select
-            j.*,
-            (select pg_catalog.count(*) from judged as f where f.ok is not true)
-            + pg_catalog.row_number() over (order by j.subject::text collate "C") as _rank
-        from (select h.* from judged as h where h.ok order by h.subject::text collate "C" limit {HEALTHY_SHOWN}) as j
-    )
+found as materialized (
+    select j.*, pg_catalog.row_number() over (order by j.subject::text collate "C") as _rank
+    from judged as j
+    where j.ok is not true
+    order by _rank
+    limit {most}
 ),
-by_subject as (
+listed as (
+    select f.* from found as f
+    union all
     select
-        _scope,
-        subject::text as _subject,
-        pg_catalog.count(*) as _all,
-        pg_catalog.count(ok) as _examined,
-        pg_catalog.count(*) filter (where ok) as _healthy,
-        pg_catalog.bool_or(_adrift) as _adrift
-    from judged
-    group by _scope, subject::text
+        j.*,
+        (select pg_catalog.count(*) from found) + pg_catalog.row_number() over (order by j.subject::text collate "C")
+    from (
+        select h.*
+        from judged as h
+        where h.ok and (select pg_catalog.count(*) from found) < {HEALTHY_SHOWN}
+        order by h.subject::text collate "C"
+        limit {HEALTHY_SHOWN}
+    ) as j
 ),
 counted as (
     select
         _scope,
-        pg_catalog.sum(_examined)::pg_catalog.int8 as _examined,
-        pg_catalog.sum(_healthy)::pg_catalog.int8 as _healthy,
-        pg_catalog.sum(_all - _examined)::pg_catalog.int8 as _unseen,
-        pg_catalog.sum(_all)::pg_catalog.int8 - pg_catalog.count(_subject) as _twice,
-        pg_catalog.bool_or(_adrift) as _any_adrift
-    from by_subject
+        pg_catalog.count(ok) as _examined,
+        pg_catalog.count(*) filter (where ok) as _healthy,
+        pg_catalog.count(*) filter (where ok is null) as _unseen,
+        pg_catalog.bool_or(_adrift) as _any_adrift,
+        pg_catalog.bool_or(subject is null) as _nameless
+    from judged
     group by _scope
+),
+repeated as (
+    select r._scope, pg_catalog.count(*) as _twice
+    from (
+        select j._scope from judged as j group by j._scope, j.subject::text collate "C" having pg_catalog.count(*) > 1
+    ) as r
+    group by r._scope
+),
+named as (
+    {scopes}
 )
-select c._examined, c._healthy, c._unseen, c._twice, c._any_adrift, c._scope as _counted, l.*
-from counted as c
+select c._examined, c._healthy, c._unseen, r._twice, c._any_adrift, c._nameless, c._counted, l.*
+from named as c
+left join repeated as r on c._scope = r._scope
 left join listed as l on c._scope = l._scope and (l.ok is not true or l._rank <= {HEALTHY_SHOWN})
-order by c._scope, l._rank"""
+order by c._counted, l._rank"""
 
 
 _ORDERED = re.compile(r"\norder by subject\Z")
@@ -445,6 +461,7 @@ _RESERVED = frozenset(
         "_unseen",
         "_twice",
         "_any_adrift",
+        "_nameless",
         "_counted",
     ]
 )
@@ -470,6 +487,8 @@ def _look(postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[st
     for row in rows:
         if row["_any_adrift"]:
             raise ValueError(f"a subject's objid is not in {SUBJECT_KINDS[info.subject_kind]}")
+        if row["_nameless"]:
+            raise ValueError("a subject is null")
         if row["_twice"]:
             raise ValueError(f"a subject stands twice, among those of {row['_counted']}")
         counts[row["_counted"]] = Count(examined=row["_examined"], ok=row["_healthy"], unseen=row["_unseen"])
@@ -493,8 +512,6 @@ def _look(postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[st
 
 
 def _subject(row: Row) -> Observation | Unseen:
-    if row["subject"] is None:
-        raise ValueError("a subject is null")
     evidence = {name: value for name, value in row.items() if name not in _RESERVED}
     if row["ok"] is None:
         reason = Reason(row.get("unseen") or Reason.NO_PERMISSION)

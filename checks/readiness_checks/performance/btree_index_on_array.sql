@@ -25,24 +25,23 @@ select
     ix.indisunique as is_unique
 from pg_catalog.pg_index as ix
 inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
-inner join pg_catalog.pg_am as am on ic.relam = am.oid
 inner join pg_catalog.pg_class as c on ix.indrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 left join (
     select
         keyed.indexrelid,
         pg_catalog.array_agg(pg_catalog.quote_ident(att.attname) order by key.place) as list
-    from pg_catalog.pg_index as keyed
+    from pg_catalog.pg_type as t
+    inner join pg_catalog.pg_attribute as att on t.oid = att.atttypid
+    inner join pg_catalog.pg_index as keyed on att.attrelid = keyed.indrelid and att.attnum = any (keyed.indkey)
     cross join lateral pg_catalog.unnest(
         pg_catalog.string_to_array(keyed.indkey::pg_catalog.text, ' ')::pg_catalog.int2[]
     ) with ordinality as key (attnum, place)
-    inner join pg_catalog.pg_attribute as att on keyed.indrelid = att.attrelid and key.attnum = att.attnum
-    inner join pg_catalog.pg_type as t on att.atttypid = t.oid
-    where key.place <= keyed.indnkeyatts and t.typcategory = 'A'
+    where t.typcategory = 'A' and att.attnum = key.attnum and key.place <= keyed.indnkeyatts
     group by keyed.indexrelid
 ) as arrays on ix.indexrelid = arrays.indexrelid
 where
-    am.amname = 'btree'
+    ic.relam = 403 -- btree, on every version
     and not ic.relispartition
     and ic.relpersistence <> 't'
 order by subject

@@ -19,7 +19,17 @@ links:
 -- its statement an expression stood, and whether a cast was written out, makes no difference.
 -- One unique and the other not: performance/redundant-index. Invalid ones: performance/invalid-index.
 -- Partitions: an index attached to its parent's can't be dropped alone, and is its parent's subject.
-with key as (
+with alike as materialized (
+    -- Only where two indexes of a table have the same columns is there anything to compare.
+    select
+        ix.indrelid,
+        ix.indkey::pg_catalog.text as columns
+    from pg_catalog.pg_index as ix
+    group by ix.indrelid, ix.indkey::pg_catalog.text
+    having pg_catalog.count(*) > 1
+),
+
+key as (
     select
         con.conindid,
         pg_catalog.bool_or(con.contype = 'p') as is_primary,
@@ -34,12 +44,8 @@ described as (
     select
         ix.indexrelid,
         ix.indrelid,
-        ix.indisexclusion,
         ix.indisreplident,
-        ic.relname,
-        ic.relkind,
         ic.relispartition,
-        ic.reloptions,
         key.name as key_name,
         coalesce(key.is_primary, false) as is_primary,
         coalesce(key.foreign_keys, 0) as foreign_keys,
@@ -57,6 +63,7 @@ described as (
         ) as definition,
         ix.indimmediate
     from pg_catalog.pg_index as ix
+    inner join alike on ix.indrelid = alike.indrelid and ix.indkey::pg_catalog.text = alike.columns
     inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
     left join key on ix.indexrelid = key.conindid
     where
@@ -68,7 +75,7 @@ described as (
 
 ranked as (
     select
-        d.*,
+        d.indexrelid,
         pg_catalog.first_value(d.indexrelid) over of_one_definition as kept,
         pg_catalog.row_number() over of_one_definition as place
     from described as d
@@ -81,34 +88,42 @@ ranked as (
 )
 
 select
-    pg_catalog.format('%I.%I', ns.nspname, r.relname) as subject,
-    r.indrelid as objid,
-    r.place = 1 or r.indisexclusion or r.is_primary as ok,
+    pg_catalog.format('%I.%I', ns.nspname, ic.relname) as subject,
+    ix.indrelid as objid,
+    r.place is null or r.place = 1 or ix.indisexclusion or coalesce(key.is_primary, false) as ok,
     case
-        when r.foreign_keys > 0 then null -- these would have to go first
+        when r.place is null or r.place = 1 then null
+        when key.foreign_keys > 0 then null -- these would have to go first
         else
             case
-                when r.indisreplident
+                when ix.indisreplident
                     then pg_catalog.format(
                         E'alter table %I.%I replica identity using index %I;\n', ns.nspname, c.relname, kept.relname
                     )
                 else ''
             end || case
-                when r.key_name is not null
-                    then pg_catalog.format('alter table %I.%I drop constraint %I;', ns.nspname, c.relname, r.key_name)
+                when key.name is not null
+                    then pg_catalog.format('alter table %I.%I drop constraint %I;', ns.nspname, c.relname, key.name)
                 -- CONCURRENTLY is not for indexes of partitioned tables
-                when r.relkind = 'I' then pg_catalog.format('drop index %I.%I;', ns.nspname, r.relname)
-                else pg_catalog.format('drop index concurrently %I.%I;', ns.nspname, r.relname)
+                when ic.relkind = 'I' then pg_catalog.format('drop index %I.%I;', ns.nspname, ic.relname)
+                else pg_catalog.format('drop index concurrently %I.%I;', ns.nspname, ic.relname)
             end
     end as remedy,
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as on_table,
     case when r.place > 1 then pg_catalog.format('%I.%I', ns.nspname, kept.relname) end as double_of,
-    r.foreign_keys as foreign_keys_that_rely_on_it,
-    r.reloptions::pg_catalog.text[] as storage_parameters
-from ranked as r
-inner join pg_catalog.pg_class as c on r.indrelid = c.oid
+    coalesce(key.foreign_keys, 0) as foreign_keys_that_rely_on_it,
+    ic.reloptions::pg_catalog.text[] as storage_parameters
+from pg_catalog.pg_index as ix
+inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
+inner join pg_catalog.pg_class as c on ix.indrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-inner join pg_catalog.pg_class as kept on r.kept = kept.oid
+left join key on ix.indexrelid = key.conindid
+left join ranked as r on ix.indexrelid = r.indexrelid
+left join pg_catalog.pg_class as kept on r.kept = kept.oid
 where
-    not r.relispartition
+    ix.indisvalid
+    and ix.indisready
+    and ix.indislive
+    and ic.relpersistence <> 't'
+    and not ic.relispartition
 order by subject

@@ -61,6 +61,7 @@ select
         when not may.see then pg_catalog.format('grant pg_monitor to %I;', current_user)
     end as unlock,
     case
+        when ix.indisvalid then null
         when ic.relkind = 'I' then null -- the partitions' own are built first, see the mend
         when ic.relname ~ '_cc(new|old)\d*$' or not ix.indislive
             then pg_catalog.format('drop index concurrently %I.%I;', ns.nspname, ic.relname)

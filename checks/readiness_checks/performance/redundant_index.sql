@@ -35,37 +35,31 @@ with described as (
         ix.indclass::pg_catalog.text || ' ' as classes,
         ix.indcollation::pg_catalog.text || ' ' as collations,
         ix.indoption::pg_catalog.text || ' ' as options,
-        -- an expression stands as 0 among the columns, and in this list at its turn
-        coalesce(
-            pg_catalog.rtrim(
-                pg_catalog.regexp_replace(
-                    ix.indexprs::pg_catalog.text, ':(\w*location|\w*format|list_start|list_end) -?\d+', '', 'g'
-                ), ')'
-            ), ''
-        ) as expressions,
-        coalesce(
-            pg_catalog.regexp_replace(
-                ix.indpred::pg_catalog.text, ':(\w*location|\w*format|list_start|list_end) -?\d+', '', 'g'
-            ), ''
-        ) as condition
+        ix.indkey[0] as first_column,
+        ix.indexprs,
+        ix.indpred
     from pg_catalog.pg_index as ix
     inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
-    inner join pg_catalog.pg_am as am on ic.relam = am.oid
     where
-        am.amname = 'btree'
+        ic.relam = 403 -- btree, on every version
         and ix.indisvalid
         and ix.indisready
         and ix.indislive
         and ic.relpersistence <> 't'
 ),
 
-covered as (
+-- What numbers say comes first: expressions and conditions are long texts, compared where all else agrees.
+pair as materialized (
     select
         s.indexrelid,
-        pg_catalog.min(l.relname::pg_catalog.text) as by_name,
-        pg_catalog.min(l.relpages) as by_pages
+        s.indexprs,
+        s.indpred,
+        l.relname as by_name,
+        l.relpages as by_pages,
+        l.indexprs as by_indexprs,
+        l.indpred as by_indpred
     from described as s
-    inner join described as l on s.indrelid = l.indrelid and s.condition = l.condition
+    inner join described as l on s.indrelid = l.indrelid and s.first_column = l.first_column
     where
         s.plain
         and s.indexrelid <> l.indexrelid
@@ -75,8 +69,27 @@ covered as (
         and pg_catalog.starts_with(l.classes, s.classes)
         and pg_catalog.starts_with(l.collations, s.collations)
         and pg_catalog.starts_with(l.options, s.options)
-        and pg_catalog.starts_with(l.expressions, s.expressions)
-    group by s.indexrelid
+),
+
+covered as (
+    select
+        p.indexrelid,
+        pg_catalog.min(p.by_name::pg_catalog.text) as by_name,
+        pg_catalog.min(p.by_pages) as by_pages
+    from pair as p
+    cross join lateral (
+        -- an expression stands as 0 among the columns, and in this list at its turn
+        select
+            coalesce(pg_catalog.regexp_replace(p.indexprs::pg_catalog.text, noise.words, '', 'g'), '') as shorter,
+            coalesce(pg_catalog.regexp_replace(p.by_indexprs::pg_catalog.text, noise.words, '', 'g'), '') as longer,
+            coalesce(pg_catalog.regexp_replace(p.indpred::pg_catalog.text, noise.words, '', 'g'), '') as condition,
+            coalesce(pg_catalog.regexp_replace(p.by_indpred::pg_catalog.text, noise.words, '', 'g'), '') as by_condition
+        from (select ':(\w*location|\w*format|list_start|list_end) -?\d+' as words) as noise
+    ) as told
+    where
+        told.condition = told.by_condition
+        and pg_catalog.starts_with(pg_catalog.rtrim(told.longer, ')'), pg_catalog.rtrim(told.shorter, ')'))
+    group by p.indexrelid
 )
 
 select
@@ -84,6 +97,7 @@ select
     d.indrelid as objid,
     covered.indexrelid is null as ok,
     case
+        when covered.indexrelid is null then null
         -- CONCURRENTLY is not for indexes of partitioned tables
         when d.relkind = 'I' then pg_catalog.format('drop index %I.%I;', ns.nspname, d.relname)
         else pg_catalog.format('drop index concurrently %I.%I;', ns.nspname, d.relname)

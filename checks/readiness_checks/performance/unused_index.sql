@@ -27,13 +27,7 @@ with recursive part as (
         ix.indrelid
     from pg_catalog.pg_index as ix
     inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
-    where
-        not ic.relispartition
-        and not ix.indisunique
-        and not ix.indisexclusion
-        and ix.indisvalid
-        and ix.indislive
-        and ic.relpersistence <> 't'
+    where ic.relkind = 'I' and not ic.relispartition
     union all
     select
         part.root,
@@ -44,7 +38,7 @@ with recursive part as (
     inner join pg_catalog.pg_index as ix on i.inhrelid = ix.indexrelid
 ),
 
-counted as (
+of_parts as (
     select
         part.root,
         pg_catalog.sum(pg_catalog.pg_stat_get_numscans(part.indexrelid)) as scans,
@@ -56,6 +50,15 @@ counted as (
     inner join pg_catalog.pg_class as c on part.indrelid = c.oid
     inner join pg_catalog.pg_class as ic on part.indexrelid = ic.oid
     group by part.root
+),
+
+-- Of each foreign key, by its table: what its checks look for.
+referring as materialized (
+    select
+        fk.conrelid,
+        fk.conkey
+    from pg_catalog.pg_constraint as fk
+    where fk.contype = 'f'
 ),
 
 around as (
@@ -89,6 +92,7 @@ select
             then 'alter system set track_counts = on; select pg_catalog.pg_reload_conf();'
     end as unlock,
     case
+        when counted.scans > 0 then null
         when
             around.standbys > 0
             or around.days < coalesce(
@@ -104,19 +108,33 @@ select
     counted.pages,
     pg_catalog.round(around.days::pg_catalog.numeric, 1)::pg_catalog.float8 as counted_for_days,
     around.standbys
-from counted
-inner join pg_catalog.pg_index as ix on counted.root = ix.indexrelid
+from pg_catalog.pg_index as ix
 inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
 inner join pg_catalog.pg_class as c on ix.indrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+left join of_parts on ix.indexrelid = of_parts.root
+cross join lateral (
+    select
+        case when ic.relkind = 'I' then of_parts.scans else pg_catalog.pg_stat_get_numscans(ix.indexrelid) end as scans,
+        case
+            when ic.relkind = 'I' then of_parts.live_rows
+            else greatest(pg_catalog.pg_stat_get_live_tuples(ix.indrelid), c.reltuples::pg_catalog.int8)
+        end as live_rows,
+        case when ic.relkind = 'I' then of_parts.pages else ic.relpages end as pages
+) as counted
 cross join around
 where
-    not exists (
+    not ic.relispartition
+    and not ix.indisunique
+    and not ix.indisexclusion
+    and ix.indisvalid
+    and ix.indislive
+    and ic.relpersistence <> 't'
+    and not exists (
         select
-        from pg_catalog.pg_constraint as fk
+        from referring as fk
         where
-            fk.contype = 'f'
-            and fk.conrelid = ix.indrelid
+            fk.conrelid = ix.indrelid
             and fk.conkey operator(pg_catalog.<@) (
                 (pg_catalog.string_to_array(ix.indkey::text, ' ')::int2[])[1:pg_catalog.cardinality(fk.conkey)]
             )

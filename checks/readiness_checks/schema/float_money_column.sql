@@ -48,4 +48,5 @@ where
     and not c.relispartition
     and att.attnum > 0
     and not att.attisdropped
+    and att.atttypid = any (array(select h.type from held as h)) -- told by the column alone, before any join
 order by subject

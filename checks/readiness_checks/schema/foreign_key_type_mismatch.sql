@@ -58,22 +58,32 @@ pair as (
     left join base_type as my_base on mine.atttypid = my_base.oid
     left join base_type as their_base on theirs.atttypid = their_base.oid
     where fk.contype = 'f' and fk.conparentid = 0
+),
+
+compared as (
+    select
+        pair.constraint_oid,
+        not pg_catalog.bool_or(pair.differ) as ok,
+        pg_catalog.string_agg(
+            pg_catalog.format(
+                '%I %s refers to %I %s', pair.column_name, pair.column_type, pair.referred_column, pair.referred_type
+            ),
+            ', ' order by pair.place
+        ) filter (where pair.differ) as differences
+    from pair
+    group by pair.constraint_oid
 )
 
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, fk.conname) as subject,
     fk.conrelid as objid,
-    not pg_catalog.bool_or(pair.differ) as ok,
+    compared.ok,
     pg_catalog.format('%I.%I', parent_ns.nspname, parent.relname) as refers_to,
-    pg_catalog.string_agg(
-        pg_catalog.format('%I %s refers to %I %s', column_name, column_type, referred_column, referred_type),
-        ', ' order by pair.place
-    ) filter (where pair.differ) as differences
-from pair
-inner join pg_catalog.pg_constraint as fk on pair.constraint_oid = fk.oid
+    compared.differences
+from compared
+inner join pg_catalog.pg_constraint as fk on compared.constraint_oid = fk.oid
 inner join pg_catalog.pg_class as c on fk.conrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 inner join pg_catalog.pg_class as parent on fk.confrelid = parent.oid
 inner join pg_catalog.pg_namespace as parent_ns on parent.relnamespace = parent_ns.oid
-group by fk.oid, fk.conrelid, fk.conname, ns.nspname, c.relname, parent_ns.nspname, parent.relname
 order by subject

@@ -43,7 +43,9 @@ columns as materialized (
     select
         att.attrelid,
         pg_catalog.array_agg(att.attname::pg_catalog.text) as names,
-        pg_catalog.array_agg(att.attname || ':' || pg_catalog.format_type(att.atttypid, att.atttypmod)) as typed,
+        pg_catalog.array_agg(att.attname || ':' || pg_catalog.format_type(att.atttypid, att.atttypmod)) filter (
+            where (select pg_catalog.bool_or(w.type is not null) from wanted as w)
+        ) as typed,
         pg_catalog.bool_or(linked.attnums is null or att.attnum <> all (linked.attnums)) as says_more
     from pg_catalog.pg_attribute as att
     left join linked on att.attrelid = linked.conrelid

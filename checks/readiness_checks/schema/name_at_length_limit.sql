@@ -24,25 +24,33 @@ long as (
         att.attrelid as relid,
         att.attname::pg_catalog.text as name
     from pg_catalog.pg_attribute as att
-    where att.attnum > 0 and not att.attisdropped
+    where
+        att.attnum > 0
+        and not att.attisdropped
+        and pg_catalog.octet_length(att.attname::pg_catalog.text) >= (select most.bytes from most)
     union all
     select
         con.conrelid,
         con.conname::pg_catalog.text
     from pg_catalog.pg_constraint as con
-    where con.conname !~ '_(pkey|key|fkey|check|excl|not_null)[0-9]*$'
+    where
+        pg_catalog.octet_length(con.conname::pg_catalog.text) >= (select most.bytes from most)
+        and con.conname !~ '_(pkey|key|fkey|check|excl|not_null)[0-9]*$'
     union all
     select
         ix.indrelid,
         ic.relname::pg_catalog.text
     from pg_catalog.pg_index as ix
     inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
-    where ic.relname !~ '_(pkey|key|idx|excl)[0-9]*$'
+    where
+        pg_catalog.octet_length(ic.relname::pg_catalog.text) >= (select most.bytes from most)
+        and ic.relname !~ '_(pkey|key|idx|excl)[0-9]*$'
     union all
     select
         c.oid,
         c.relname::pg_catalog.text
     from pg_catalog.pg_class as c
+    where pg_catalog.octet_length(c.relname::pg_catalog.text) >= (select most.bytes from most)
 ),
 
 found as (
@@ -50,8 +58,6 @@ found as (
         l.relid,
         pg_catalog.array_agg(distinct l.name) as names
     from long as l
-    cross join most as m
-    where pg_catalog.octet_length(l.name) >= m.bytes
     group by l.relid
 )
 

@@ -51,6 +51,7 @@ left join lateral (
     inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
     where
         ix.indrelid = c.oid
+        and pk.oid is null -- here, so that it isn't even looked for where there is a key
         and ix.indisunique
         and ix.indimmediate
         and ix.indisvalid
@@ -70,7 +71,7 @@ left join lateral (
         )
     order by adoptable desc, ix.indnkeyatts asc, ix.indexrelid asc
     limit 1
-) as candidate on pk.oid is null
+) as candidate on true
 where
     c.relkind in ('r', 'p')
     and c.relpersistence <> 't'

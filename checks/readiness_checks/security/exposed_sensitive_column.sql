@@ -36,6 +36,36 @@ with exposed as (
                 '\s*,\s*'
             )
         )
+),
+
+-- Each name once, however many columns bear it.
+name as materialized (
+    select distinct att.attname
+    from pg_catalog.pg_attribute as att
+    where att.attnum > 0
+),
+
+sensitive as materialized (
+    select name.attname
+    from name
+    cross join lateral (
+        select
+            pg_catalog.regexp_replace(
+                pg_catalog.lower(pg_catalog.regexp_replace(name.attname, '([a-z0-9])([A-Z])', '\1_\2', 'g')),
+                '[^a-z0-9]+', '_', 'g'
+            ) as words
+    ) as split
+    where
+        split.words ~ (
+            '(^|_)('
+            'pass(word|wd|phrase|code)|pwd|secret|token|jwt|otp|api_?key'
+            '|(secret|private|auth|access|encryption|signing|session|ssh|pgp|gpg|rsa|license|activation)_key'
+            '|(auth|recovery|backup|verification|2fa)_code|two_factor'
+            '|ssn|social_security(_(number|no))?|(drivers?_license|passport)(_(number|no|id))?|national_id|tax_id'
+            '|credit_?card(_(number|no))?|(card|cc)_(number|no)|cvv2?|cvc2?|cvn'
+            '|bank_account(_(number|no))?|(account|routing|insurance)_number|iban|swift_code|medical_record'
+            ')s?(_(hash|hashed|digest|encrypted|plain|plaintext))?$'
+        )
 )
 
 select
@@ -52,13 +82,7 @@ from pg_catalog.pg_attribute as att
 inner join pg_catalog.pg_class as c on att.attrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 inner join pg_catalog.pg_type as t on att.atttypid = t.oid
-cross join lateral (
-    select
-        pg_catalog.regexp_replace(
-            pg_catalog.lower(pg_catalog.regexp_replace(att.attname, '([a-z0-9])([A-Z])', '\1_\2', 'g')),
-            '[^a-z0-9]+', '_', 'g'
-        ) as words
-) as name
+inner join sensitive on att.attname = sensitive.attname
 cross join lateral (
     select pg_catalog.array_agg(e.name order by e.oid) as names
     from exposed as e
@@ -71,14 +95,4 @@ where
     and att.attnum > 0
     and not att.attisdropped
     and t.typcategory not in ('B', 'D', 'T')
-    and name.words ~ (
-        '(^|_)('
-        'pass(word|wd|phrase|code)|pwd|secret|token|jwt|otp|api_?key'
-        '|(secret|private|auth|access|encryption|signing|session|ssh|pgp|gpg|rsa|license|activation)_key'
-        '|(auth|recovery|backup|verification|2fa)_code|two_factor'
-        '|ssn|social_security(_(number|no))?|(drivers?_license|passport)(_(number|no|id))?|national_id|tax_id'
-        '|credit_?card(_(number|no))?|(card|cc)_(number|no)|cvv2?|cvc2?|cvn'
-        '|bank_account(_(number|no))?|(account|routing|insurance)_number|iban|swift_code|medical_record'
-        ')s?(_(hash|hashed|digest|encrypted|plain|plaintext))?$'
-    )
 order by subject

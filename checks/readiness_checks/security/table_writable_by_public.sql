@@ -25,14 +25,22 @@ select
     everybody.may as public_may
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+left join (
+    select distinct att.attrelid as relid from pg_catalog.pg_attribute as att where att.attacl is not null
+) as granted on c.oid = granted.relid
 cross join lateral (
     select pg_catalog.array_agg(p.privilege order by p.privilege) as may
     from pg_catalog.unnest(array['insert', 'update', 'delete', 'truncate']) as p (privilege)
     where
+        -- where nothing was ever granted, nobody but the owner may do anything
+        (c.relacl is not null or granted.relid is not null)
+        and (
         pg_catalog.has_table_privilege(0::pg_catalog.oid, c.oid, p.privilege)
         or (
             p.privilege in ('insert', 'update')
+            and granted.relid is not null
             and pg_catalog.has_any_column_privilege(0::pg_catalog.oid, c.oid, p.privilege)
+        )
         )
 ) as everybody
 where c.relkind in ('r', 'p')

@@ -29,12 +29,15 @@ where
     and att.attnum > 0
     and not att.attisdropped
     and att.attname::pg_catalog.text = any (
-        pg_catalog.regexp_split_to_array(
-            coalesce(
-                nullif(pg_catalog.current_setting('readiness.tenant_columns', true), ''),
-                'tenant_id, tenant, org_id, organization_id, organisation_id, account_id, workspace_id, company_id'
-            ),
-            '\s*,\s*'
+        -- asked once, not for each column
+        array(
+            select pg_catalog.regexp_split_to_table(
+                coalesce(
+                    nullif(pg_catalog.current_setting('readiness.tenant_columns', true), ''),
+                    'tenant_id, tenant, org_id, organization_id, organisation_id, account_id, workspace_id, company_id'
+                ),
+                '\s*,\s*'
+            )
         )
     )
 group by c.oid, c.relname, c.relrowsecurity, ns.nspname
