@@ -25,7 +25,7 @@ SHOWN = 15
 def main() -> None:
     sizes = tuple(map(int, os.environ.get("READINESS_BENCH_TABLES", "").split())) or SIZES
     # 128 MB of shared buffers is what Postgres has by default, of which a production server has more.
-    settings = {"max_locks_per_transaction": 256, "shared_buffers": "128MB"}
+    settings: dict[str, str | int] = {"max_locks_per_transaction": 256, "shared_buffers": "128MB"}
     with embedded.cluster(settings=settings, fast=True, purpose="bench") as cluster:
         costs: dict[int, dict[str, Cost]] = {}
         print("static catalogue (every SQL check) on n tables of 10 columns, 5 indexes, a foreign key, a sequence")
