@@ -15,15 +15,19 @@ create table country_names (country_id char(2) primary key references countries)
 create table holidays (day date primary key);
 create table blobs (sha256 bytea primary key);
 create table only_row (sole boolean primary key default true check (sole));
+create table only_number (id int primary key default 1 check (id = 1));
+create table only_bigint (id bigint primary key check (0 = id));
+create table only_text (id text primary key check (id = 'this'));
 create table only_lock (lock char(1) primary key default 'X');
 create type mood as enum ('sad', 'ok');
 create table moods (m mood primary key);
 create table no_key (id serial);
 create table django_migrations (id serial primary key);
+create table migration_info (id text primary key, applied_at timestamptz);
 create extension hstore;
 create table ext_state (id serial primary key);
 alter extension hstore add table ext_state;
---- broken: public.serials, public.identities, public.by_hand, public.numbers, public.by_int_domain, public.memberships, public.counted_pair, public.numbered_in_uuid, public.refers_in_uuid, public.text_id, public.text_ids, public."camelText", public.short_text, public.made_text, public.referred, public.int_root, "Odd ""Schema"."T, x"
+--- broken: public.serials, public.identities, public.by_hand, public.numbers, public.by_int_domain, public.memberships, public.counted_pair, public.numbered_in_uuid, public.refers_in_uuid, public.text_id, public.text_ids, public."camelText", public.short_text, public.made_text, public.referred, public.two_rows, public.positive, public.int_root, "Odd ""Schema"."T, x"
 create table serials (id serial primary key);
 create table identities (id bigint generated always as identity primary key);
 create table by_hand (n int primary key);
@@ -41,13 +45,15 @@ create table short_text (key char(36) primary key);
 create table made_text (token text primary key default md5(random()::text));
 create table referred (id uuid primary key, legacy int unique);
 create table refers_by_number (id uuid primary key, legacy int references referred (legacy));
+create table two_rows (id int primary key check (id = 1 or id = 2));
+create table positive (id int primary key check (id > 0), check (id = id));
 create table int_root (id int primary key) partition by range (id);
 create table int_part partition of int_root for values from (0) to (10);
 create schema "Odd ""Schema";
 create table "Odd ""Schema"."T, x" ("i d" bigserial primary key);
 --- mend
 drop table refers_in_uuid, memberships, serials, identities, by_hand, numbers, by_int_domain, counted_pair;
-drop table numbered_in_uuid, text_id, text_ids, "camelText", short_text, made_text, int_root;
+drop table numbered_in_uuid, text_id, text_ids, "camelText", short_text, made_text, two_rows, positive, int_root;
 alter table refers_by_number drop column legacy;
 alter table "Odd ""Schema"."T, x" drop column "i d";
 alter table "Odd ""Schema"."T, x" add column id uuid primary key default gen_random_uuid();

@@ -95,6 +95,8 @@ _COMPANIONS = frozenset(
         "mikro_orm_migrations",
         "sequelizemeta",
         "refinery_schema_history",
+        "gorp_migrations",  # sql-migrate's, and as it is often called
+        "migration_info",
     }
 )
 
