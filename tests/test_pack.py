@@ -301,6 +301,21 @@ def test_bookkeeping_is_spared_where_the_check_says_so(one: Database):
     assert "public.z" in spared
 
 
+def test_bookkeeping_of_a_common_name_is_told_by_its_columns(embedded_database: Database):
+    embedded_database.run("""
+        create schema typeorm; create table typeorm.migrations (id serial, "timestamp" bigint, name text);
+        create schema storage; create table storage.migrations (id int, name text, hash text, executed_at timestamp);
+        create schema ours;
+        create table ours.migrations (id int, name text, hash text, executed_at timestamp, bird int);
+        create schema bare; create table bare.migrations ();
+        create schema dropped; create table dropped.migrations (id int, name text, "timestamp" bigint, bird int);
+        alter table dropped.migrations drop column bird;
+    """)
+    spared = subjects(look(tables(), embedded_database.dsn(), subject="table", spares_bookkeeping=True))
+    assert {s for s in spared if s.endswith(".migrations")} == {"ours.migrations", "bare.migrations"}
+    assert "storage.migrations" in subjects(look(tables(), embedded_database.dsn(), subject="table"))
+
+
 def test_counts_are_kept_by_schema_and_by_owned_table(one: Database):
     check = made(tables("c.relname <> 'a'"), subject="table")
     outcome = ask(check, one.dsn())

@@ -33,7 +33,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from readiness import yamldoc
 from readiness.authoring import Answer, Check, Unobservable
-from readiness.facts.bookkeeping import BOOKKEEPING_TABLES
+from readiness.facts.bookkeeping import BOOKKEEPING_BY_COLUMNS, BOOKKEEPING_TABLES
 from readiness.facts.locks import held_relations
 from readiness.facts.postgres import Postgres, Row
 from readiness.facts.server import Server, check_need
@@ -342,6 +342,7 @@ def statement(
         ]
         if header.spares_bookkeeping and anchor == "pg_class":
             left_out.append(f"anchor.relname <> all ({_text_array(sorted(BOOKKEEPING_TABLES))})")
+            left_out.append(_not_bookkeeping_by_columns())
         conditions = "\n            and ".join(left_out)
         # Counted by the oid of the schema, or by that of a table that a service owns alone, below zero; named at last.
         schema = _always_quoted("ns.nspname")
@@ -437,6 +438,19 @@ def for_psql(text: str, ignored_schemas: tuple[str, ...] = ()) -> str:
         raise PackError("a .sql check opens with a /*--- ... ---*/ header")
     header = yamldoc.validate(Header, yamldoc.parse(parts["header"], "header"))
     return statement(bare(parts["query"]), header, ignored_schemas, most=str(MOST_FINDINGS))
+
+
+def _not_bookkeeping_by_columns() -> str:
+    """A condition on the anchor. It looks at columns only of the tables whose names ask for it."""
+    names = _text_array(sorted({table for table, _ in BOOKKEEPING_BY_COLUMNS}))
+    known = _text_array(sorted(" ".join([table, *sorted(columns)]) for table, columns in BOOKKEEPING_BY_COLUMNS))
+    return f"""(anchor.relname <> all ({names}) or coalesce((
+                select
+                    anchor.relname::text || ' '
+                    || pg_catalog.string_agg(own.attname::text, ' ' order by own.attname::text collate "C")
+                from pg_catalog.pg_attribute as own
+                where own.attrelid = anchor.oid and own.attnum > 0 and not own.attisdropped
+            ) <> all ({known}), true))"""
 
 
 def _text_array(names: Sequence[str]) -> str:

@@ -10,12 +10,19 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from readiness.authoring import Unobservable
-from readiness.facts.frameworks import BOOKKEEPING_TABLES, FRAMEWORKS
+from readiness.facts.frameworks import BOOKKEEPING_BY_COLUMNS, BOOKKEEPING_TABLES, FRAMEWORKS
 from readiness.facts.frameworks.form import Framework, Record, State
 from readiness.facts.postgres import Postgres
 from readiness.model import Reason, quote_ident
 
-__all__ = ["BOOKKEEPING_TABLES", "History", "MigrationHistories", "MigrationLock", "recognise"]
+__all__ = [
+    "BOOKKEEPING_BY_COLUMNS",
+    "BOOKKEEPING_TABLES",
+    "History",
+    "MigrationHistories",
+    "MigrationLock",
+    "recognise",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,3 +102,12 @@ _COMPANIONS = frozenset(
 
 BOOKKEEPING_TABLES = frozenset({f.table for f in FRAMEWORKS if f.name not in ("typeorm", "sqitch")} | _COMPANIONS)
 """Names of tables that are a framework's own, not the application's."""
+
+BOOKKEEPING_BY_COLUMNS: frozenset[tuple[str, frozenset[str]]] = frozenset(
+    {
+        (typeorm.FRAMEWORK.table, typeorm.FRAMEWORK.columns),
+        # https://github.com/ThomWright/postgres-migrations, of which Supabase's storage has a copy
+        ("migrations", frozenset({"id", "name", "hash", "executed_at"})),
+    }
+)
+"""Likewise, where an application may well have a table of that name: with these columns, and no others."""
