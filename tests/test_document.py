@@ -526,6 +526,13 @@ TIMED = {
     "performance/slow-service",
     "performance/slow-statement",
     "operations/unhealthy-service",
+    # The server's counters, which the audit itself moves.
+    "performance/large-table-read-whole",
+    "performance/many-rollbacks",
+    "performance/sessions-cut-off",
+    "performance/temp-file-spill",
+    "performance/deadlocks",
+    "performance/checkpoints-on-demand",
 }
 
 
@@ -603,7 +610,7 @@ def test_console_and_markdown_carry_the_documents_numbers(real: Mapping[str, dic
         for c in run.categories:
             figures = [f"{c.weight:g} %", f"{c.score:.1f}", f"{c.ceiling:.1f}"]
             assert [c.title, *figures, f"{c.coverage:.1f} %", f"{c.weighted:.1f}"] in table
-            pattern = r"\s+".join(map(re.escape, [c.title, *figures, f"{int(c.coverage)} %", f"{c.weighted:.1f}"]))
+            pattern = r"\s+".join(map(re.escape, [c.title, *figures, f"{c.coverage:.1f} %", f"{c.weighted:.1f}"]))
             assert re.search(rf"^{pattern}\s*$", console, re.MULTILINE), c.title
         for check in run.checks:
             (row,) = [r for r in table if len(r) == 6 and r[1] == f"`{check.id}`"]

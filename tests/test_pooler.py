@@ -173,7 +173,13 @@ def test_an_audit_sees_the_same_as_without_the_pooler(pooled: str, database: Dat
     policy = stage.write_policy(tmp_path)
 
     def look(dsn: str) -> dict[str, Any]:
-        command = ("score", "-d", dsn, "-f", "json", "--policy", policy, "--skip", "security/plaintext-*")
+        # The pooler's own sessions are other clients' to whoever comes directly, TLS ends at the pooler, and the counters
+        # of writes lag behind.
+        sessions = ("operations/transaction-left-open", "performance/blocked-session", "operations/vacuum-held-back")
+        skipped = ("security/plaintext-*", "security/certificate-*", *sessions)
+        counted = ("performance/never-analyzed-table", "performance/stale-statistics", "performance/many-rollbacks")
+        skip = [word for pattern in (*skipped, *counted) for word in ("--skip", pattern)]
+        command = ("score", "-d", dsn, "-f", "json", "--policy", policy, *skip)
         return stage.run(*command, env=stage.environment(tmp_path), cwd=tmp_path).document
 
     through, direct = look(pooled), look(database.bare_dsn())

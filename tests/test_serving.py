@@ -40,7 +40,7 @@ from readiness.serving.schedule import Schedule
 from readiness.serving.web import Certificates, Server, Site, Users
 from test_metrics import samples, value
 
-REFUSED = (urllib.error.URLError, ConnectionError)
+REFUSED = (urllib.error.URLError, ConnectionError, ssl.SSLError)
 NOW = datetime(2026, 11, 25, 15, 30, tzinfo=UTC)
 
 

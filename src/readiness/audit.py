@@ -253,7 +253,7 @@ def _audit(
 def question(check: Check, in_policy: policy.Policy) -> Question:
     """What a check asks, as the run document shows it."""
     if check.source.startswith("/*---"):
-        return Question("sql", pack.for_psql(check.source, in_policy.ignored_schemas) + ";")
+        return Question("sql", pack.for_psql(check.source, in_policy.ignored_schemas, check.variants))
     return Question("python", check.source)
 
 

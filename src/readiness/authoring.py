@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, get_type_hints
 
 from readiness.model import (
@@ -62,12 +62,14 @@ class Check:
         facts: parameter name -> the fact that it wants.
         ask: called with the facts, and with the policy's parameters by name.
         source: its SQL or Python, as `readiness checks ID` shows it.
+        variants: major version -> the query that holds from it on, where a catalog changed.
     """
 
     info: CheckInfo
     facts: Mapping[str, type[Any]]
     ask: Callable[..., Answer]
     source: str
+    variants: Mapping[int, str] = field(default_factory=dict)
 
 
 def check(

@@ -26,7 +26,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -259,7 +259,11 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
         return _look(postgres, framed, info, settings, target)
 
     return Check(
-        info=info, facts={"postgres": Postgres, "server": Server, "target": Target}, ask=ask, source=text.strip()
+        info=info,
+        facts={"postgres": Postgres, "server": Server, "target": Target},
+        ask=ask,
+        source=text.strip(),
+        variants=by_version,
     )
 
 
@@ -431,13 +435,28 @@ def _always_quoted(column: str) -> str:
     return f"""('"' || pg_catalog.replace({column}::text, '"', '""') || '"')"""
 
 
-def for_psql(text: str, ignored_schemas: tuple[str, ...] = ()) -> str:
-    """The complete statement of a .sql check's file, ready for psql."""
+def for_psql(
+    text: str, ignored_schemas: tuple[str, ...] = (), variants: Mapping[int, str] = MappingProxyType({})
+) -> str:
+    """The complete statement of a .sql check's file, ready for psql, which chooses where versions differ."""
     parts = _HEADER.fullmatch(text)
     if not parts:
         raise PackError("a .sql check opens with a /*--- ... ---*/ header")
     header = yamldoc.validate(Header, yamldoc.parse(parts["header"], "header"))
-    return statement(bare(parts["query"]), header, ignored_schemas, most=str(MOST_FINDINGS))
+
+    def framed(query: str) -> str:
+        return statement(query, header, ignored_schemas, most=str(MOST_FINDINGS)) + ";"
+
+    shown = framed(bare(parts["query"]))
+    for major, query in sorted(variants.items()):
+        shown = f"""\
+select current_setting('server_version_num')::int >= {major}0000 as from_{major} \\gset
+\\if :from_{major}
+{framed(query)}
+\\else
+{shown}
+\\endif"""
+    return shown
 
 
 def _not_bookkeeping_by_columns() -> str:

@@ -1,7 +1,7 @@
 /*---
 title: No session waits long for another one's lock
 subject: session
-universe: sessions
+universe: other sessions
 priority: P2
 effort: M
 credit: ratio
@@ -42,4 +42,5 @@ cross join lateral (
 where
     coalesce(a.backend_type, 'client backend') = 'client backend'
     and a.datname = pg_catalog.current_database()
+    and a.pid <> pg_catalog.pg_backend_pid() -- the one that asks
 order by subject

@@ -70,7 +70,7 @@ def described(check: Check, in_policy: policy.Policy) -> dict[str, Any]:
 
 
 def _statement(check: Check, in_policy: policy.Policy) -> str:
-    return f"-- {check.info.id}\n{pack.for_psql(check.source, in_policy.ignored_schemas)};"
+    return f"-- {check.info.id}\n{pack.for_psql(check.source, in_policy.ignored_schemas, check.variants)}"
 
 
 def _list(console: Console, found: list[Check], in_policy: policy.Policy) -> None:
