@@ -22,6 +22,8 @@ SETTINGS = {
     "max_prepared_transactions": 5,
     "max_connections": 60,
     "wal_level": "logical",
+    # Else it comes to a freshly loaded table in the middle of a test, and what statistics say of it moves.
+    "autovacuum_naptime": "1d",
 }
 
 
