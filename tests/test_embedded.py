@@ -122,7 +122,7 @@ def test_programs_in_a_closed_folder_are_copied_and_it_stays_closed(tmp_path: Pa
     closed.chmod(0o700)
     inside = closed / package.name / found.bindir.parent.name / "bin"
     before = modes(inside)
-    with embedded.cluster(Runtime(inside, found.library_path), fast=True, purpose="test") as made:
+    with embedded.cluster(Runtime(inside, found.libdir), fast=True, purpose="test") as made:
         assert made.runtime.bindir.is_relative_to(made.workshop.folder) == ROOT
         with made.connect() as session:
             assert session.execute("select 1").fetchone() == (1,)

@@ -46,11 +46,11 @@ class Runtime:
     """PostgreSQL's programs.
 
     Args:
-        library_path: where they find their shared libraries, if not by themselves.
+        libdir: where they find their shared libraries, if not by themselves.
     """
 
     bindir: Path
-    library_path: Path | None = None
+    libdir: Path | None = None
 
     @property
     def major(self) -> int:
@@ -65,8 +65,8 @@ class Runtime:
     def env(self) -> dict[str, str]:
         """An environment without the user's PG* variables and without a locale."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("PG") and k != "LANGUAGE"} | {"LC_ALL": "C"}
-        if self.library_path:
-            env["LD_LIBRARY_PATH"] = str(self.library_path)
+        if self.libdir:
+            env["LD_LIBRARY_PATH"] = str(self.libdir)
         return env
 
 
@@ -433,7 +433,7 @@ def _readable_by(runtime: Runtime, owner: Mapping[str, Any], workshop: Workshop)
     if libraries.is_dir():
         shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
     (workshop.folder / "runtime").chmod(0o755)
-    return Runtime(copy / runtime.bindir.parent.name / "bin", runtime.library_path)
+    return Runtime(copy / runtime.bindir.parent.name / "bin", runtime.libdir)
 
 
 def free_port() -> int:
