@@ -292,12 +292,14 @@ def _alembic(m: Migration, place: _Place) -> list[File]:
         return calls(statements, "    ") if m.tied else block + calls(statements, "        ")
 
     revision = _revision(m, place.number)
-    lost = _no_way_back(m, "    #")
+    # An Alembic script that can't be undone says so by raising, so that `alembic downgrade` stops there.
+    stop = "pass" if m.down is not None else 'raise NotImplementedError("no way back could be derived")'
+    lost = f"{_no_way_back(m, '    #')}    {stop}\n"
     text = (
         f"{_notes(m, '#')}from alembic import op\n\nrevision = {revision!r}\ndown_revision = {place.after!r}\n"
         "branch_labels = None\ndepends_on = None\n\n\n"
         f"def upgrade():\n{body(m.up, '    pass' + chr(10))}\n\n"
-        f"def downgrade():\n{body(m.down, lost + ('    pass' if m.down is not None else '    raise NotImplementedError') + chr(10))}"
+        f"def downgrade():\n{body(m.down, lost)}"
     )
     return [File(path=f"{revision}_{m.name}.py", text=text)]
 
