@@ -15,8 +15,9 @@ from readiness import audit, history
 from readiness import profile as profiles
 from readiness.authoring import Unobservable
 from readiness.cli import support
+from readiness.cli.drill import places
 from readiness.cli.support import ProfileOption, QuietOption, VerboseOption
-from readiness.drills import DrillError, evidence, replay, rollback, scratch
+from readiness.drills import DrillError, evidence, replay, rollback
 from readiness.drills.rollback import Result
 from readiness.embedded import EmbeddedError
 from readiness.facts.migrations import MigrationDigests, MigrationFolder
@@ -87,7 +88,7 @@ def rollback_drill(
         way = replay.way(
             folder, commands=commands, project=source.folder, environment=_without(source), seconds=step_seconds
         )
-        platforms = _platforms(source) if server is not None else []
+        platforms = places.platforms(source) if server is not None else []
         with replay.ground(server, platforms=platforms, as_superuser=as_superuser) as ground:
             found = rollback.drill(
                 ground,
@@ -111,14 +112,6 @@ def rollback_drill(
     else:
         _print(found, folder, kept, verbose=verbose)
     return 0 if found.passed else 1
-
-
-def _platforms(source: profiles.Source) -> list[str]:
-    """The ways to the platform's own databases: declared, in the environment, or libpq's default where that answers."""
-    named = [*profiles.dsns_of(source.profile), os.environ.get(support.DATABASE_VARIABLE, "")]
-    found = [dsn for dsn in named if dsn]
-    told = any(os.environ.get(name) for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE"))
-    return [*found, ""] if told or scratch.identity("") is not None else found
 
 
 def _without(source: profiles.Source) -> dict[str, str]:
