@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+from benchmarks.timing import fastest as fastest_commands
 from readiness import audit, embedded, policy, profile
 from readiness.audit import Request
 from readiness.document import FindingPart, RunDocument
@@ -26,6 +30,19 @@ def main() -> None:
         seconds = fastest(lambda name=name: render(run, name))
         size = len(render(run, name).encode())
         print(f"  {name:9} {seconds * 1000:7.0f} ms  {seconds / own:5.1f} x  {size / 1e6:6.2f} MB")
+    whole(run)
+
+
+def whole(run: RunDocument) -> None:
+    """The same as a user waits for it: the command that reads the document and writes a report."""
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "run.json"
+        saved.write_text(run.to_json(), encoding="utf-8", errors="backslashreplace")
+        command = [str(Path(sys.executable).with_name("readiness")), "report", str(saved), "-o", "-", "-f"]
+        took = fastest_commands({name: [*command, name] for name in ("json", "html", "markdown")}, runs=RUNS)
+    print("  as a whole command, `readiness report -f FORMAT`")
+    for name, seconds in took.items():
+        print(f"  {name:9} {seconds * 1000:7.0f} ms  {seconds / took['json']:5.1f} x")
 
 
 def look(cluster: Cluster) -> RunDocument:

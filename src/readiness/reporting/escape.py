@@ -17,6 +17,8 @@ def visible(text: str) -> str:
 
 def visible_lines(text: str) -> str:
     """The same, where line breaks stay."""
+    if text.isprintable():
+        return text
     return "\n".join(map(visible, text.splitlines()))
 
 

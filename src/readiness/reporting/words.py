@@ -127,13 +127,17 @@ def unlocks(checks: Sequence[CheckPart]) -> dict[str, list[CheckPart]]:
 
 def evidence(values: Mapping[str, object], *, most: int = 6) -> str:
     """Evidence on one line: `columns a, b; estimated_rows 1200`."""
-    unsaid = ("figure", "unit", "waits")
-    told = [(k, v) for k, v in values.items() if v not in (None, "", []) and k not in unsaid]
-    said = "; ".join(f"{k.replace('_', ' ')} {_figure(v)}" for k, v in told[:most])
+    told = [(k, v) for k, v in values.items() if k not in _UNSAID and v not in (None, "", [])]
+    said = "; ".join([f"{k.replace('_', ' ')} {_figure(v)}" for k, v in told[:most]])
     return said + ("; ..." if len(told) > most else "")
 
 
+_UNSAID = frozenset({"figure", "unit", "waits"})
+
+
 def _figure(value: object) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
