@@ -374,14 +374,33 @@ def test_services_are_scored_by_their_own_subjects():
     assert auth == (30 * Fraction(3, 4) + 10) * 100 / 40
     assert projects == Fraction(30 * 100, 40)
     assert other == 0
+    assert [s.ceiling for s in card.services] == [auth, projects, 100], "nothing was looked at of the last"
     assert card.platform_readiness == (auth + projects) / 2
+
+
+def test_a_finding_is_owned_by_the_services_whose_objects_are_at_fault():
+    mixed = Examined(
+        observations=(
+            Observation(subject="projects.tasks", ok=False),
+            Observation(subject="auth.users", ok=True),
+            Observation(subject="public.tmp", ok=False),
+        ),
+        tally={
+            '"auth"': Count(examined=1, ok=1),
+            '"projects"': Count(examined=1, ok=0),
+            '"public"': Count(examined=1, ok=0),
+        },
+    )
+    scopes = [scope("auth", "auth"), scope("projects", "projects")]
+    assert scoring.owners_of_findings(CheckResult(check=info("schema/x"), outcome=mixed), scopes) == ["projects"]
+    assert scoring.owners_of_findings(CheckResult(check=info("schema/x"), outcome=UNKNOWN), scopes) == []
 
 
 def test_what_could_not_be_looked_at_counts_against_every_service_it_concerns():
     rs = [CheckResult(check=info("schema/x"), outcome=UNKNOWN), CheckResult(check=info("schema/y"), outcome=PASS)]
     card = scoring.score(Policy(name="p"), rs, [scope("s", "s"), scope("roles", role="r")])
-    assert card.services[0].readiness == 50
-    assert card.services[1].checks == 0
+    assert (card.services[0].readiness, card.services[0].ceiling) == (50, 100)
+    assert (card.services[1].checks, card.services[1].ceiling) == (0, 100)
 
 
 def test_mixed_evidence_decides_nothing():

@@ -125,8 +125,11 @@ class ServicePart(_Part):
     id: str
     title: str
     readiness: float
+    """Percent, unknown counted as nothing."""
     needs_change: bool
     readiness_exact: str = "0"
+    ceiling: float = 100.0
+    """Percent, unknown counted as good."""
     checks: int = 0
     objects: list[str] = []
     """Its schemas and tables, always quoted: what is found there counts for it."""
@@ -243,6 +246,8 @@ class BlockerPart(_Part):
     gain: float
     gain_exact: str
     findings: int
+    owners: list[str] = []
+    """The services whose objects were found at fault; none: the platform's."""
 
 
 class PlanPart(_Part):
@@ -521,6 +526,7 @@ def build(run: Run, redactor: Redactor) -> RunDocument:
                 readiness=tenths(s.readiness),
                 needs_change=s.scope.needs_change,
                 readiness_exact=str(s.readiness),
+                ceiling=tenths(s.ceiling),
                 checks=s.checks,
                 objects=[redactor.known(o) for o in sorted(s.scope.objects)],
                 roles=[redactor.known(r) for r in sorted(s.scope.roles)],
@@ -539,6 +545,7 @@ def build(run: Run, redactor: Redactor) -> RunDocument:
                 gain=tenths(s.gain),
                 gain_exact=str(s.gain),
                 findings=_bad(s.result),
+                owners=scoring.owners_of_findings(s.result, [own.scope for own in card.services]),
             )
             for s in scoring.blockers(card)
         ],

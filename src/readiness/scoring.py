@@ -145,6 +145,8 @@ class ServiceScore:
     scope: ServiceScope
     readiness: Fraction
     """0 to 100, unknown counted as nothing; 0 where nothing of the service was looked at."""
+    ceiling: Fraction
+    """0 to 100, unknown counted as good."""
     checks: int
 
 
@@ -425,8 +427,7 @@ def blockers(card: Scorecard) -> list[Standing]:
 def _service(
     policy: Policy, scope: ServiceScope, results: Sequence[CheckResult], weights: Mapping[Category, Fraction]
 ) -> ServiceScore:
-    earned = dict.fromkeys(Category, ZERO)
-    den = dict.fromkeys(Category, ZERO)
+    earned, possible, den = (dict.fromkeys(Category, ZERO) for _ in range(3))
     checks = 0
     for r in results:
         weight = priority_weight(policy, r)[1]
@@ -435,18 +436,26 @@ def _service(
             continue
         checks += 1
         den[r.check.category] += weight
-        earned[r.check.category] += weight * credit
+        earned[r.check.category] += weight * credit[0]
+        possible[r.check.category] += weight * credit[1]
     counted = [c for c in weights if den[c] and weights[c]]
     total = sum((weights[c] for c in counted), ZERO)
-    readiness = sum((weights[c] * earned[c] / den[c] for c in counted), ZERO) * HUNDRED / total if total else ZERO
-    return ServiceScore(scope=scope, readiness=readiness, checks=checks)
+
+    def of(credits: Mapping[Category, Fraction]) -> Fraction:
+        return sum((weights[c] * credits[c] / den[c] for c in counted), ZERO) * HUNDRED / total if total else ZERO
+
+    return ServiceScore(scope=scope, readiness=of(earned), ceiling=of(possible) if total else HUNDRED, checks=checks)
 
 
-def _own_credit(scope: ServiceScope, result: CheckResult) -> Fraction | None:
-    """A check's credit over the service's own subjects; 0 where it could not look; None where it has none of them."""
+def _own_credit(scope: ServiceScope, result: CheckResult) -> tuple[Fraction, Fraction] | None:
+    """A check's credit over the service's own subjects: what it earns, and what it would if all that is unseen were good.
+
+    None where it has none of them.
+    """
     kind = result.check.subject_kind
     if result.evidence_kind is EvidenceKind.ATTESTED:
-        return result.credit if scope.concerned_by(kind) else None
+        attested = result.credit
+        return (attested or ZERO, ONE if attested is None else attested) if scope.concerned_by(kind) else None
 
     def owned(subject: Observation | Unseen) -> bool:
         its = subject.kind or kind
@@ -457,11 +466,11 @@ def _own_credit(scope: ServiceScope, result: CheckResult) -> Fraction | None:
             return None
         case Unknown(unseen=unseen, observations=observations):
             if not unseen:
-                return ZERO if scope.concerned_by(kind) else None
+                return (ZERO, ONE) if scope.concerned_by(kind) else None
             # It looked at some subjects: those that it names tell whose they are.
             if any(map(owned, unseen)):
-                return ZERO
-            return ONE if any(map(owned, observations)) else None
+                return ZERO, ONE
+            return (ONE, ONE) if any(map(owned, observations)) else None
         case Examined() as examined:
             kinds = {scope_of(o.subject, o.kind or kind, scope.objects): o.kind or kind for o in examined.observations}
             scopes = {s for s in examined.tally if scope.owns(s, kinds.get(s, kind))}
@@ -472,7 +481,7 @@ def _own_credit(scope: ServiceScope, result: CheckResult) -> Fraction | None:
                 tally={s: examined.tally[s] for s in scopes},
                 unseen=tuple(u for u in examined.unseen if owned(u)),
             )
-            return credit_of(result.check.credit, part)[0]
+            return credit_of(result.check.credit, part)
 
 
 def one_service(result: CheckResult, scopes: Sequence[ServiceScope]) -> str | None:
@@ -482,6 +491,15 @@ def one_service(result: CheckResult, scopes: Sequence[ServiceScope]) -> str | No
     kind = result.check.subject_kind
     owners = {next((s.name for s in scopes if s.owns(scope, kind)), None) for scope in result.outcome.tally}
     return owners.pop() if len(owners) == 1 else None
+
+
+def owners_of_findings(result: CheckResult, scopes: Sequence[ServiceScope]) -> list[str]:
+    """The services that a check's findings belong to, as the profile lists them."""
+    if not isinstance(result.outcome, Examined):
+        return []
+    kind = result.check.subject_kind
+    bad = [(o.subject, o.kind or kind) for o in result.outcome.observations if not o.ok]
+    return [s.name for s in scopes if any(s.owns(scope_of(subject, its, s.objects), its) for subject, its in bad)]
 
 
 # -- figures ---------------------------------------------------------------------------------------------------

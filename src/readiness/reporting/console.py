@@ -210,9 +210,14 @@ def _open(check: CheckPart, *, unicode: bool) -> RenderableType:
 def _services(run: RunDocument) -> Table:
     table = _grid()
     for s in run.services:
-        note = "" if s.needs_change else "needs no change; left out of the mean"
+        notes = [f"up to {s.ceiling:.1f} % by what is unmeasured"] if s.ceiling > s.readiness else []
+        notes += [] if s.needs_change else ["needs no change; left out of the mean"]
         table.add_row(
-            "", Text(visible(s.title)), f"{s.readiness:.1f} %", count_of(s.checks, "checks"), Text(note, style="dim")
+            "",
+            Text(visible(s.title)),
+            f"{s.readiness:.1f} %",
+            count_of(s.checks, "checks"),
+            Text("; ".join(notes), style="dim"),
         )
     if run.platform_readiness is not None:
         table.add_row("", Text("Mean", style="bold"), Text(f"{run.platform_readiness:.1f} %", style="bold"), "", "")
