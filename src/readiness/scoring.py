@@ -441,8 +441,8 @@ def _service(
     counted = [c for c in weights if den[c] and weights[c]]
     total = sum((weights[c] for c in counted), ZERO)
 
-    def of(credits: Mapping[Category, Fraction]) -> Fraction:
-        return sum((weights[c] * credits[c] / den[c] for c in counted), ZERO) * HUNDRED / total if total else ZERO
+    def of(sums: Mapping[Category, Fraction]) -> Fraction:
+        return sum((weights[c] * sums[c] / den[c] for c in counted), ZERO) * HUNDRED / total if total else ZERO
 
     return ServiceScore(scope=scope, readiness=of(earned), ceiling=of(possible) if total else HUNDRED, checks=checks)
 
