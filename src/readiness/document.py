@@ -278,6 +278,8 @@ class MeasurementPart(_Part):
     source: str
     waits: list[float] = []
     """Samples that came to an end, sorted, in the unit: at most 500, of evenly spaced ranks. `samples` counts all."""
+    series: list[float] = []
+    """The figure in each second of the measurement, in their order."""
 
 
 class TrendPart(_Part):
@@ -832,6 +834,7 @@ def _measurements(checks: Sequence[CheckPart]) -> list[MeasurementPart]:
                     target=_number(e.get("target")),
                     source=str(e.get("source") or c.id),
                     waits=[w for w in e.get("waits") or () if isinstance(w, float | int)],
+                    series=[n for n in e.get("series") or () if isinstance(n, float | int)],
                 )
             )
     return sorted(found, key=lambda m: m.name)

@@ -296,6 +296,38 @@ class Probing(_Section):
     sample_seconds: float = Field(default=15, gt=0, le=3600)
 
 
+class Transaction(_Section):
+    """One kind of transaction of the load drill's mix."""
+
+    statements: tuple[str, ...] = Field(min_length=1)
+    """One SQL statement each, parameters as $1, $2...; several run in one transaction."""
+    weight: float = Field(default=1, gt=0)
+    """How often it comes, beside the others' weights."""
+    values: tuple[tuple[str | int | float | bool | None, ...], ...] = ()
+    """Sets of parameter values, of which one is drawn for each transaction."""
+    values_sql: str | None = None
+    """Or a query that yields them from what `prepare` filled, one set a row (the first 10,000)."""
+
+    @model_validator(mode="after")
+    def _values_enough(self) -> Self:
+        if self.values and self.values_sql:
+            raise ValueError("give values or values_sql, not both")
+        wanted = max((int(n) for s in self.statements for n in re.findall(r"\$(\d+)", s)), default=0)
+        if wanted and not (self.values or self.values_sql):
+            raise ValueError("the statements have parameters; give values or values_sql")
+        if any(len(v) < wanted for v in self.values):
+            raise ValueError(f"a set of values has fewer than the {wanted} that the statements name")
+        return self
+
+
+class Load(_Section):
+    """What `readiness drill load` works with in its scratch database, in place of pgbench's own mix."""
+
+    prepare: tuple[str, ...] = ()
+    """SQL files, from the profile's folder, that make and fill the tables."""
+    transactions: dict[Name, Transaction] = Field(min_length=1)
+
+
 class Milestone(_Section):
     title: str
     date: date
@@ -321,6 +353,7 @@ class Profile(_Section):
     """The stores of its backups, by a name of your own."""
     targets: Targets = Targets()
     probing: Probing = Probing()
+    load: Load | None = None
     milestones: tuple[Milestone, ...] = ()
     attestations: str | None = None
     """The attestations' file, from the profile's folder (`readiness attest` writes it)."""

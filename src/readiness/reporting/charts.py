@@ -143,6 +143,21 @@ def _thinned(m: MeasurementPart) -> bool:
     return len(m.waits) >= 500
 
 
+def series(m: MeasurementPart) -> Markup:
+    """A figure in each second of its measurement, from nothing up, and the target."""
+    top = max([*m.series, m.target or 0.0]) * 1.08 or 1.0
+    step = 320 / max(1, len(m.series) - 1)
+    seen = " ".join(f"{at * step:.1f},{100 - value / top * 96:.1f}" for at, value in enumerate(m.series))
+    parts = [f'<polyline points="{seen}" fill="none" class="s-link" stroke-width="2"/>']
+    if m.target is not None:
+        y = 100 - m.target / top * 96
+        parts.append(f'<line x1="0" x2="320" y1="{y:.1f}" y2="{y:.1f}" class="s-ink" stroke-dasharray="5 3"/>')
+    parts.append('<line x1="0" x2="320" y1="100" y2="100" class="s-line"/>')
+    parts.append(f'<text x="320" y="114" text-anchor="end">{len(m.series)} s</text>')
+    label = f"{m.figure} of {m.subject} in each second: from {min(m.series):,.0f} to {max(m.series):,.0f} {m.unit}"
+    return _svg(label, 118, *parts, box="0 0 320 118")
+
+
 def growth(g: GrowthPart) -> Markup:
     """A figure over time, its limit, and the straight line to where they meet."""
     start = g.points[0][0]

@@ -132,7 +132,7 @@ def evidence(values: Mapping[str, object], *, most: int = 6) -> str:
     return said + ("; ..." if len(told) > most else "")
 
 
-_UNSAID = frozenset({"figure", "unit", "waits"})
+_UNSAID = frozenset({"figure", "unit", "waits", "series"})
 
 
 def _figure(value: object) -> str:
