@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 import stage
 import test_document
 from readiness.document import (
+    AnswerPart,
     ChecklistPart,
     DrillPart,
     FindingPart,
@@ -28,7 +29,10 @@ from readiness.document import (
     MovePart,
     MustHavePart,
     PlanPart,
+    ProjectionPart,
+    RequirementPart,
     RiskPart,
+    RowPart,
     RunDocument,
     SincePart,
     TrendPart,
@@ -140,6 +144,28 @@ def dressed(found: RunDocument) -> RunDocument:
                 )
             ],
             "milestones": [MilestonePart(title="Beta", due=date(2026, 12, 24), met=None, note="in 32 days")],
+            "projection": ProjectionPart(
+                note="as it goes, about 2026-12-20",
+                expected=date(2026, 12, 20),
+                earliest=date(2026, 12, 9),
+                latest=date(2027, 2, 1),
+                points=[(NOW - timedelta(days=9 - n), f"{20 + n}") for n in range(9)],
+            ),
+            "requirements": [
+                RequirementPart(
+                    table="Keys",
+                    id="T1",
+                    title="Primary keys",
+                    priority="P0",
+                    target="uuid everywhere",
+                    status=Status.PARTIAL,
+                    current="does not hold for 3 of 12 tables",
+                    checks=["schema/fails"],
+                    answers=[AnswerPart(check="schema/fails", status=Status.FAIL, evidence_kind="measured")],
+                )
+            ],
+            "nice_to_have": [RowPart(title="Dashboards", status=Status.UNKNOWN, current="not looked at")],
+            "success_metrics": [RowPart(title="Nothing lost", status=Status.PASS, current="holds for 1 comparison")],
             "drills": [
                 DrillPart(
                     id="d",
@@ -204,7 +230,15 @@ def test_the_page_says_what_the_document_says(browser: Browser, page_file: Path,
         for b in run.blockers:
             row = page.locator("section:has(#blockers) li", has_text=b.check)
             assert f"+{b.gain:.1f}" in row.first.inner_text()
-        for title in ("Risks", "Checklist", "Milestones", "Drills", "Since the last run", "Waivers and attestations"):
+        for title in (
+            "Requirements",
+            "Risks",
+            "Checklist",
+            "Milestones",
+            "Drills",
+            "Since the last run",
+            "Waivers and attestations",
+        ):
             assert page.get_by_role("heading", name=title).count() == 1, title
         assert f"{run.waivers[0].days_left}" in page.inner_text("section:has(#signed)")
         assert run.policy.sha256 in page.inner_text("footer")

@@ -16,7 +16,7 @@ from typing import Any
 
 from psycopg import conninfo
 
-from readiness import document, foreign, pack, policy, profile, register, runner, scoring, teamstore
+from readiness import document, foreign, pack, policy, profile, register, requirements, runner, scoring, teamstore
 from readiness.authoring import Check, Unobservable
 from readiness.document import DrillPart, PolicyPart, Question, Run, RunDocument, TargetPart, TrendPart
 from readiness.facts.drills import DrillRecord, DrillRecords
@@ -114,6 +114,22 @@ def all_checks(source: policy.Source) -> list[Check]:
     return checks
 
 
+def check_names(source: profile.Source, checks: Sequence[Check]) -> None:
+    """See that a profile's plan names checks that there are.
+
+    Raises:
+        ConfigError: it names one that there is not.
+    """
+    known = [c.info.id for c in checks]
+    where = source.path or source.profile.name
+    if problems := [
+        f"{where}: {place}: {policy.unknown_check(name, known)}"
+        for place, name in requirements.checks_named(source.profile)
+        if name not in known
+    ]:
+        raise ConfigError(*dict.fromkeys(problems))
+
+
 def audit(request: Request) -> Audit:
     """Audit a platform.
 
@@ -122,6 +138,7 @@ def audit(request: Request) -> Audit:
         NothingAudited: neither the database nor any service answered.
     """
     checks = all_checks(request.policy)
+    check_names(request.profile, checks)
     chosen = selection(checks, only=request.only, skip=request.skip)
     started_at, started = request.now(), time.perf_counter()
     prof = request.profile.profile
@@ -199,7 +216,9 @@ def _audit(
     results, attested = register.attest(results, signed, finished_at)
     results, waived = register.waive(results, signed, finished_at)
     scopes = service_scopes(prof)
-    trend, last = _earlier(store, identity, request.policy.policy.sha256, document.checkset_sha256(checks), notes)
+    trend, last, scores = _earlier(
+        store, identity, request.policy.policy.sha256, document.checkset_sha256(checks), notes
+    )
     card = scoring.score(request.policy.policy, results, scopes, mixed_evidence=mixed)
     built = document.build(
         Run(
@@ -231,6 +250,8 @@ def _audit(
             tool=document.THIS_TOOL,
             card=card,
             questions={c.info.id: question(c, request.policy.policy) for c in checks},
+            plan=requirements.plan_of(prof),
+            scores=scores,
             trend=trend,
             last=last,
             services_of={r.check.id: scoring.one_service(r, scopes) for r in results},
@@ -262,15 +283,16 @@ _TREND = 12  # earlier runs that a report draws
 
 def _earlier(
     store: Store | TeamStore | None, target: str, policy_sha256: str, checkset: str, notes: list[str]
-) -> tuple[list[TrendPart], RunDocument | None]:
-    """The target's earlier whole runs, oldest first; and the newest of them that compares with this one."""
+) -> tuple[list[TrendPart], RunDocument | None, list[tuple[datetime, Fraction]]]:
+    """The target's earlier whole runs, oldest first; the newest that compares with this one; scores of all that compare."""
     if store is None:
-        return [], None
+        return [], None, []
     try:
         records = [r for r in store.runs(target, limit=_TREND) if not r.partial]
+        scores = requirements.by_day(store.scores(target, policy_sha256=policy_sha256, checkset_sha256=checkset))
     except StoreError as error:
         notes.append(f"earlier runs were not seen: {error}")
-        return [], None
+        return [], None, []
     like_this = [r for r in records if (r.policy_sha256, r.checkset_sha256) == (policy_sha256, checkset)]
     trend = [
         TrendPart(
@@ -284,9 +306,9 @@ def _earlier(
         for r in reversed(records)
     ]
     try:
-        return trend, RunDocument.model_validate(like_this[0].document) if like_this else None
+        return trend, RunDocument.model_validate(like_this[0].document) if like_this else None, scores
     except ValueError:  # of an older version that said less
-        return trend, None
+        return trend, None, scores
 
 
 def target_name(prof: profile.Profile, server: Server | None) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from readiness import __version__, scoring
+from readiness import __version__, requirements, scoring
 from readiness.authoring import Check
 from readiness.model import (
     Binary,
@@ -39,6 +39,7 @@ from readiness.model import (
     Unknown,
     Unseen,
 )
+from readiness.profile import Row
 from readiness.redaction import Redactor
 from readiness.register import Entry
 from readiness.scoring import Decision, Scorecard, Standing, tenths
@@ -333,15 +334,51 @@ class RiskPart(_Part):
     probability: Literal["low", "medium", "high"]
     why: str = ""
     checks: list[str] = []
+    """Those that are no control now: failed, or not measured."""
+    mitigation: str = ""
+    unlimited_impact: Literal["low", "medium", "high"] = "high"
+    """As the profile declares it: when nothing limits it."""
+    prevented_by: list[str] = []
+    limited_by: list[str] = []
 
 
-class ChecklistPart(_Part):
-    """A row of the migration's checklist, ticked from evidence."""
+class AnswerPart(_Part):
+    """One check's word on a row."""
 
-    phase: str
+    check: str
+    status: Status
+    evidence_kind: str
+
+
+class RowPart(_Part):
+    """A row of the profile's plan, answered by checks."""
+
+    id: str = ""
     title: str
     status: Status
     checks: list[str] = []
+    priority: str = ""
+    target: str = ""
+    current: str = ""
+    """What was found, in a few words: of the check that decides."""
+    rule: Literal["all", "any"] = "all"
+    service: str | None = None
+    """Only what checks say of this service's own subjects counts."""
+    subjects: list[str] = []
+    """Only what checks say of these subjects counts."""
+    answers: list[AnswerPart] = []
+
+
+class RequirementPart(RowPart):
+    """A row of a table of requirements."""
+
+    table: str
+
+
+class ChecklistPart(RowPart):
+    """A row of the migration's checklist, ticked from evidence."""
+
+    phase: str
 
 
 class MilestonePart(_Part):
@@ -350,6 +387,21 @@ class MilestonePart(_Part):
     met: bool | None
     """None where that is not known yet."""
     note: str = ""
+    phases: list[str] = []
+    """Of the checklist; without any the milestone is a GO."""
+
+
+class ProjectionPart(_Part):
+    """When the score meets the threshold, if it goes on as it did; why there is no date, where there is none."""
+
+    note: str
+    expected: date | None = None
+    earliest: date | None = None
+    latest: date | None = None
+    """Of an 80 % band."""
+    points_per_week: float | None = None
+    points: list[tuple[datetime, str]] = []
+    """The last earlier run of each day that compares: when it ended, its exact score."""
 
 
 class LedgerPart(_Part):
@@ -396,9 +448,13 @@ class RunDocument(_Part):
     """The mean over the services that need a change."""
     checks: list[CheckPart]
     blockers: list[BlockerPart]
+    requirements: list[RequirementPart] = []
+    nice_to_have: list[RowPart] = []
+    success_metrics: list[RowPart] = []
     risks: list[RiskPart] = []
     checklist: list[ChecklistPart] = []
     milestones: list[MilestonePart] = []
+    projection: ProjectionPart | None = None
     trend: list[TrendPart] = []
     """Earlier runs, oldest first."""
     since: SincePart | None = None
@@ -454,6 +510,9 @@ class Run:
     """Check id -> the one service that all its subjects belong to."""
     questions: Mapping[str, Question]
     """By check id."""
+    plan: requirements.Plan = requirements.NO_PLAN
+    scores: Sequence[tuple[datetime, Fraction]] = ()
+    """Earlier runs that compare, the last of each day, oldest first: when each ended, and its score."""
     trend: Sequence[TrendPart] = ()
     last: RunDocument | None = None
     """The newest earlier run that compares with this one."""
@@ -551,6 +610,7 @@ def build(run: Run, redactor: Redactor) -> RunDocument:
             )
             for s in scoring.blockers(card)
         ],
+        **_answered(run, redactor),
         plan=_plan(card, in_must_haves, redactor),
         measurements=_measurements(checks),
         trend=list(run.trend),
@@ -560,6 +620,67 @@ def build(run: Run, redactor: Redactor) -> RunDocument:
         drills=list(run.drills),
     )
     return sealed(built)
+
+
+def _answered(run: Run, redactor: Redactor) -> dict[str, Any]:
+    """The parts that answer the profile's own plan."""
+    plan, card = run.plan, run.card
+    results = {s.result.check.id: s.result for s in card.standings}
+    scopes = {s.scope.name: s.scope for s in card.services}
+
+    def told(row: Row) -> dict[str, Any]:
+        found = requirements.standing(row, results, scopes)
+        return row.model_dump() | {
+            "status": found.status,
+            "current": redactor.text(found.current),
+            "answers": [AnswerPart(check=a.check, status=a.status, evidence_kind=a.kind.value) for a in found.answers],
+        }
+
+    checklist = [ChecklistPart(phase=phase, **told(row)) for phase, rows in plan.checklist.items() for row in rows]
+    day = [(run.finished_at, card.total.floor)]
+    projected = requirements.projection(requirements.by_day([*run.scores, *day]), card.threshold)
+    phases = {phase: [row.status for row in checklist if row.phase == phase] for phase in plan.checklist}
+    milestones = []
+    for m in plan.milestones:
+        met, note = requirements.milestone_met(m, phases, card.decision, projected.expected, run.finished_at.date())
+        milestones.append(MilestonePart(title=m.title, due=m.date, met=met, note=note, phases=list(m.phases)))
+    risks = []
+    for r in plan.risks:
+        place = requirements.risk_standing(r, results)
+        risks.append(
+            RiskPart(
+                id=r.id,
+                title=r.title,
+                impact=place.impact,
+                probability=place.probability,
+                why=place.why,
+                checks=list(place.open_controls),
+                mitigation=r.mitigation,
+                unlimited_impact=r.impact,
+                prevented_by=list(r.prevented_by),
+                limited_by=list(r.limited_by),
+            )
+        )
+    return {
+        "requirements": [
+            RequirementPart(table=table, **told(row)) for table, rows in plan.requirements.items() for row in rows
+        ],
+        "nice_to_have": [RowPart(**told(row)) for row in plan.nice_to_have],
+        "success_metrics": [RowPart(**told(row)) for row in plan.success_metrics],
+        "risks": risks,
+        "checklist": checklist,
+        "milestones": milestones,
+        "projection": ProjectionPart(
+            note=projected.note,
+            expected=projected.expected,
+            earliest=projected.earliest,
+            latest=projected.latest,
+            points_per_week=projected.points_per_week,
+            points=[(at, str(score)) for at, score in run.scores],
+        )
+        if plan.milestones
+        else None,
+    }
 
 
 def sealed(run: RunDocument) -> RunDocument:

@@ -15,6 +15,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,16 @@ class Store:
                 "select * from runs where target = ? order by started_at desc, id desc limit ?", (target, limit)
             ).fetchall()
         return [_run(r) for r in rows]
+
+    def scores(self, target: str, *, policy_sha256: str, checkset_sha256: str) -> list[tuple[datetime, Fraction]]:
+        """When the whole runs of a target ended, and what they scored: those that compare, oldest first."""
+        with self._reading() as db:
+            rows = db.execute(
+                "select finished_at, score from runs where target = ? and policy_sha256 = ? and checkset_sha256 = ? "
+                "and not partial order by finished_at, id",
+                (target, policy_sha256, checkset_sha256),
+            ).fetchall()
+        return [(_time(at), Fraction(score)) for at, score in rows]
 
     def find(self, prefix: str) -> list[RunRecord]:
         """The runs whose id begins so, of any target, newest first; two of them say that it names none."""

@@ -328,9 +328,50 @@ class Load(_Section):
     transactions: dict[Name, Transaction] = Field(min_length=1)
 
 
+class Row(_Section):
+    """A line of the platform's own plan: what is asked, and the checks that answer it."""
+
+    title: str = Field(min_length=1)
+    checks: tuple[str, ...] = Field(min_length=1)
+    id: str = ""
+    """As the platform's people call it; free text."""
+    target: str = ""
+    """What is wanted, in words."""
+    priority: Literal["", "P0", "P1", "P2"] = ""
+    """As its people see it; what counts how much is the policy's."""
+    rule: Literal["all", "any"] = "all"
+    """Whether all checks must pass, or one is enough (a pooler, or bounded pools)."""
+    service: Name | None = None
+    """Only what the checks say of this service's own subjects counts."""
+    subjects: tuple[str, ...] = ()
+    """Only what the checks say of these subjects counts; `*` is any text: `auth.*`."""
+
+    @model_validator(mode="after")
+    def _one_part(self) -> Self:
+        if self.service and self.subjects:
+            raise ValueError("give a service or subjects, not both")
+        return self
+
+
+class Risk(_Section):
+    """What may go wrong. Its place in the matrix comes from its controls: what is in place, proven, counts."""
+
+    id: Name
+    title: str = Field(min_length=1)
+    impact: Literal["low", "medium", "high"]
+    """When nothing limits it."""
+    prevented_by: tuple[str, ...] = Field(min_length=1)
+    """Checks that make it less probable."""
+    limited_by: tuple[str, ...] = ()
+    """Checks that make it less bad: when all pass, the impact is one step lower."""
+    mitigation: str = ""
+
+
 class Milestone(_Section):
     title: str
     date: date
+    phases: tuple[str, ...] = ()
+    """Phases of the checklist that are done then; without any, the milestone is a GO."""
 
 
 class Profile(_Section):
@@ -354,6 +395,13 @@ class Profile(_Section):
     targets: Targets = Targets()
     probing: Probing = Probing()
     load: Load | None = None
+    requirements: dict[str, tuple[Row, ...]] = {}
+    """Tables that the reports print, by their title: each row answered by checks."""
+    checklist: dict[str, tuple[Row, ...]] = {}
+    """The way there, by phase: each row ticked from evidence."""
+    nice_to_have: tuple[Row, ...] = ()
+    success_metrics: tuple[Row, ...] = ()
+    risks: tuple[Risk, ...] = ()
     milestones: tuple[Milestone, ...] = ()
     attestations: str | None = None
     """The attestations' file, from the profile's folder (`readiness attest` writes it)."""
@@ -367,6 +415,13 @@ class Profile(_Section):
         for name, query in self.queries.items():
             if query.service and query.service not in self.services:
                 raise ValueError(f"queries.{name}.service: no service is named {query.service!r}")
+        for where, row in self.rows():
+            if row.service and row.service not in self.services:
+                raise ValueError(f"{where}: {row.title}: no service is named {row.service!r}")
+        for milestone in self.milestones:
+            for phase in milestone.phases:
+                if phase not in self.checklist:
+                    raise ValueError(f"milestones: {milestone.title}: the checklist has no phase {phase!r}")
         owners: dict[str, str] = {}
         for name, service in self.services.items():
             for own in (*(f"schema {s}" for s in service.schemas), *(f"table {t}" for t in service.tables)):
@@ -374,6 +429,13 @@ class Profile(_Section):
                     raise ValueError(f"the {own} belongs to {owners[own]!r} and to {name!r}; keep one owner")
                 owners[own] = name
         return self
+
+    def rows(self) -> list[tuple[str, Row]]:
+        """Every row of its plan, with the name of its table."""
+        tables = {f"requirements.{t}": rows for t, rows in self.requirements.items()}
+        tables |= {f"checklist.{t}": rows for t, rows in self.checklist.items()}
+        tables |= {"nice_to_have": self.nice_to_have, "success_metrics": self.success_metrics}
+        return [(table, row) for table, rows in tables.items() for row in rows]
 
     @property
     def unnamed(self) -> bool:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from readiness import document, register, scoring
-from readiness.document import CheckPart, LedgerPart, PolicyPart, Question, Run, RunDocument
+from readiness.document import CheckPart, LedgerPart, PolicyPart, Question, RowPart, Run, RunDocument
 from readiness.model import (
     BINARY,
     RATIO,
@@ -39,8 +41,10 @@ from readiness.model import (
     Unseen,
 )
 from readiness.policy import Policy
+from readiness.profile import Milestone, Risk, Row
 from readiness.redaction import Redactor
 from readiness.register import Attestation, Entry, Register, State, Waiver
+from readiness.requirements import Plan
 from readiness.scoring import Scorecard, ServiceScope
 
 OTHERWISE_ASKED = "was asked with other parameters than this policy's"
@@ -233,10 +237,12 @@ def _built(run: RunDocument, weighed: Weighed, part: PolicyPart, *, notes: Seque
             waivers=weighed.waivers,
             attestations=[_attestation(a, run) for a in run.attestations],
             drills=run.drills,
+            plan=plan_of(run),
+            scores=_scores(run),
         ),
         _AsItIs(),
     )
-    # What no command of ours derives (risks, checklist, milestones: the profile's) goes along as it stands.
+    # What no evidence in it tells (earlier runs, growth) goes along as it stands.
     derived = set(_DERIVED)
     return document.sealed(again.model_copy(update={n: getattr(run, n) for n in run.model_fields_set - derived}))
 
@@ -244,7 +250,56 @@ def _built(run: RunDocument, weighed: Weighed, part: PolicyPart, *, notes: Seque
 _DERIVED = (
     *("notes", "policy", "verdict", "categories", "must_haves", "services", "platform_readiness", "checks", "blockers"),
     *("plan", "measurements", "waivers", "attestations", "sha256"),
+    *("requirements", "nice_to_have", "success_metrics", "risks", "checklist", "milestones", "projection"),
 )
+
+
+def plan_of(run: RunDocument) -> Plan:
+    """What the profile declared, as the document's answers to it say.
+
+    Raises:
+        Unreadable: a row, a risk or a milestone is none.
+    """
+    fields = set(Row.model_fields)
+
+    def row(part: RowPart) -> Row:
+        return Row.model_validate(part.model_dump(include=fields))
+
+    def grouped(parts: Sequence[tuple[str, RowPart]]) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for name, part in parts:
+            found.setdefault(name, []).append(row(part))
+        return found
+
+    try:
+        return Plan(
+            requirements=grouped([(r.table, r) for r in run.requirements]),
+            checklist=grouped([(r.phase, r) for r in run.checklist]),
+            nice_to_have=[row(r) for r in run.nice_to_have],
+            success_metrics=[row(r) for r in run.success_metrics],
+            risks=[
+                Risk(
+                    id=r.id,
+                    title=r.title,
+                    impact=r.unlimited_impact,
+                    prevented_by=tuple(r.prevented_by),
+                    limited_by=tuple(r.limited_by),
+                    mitigation=r.mitigation,
+                )
+                for r in run.risks
+            ],
+            milestones=[Milestone(title=m.title, date=m.due, phases=tuple(m.phases)) for m in run.milestones],
+        )
+    except ValidationError as error:
+        raise Unreadable(f"requirements, checklist, risks or milestones: {error.errors()[0]['msg']}") from error
+
+
+def _scores(run: RunDocument) -> list[tuple[datetime, Fraction]]:
+    try:
+        points = run.projection.points if run.projection else []
+        return [(at.astimezone(UTC), Fraction(score)) for at, score in points]
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
+        raise Unreadable(f"projection.points: {error}") from error
 
 
 def _attestation(part: LedgerPart, run: RunDocument) -> Entry:

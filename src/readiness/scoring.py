@@ -23,6 +23,7 @@ from readiness.model import (
     SUBJECT_KINDS,
     Category,
     CheckResult,
+    Count,
     EvidenceKind,
     Examined,
     NotApplicable,
@@ -31,8 +32,9 @@ from readiness.model import (
     Status,
     Unknown,
     Unseen,
-    credit_of,
     scope_of,
+    settle,
+    tally,
 )
 from readiness.policy import CATEGORY_TITLES, MustHave, Policy
 
@@ -452,36 +454,45 @@ def _own_credit(scope: ServiceScope, result: CheckResult) -> tuple[Fraction, Fra
 
     None where it has none of them.
     """
+    part = own_part(scope, result)
+    if part is None or isinstance(part.outcome, NotApplicable):
+        return None
+    credit, best = part.credit, part.best_credit
+    return ZERO if credit is None else credit, ONE if best is None else best
+
+
+def own_part(scope: ServiceScope, result: CheckResult) -> CheckResult | None:
+    """A check's result over the service's own subjects alone; None where it looked at none of them."""
     kind = result.check.subject_kind
     if result.evidence_kind is EvidenceKind.ATTESTED:
-        attested = result.credit
-        return (attested or ZERO, ONE if attested is None else attested) if scope.concerned_by(kind) else None
+        return result if scope.concerned_by(kind) else None
 
     def owned(subject: Observation | Unseen) -> bool:
         its = subject.kind or kind
         return scope.owns(scope_of(subject.subject, its, scope.objects), its)
 
+    def of(observations: Sequence[Observation], unseen: Sequence[Unseen], counts: Mapping[str, Count]) -> CheckResult:
+        return replace(result, outcome=settle(observations, unseen, counts), waived=frozenset())
+
     match result.outcome:
         case NotApplicable():
-            return None
+            return result
         case Unknown(unseen=unseen, observations=observations):
             if not unseen:
-                return (ZERO, ONE) if scope.concerned_by(kind) else None
+                return result if scope.concerned_by(kind) else None
             # It looked at some subjects: those that it names tell whose they are.
-            if any(map(owned, unseen)):
-                return ZERO, ONE
-            return (ONE, ONE) if any(map(owned, observations)) else None
+            its, hidden = tuple(filter(owned, observations)), tuple(filter(owned, unseen))
+            return of(its, hidden, tally(its, hidden, kind, scope.objects)) if its or hidden else None
         case Examined() as examined:
             kinds = {scope_of(o.subject, o.kind or kind, scope.objects): o.kind or kind for o in examined.observations}
             scopes = {s for s in examined.tally if scope.owns(s, kinds.get(s, kind))}
             if not scopes:
                 return None
-            part = Examined(
-                observations=tuple(o for o in examined.observations if owned(o)),
-                tally={s: examined.tally[s] for s in scopes},
-                unseen=tuple(u for u in examined.unseen if owned(u)),
-            )
-            return credit_of(result.check.credit, part)
+            its, hidden = tuple(filter(owned, examined.observations)), tuple(filter(owned, examined.unseen))
+            counts = {s: examined.tally[s] for s in scopes}
+            # Of unseen subjects a few are listed; where its own are only counted, any of them tells why.
+            counted = any(c.unseen for c in counts.values())
+            return of(its, hidden or (examined.unseen if counted else ()), counts)
 
 
 def one_service(result: CheckResult, scopes: Sequence[ServiceScope]) -> str | None:

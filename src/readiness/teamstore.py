@@ -10,6 +10,7 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -208,6 +209,15 @@ class TeamStore:
         """The newest runs of a target, newest first."""
         query = "select * from readiness.runs where target = %s order by started_at desc, id desc limit %s"
         return [_run(r) for r in self._rows(query, [target, limit])]
+
+    def scores(self, target: str, *, policy_sha256: str, checkset_sha256: str) -> list[tuple[datetime, Fraction]]:
+        """When the whole runs of a target ended, and what they scored: those that compare, oldest first."""
+        query = (
+            "select finished_at, score from readiness.runs where target = %s and policy_sha256 = %s "
+            'and checkset_sha256 = %s and not partial order by finished_at, id collate "C"'
+        )
+        found = self._rows(query, [target, policy_sha256, checkset_sha256])
+        return [(at.astimezone(UTC), Fraction(score)) for at, score in found]
 
     def find(self, prefix: str) -> list[RunRecord]:
         """The runs whose id begins so, of any target, newest first; two of them say that it names none."""

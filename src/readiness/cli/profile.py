@@ -9,7 +9,7 @@ import typer
 
 from readiness import profile as profiles
 from readiness.cli import support
-from readiness.cli.support import ProfileOption
+from readiness.cli.support import PolicyOption, ProfileOption
 
 app = support.new_app()
 
@@ -29,15 +29,20 @@ def schema() -> None:
 def check(
     files: Annotated[list[str] | None, typer.Argument(metavar="[FILE]...", help="Each of these.")] = None,
     profile: ProfileOption = None,
+    policy: PolicyOption = "beta",
 ) -> None:
-    """Read a profile and say what it declares, without connecting to anything."""
+    """Read a profile and say what it declares, without connecting to anything. The policy names the packs of its checks."""
+    from readiness import audit
+
     names: list[str | None] = [*files] if files else [profile]
+    checks = audit.all_checks(support.load_policy(policy))
     for name in names:
         source = support.load_profile(name)
         p = source.profile
+        audit.check_names(source, checks)
         where = source.path or "no readiness.yaml found; a shipped or an empty profile"
         tables = sum(len(s.tables) for s in p.schemas.values())
         print(
             f"{where}: {p.shown}: {len(p.services)} services, {len(p.stores)} stores, {len(p.schemas)} schemas with "
-            f"{tables} tables, {len(p.queries)} critical queries"
+            f"{tables} tables, {len(p.queries)} critical queries, {len(p.rows())} requirements, {len(p.risks)} risks"
         )

@@ -5,6 +5,7 @@ Widths are percentages, so that a drawing follows the page and its text keeps it
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
 from fractions import Fraction
 from itertools import accumulate, pairwise
 
@@ -95,6 +96,48 @@ def waterfall(since: SincePart) -> list[tuple[str, str, Markup]]:
             (check, f"{float(moved):+.2f}", _svg(label, 12, '<rect width="100%" height="10" class="f-sunk"/>', step))
         )
     return rows
+
+
+def timeline(run: RunDocument) -> Markup:
+    """The score by day, the threshold, the milestones, and the band in which the score goes to the threshold."""
+    assert run.projection is not None
+    told = [(at, float(Fraction(score))) for at, score in run.projection.points]
+    told.append((run.finished_at, float(Fraction(run.verdict.score_exact))))
+    start, now = told[0][0], told[-1][0]
+    due = [(m.title, datetime.combine(m.due, time(), tzinfo=UTC)) for m in run.milestones]
+    p = run.projection
+    ends = [datetime.combine(d, time(), tzinfo=UTC) for d in (p.earliest, p.expected, p.latest) if d is not None]
+    # What lies far off would press the rest together.
+    span = max((now - start).total_seconds(), 86_400.0) * 4
+    shown = [at for _, at in due if start <= at and (at - start).total_seconds() <= span]
+    last = max([now, *shown, *(e for e in ends if (e - start).total_seconds() <= span)])
+    whole = max(1.0, (last - start).total_seconds())
+
+    def x(at: datetime) -> float:
+        return (at - start).total_seconds() / whole * 316 + 2
+
+    def y(score: float) -> float:
+        return 102 - score
+
+    line = " ".join(f"{x(at):.1f},{y(score):.1f}" for at, score in told)
+    rule = y(run.verdict.threshold)
+    parts = [f'<line x1="0" x2="320" y1="{rule:.1f}" y2="{rule:.1f}" class="s-ink" stroke-dasharray="5 3"/>']
+    if ends and p.expected is not None:
+        far = [e for e in ends if e <= last]
+        for end in far:
+            parts.append(
+                f'<line x1="{x(now):.1f}" y1="{y(told[-1][1]):.1f}" x2="{x(end):.1f}" y2="{rule:.1f}" class="s-good" stroke-width="1.5" stroke-dasharray="3 3"/>'
+            )
+    parts += [
+        f'<line x1="{x(at):.1f}" x2="{x(at):.1f}" y1="2" y2="102" class="s-unk" stroke-width="1.5"/>' for at in shown
+    ]
+    parts.append(f'<polyline points="{line}" fill="none" class="s-link" stroke-width="2"/>')
+    parts.append('<line x1="0" x2="320" y1="102" y2="102" class="s-line"/>')
+    label = (
+        f"score by day from {told[0][1]:.1f} to {told[-1][1]:.1f}, threshold {run.verdict.threshold:g}; "
+        + "; ".join(f"{title} due {at:%Y-%m-%d}" for title, at in due)
+    )
+    return _svg(label, 104, *parts, box="0 0 320 104")
 
 
 _BINS = 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from readiness.document import CheckPart, RunDocument
+from readiness.document import ChecklistPart, CheckPart, RequirementPart, RowPart, RunDocument
 from readiness.model import Status, count_of
 from readiness.scoring import Decision
 
@@ -147,3 +147,25 @@ def _figure(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(_figure(v) for v in value)
     return str(value)
+
+
+def tables(rows: Sequence[RequirementPart]) -> list[tuple[str, list[RequirementPart]]]:
+    """Rows by their table, in the order in which they were declared."""
+    found: dict[str, list[RequirementPart]] = {}
+    for row in rows:
+        found.setdefault(row.table, []).append(row)
+    return list(found.items())
+
+
+def phases(rows: Sequence[ChecklistPart]) -> list[tuple[str, list[ChecklistPart]]]:
+    """Rows by their phase, in the order in which they were declared."""
+    found: dict[str, list[ChecklistPart]] = {}
+    for row in rows:
+        found.setdefault(row.phase, []).append(row)
+    return list(found.items())
+
+
+def done(rows: Sequence[RowPart]) -> int:
+    """The share of rows that hold, in whole percent, rounded down; of those that apply."""
+    apply = [row for row in rows if row.status is not Status.NOT_APPLICABLE]
+    return sum(row.status is Status.PASS for row in apply) * 100 // len(apply) if apply else 0
