@@ -104,6 +104,8 @@ SUBJECT_KINDS: Mapping[str, str | None] = MappingProxyType(
         "query": None,
         "session": None,
         "slot": None,
+        "standby": None,
+        "subscription": None,
         "transaction": None,
         "service": None,
         "address": None,

@@ -235,6 +235,13 @@ class Audit(_Section):
     tables: tuple[str, ...] = ()
 
 
+class StandbyServer(_Section):
+    """A standby of the audited database, which is asked itself."""
+
+    dsn: SecretStr
+    """As `database.dsn`, with the auditor's role: it is the same one there."""
+
+
 class BackupStore(_Section):
     """Where backups of the audited database lie, and how one asks."""
 
@@ -390,6 +397,8 @@ class Profile(_Section):
     migrations: Migrations | None = None
     row_security: RowSecurity = RowSecurity()
     audit: Audit = Audit()
+    standbys: dict[Name, StandbyServer] = {}
+    """Its standbys, by a name of your own."""
     backups: dict[Name, BackupStore] = {}
     """The stores of its backups, by a name of your own."""
     targets: Targets = Targets()
@@ -567,7 +576,11 @@ def secrets_of(profile: Profile) -> list[str]:
 
 def dsns_of(profile: Profile) -> list[str]:
     """Every connection string of a profile."""
-    found = [profile.database.dsn, *(service.dsn for service in profile.services.values())]
+    found = [
+        profile.database.dsn,
+        *(service.dsn for service in profile.services.values()),
+        *(standby.dsn for standby in profile.standbys.values()),
+    ]
     return [secret.get_secret_value() for secret in found if secret]
 
 

@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,12 +50,7 @@ class PlaintextAttempts:
     @classmethod
     def take(cls, postgres: Postgres, server: Server, target: Target) -> Self:
         address = postgres.address
-        if address.host.startswith(("/", "@")) or address.host == "local socket":
-            raise Unobservable(
-                Reason.NOT_OBSERVABLE,
-                "the audit came through a Unix socket, where TLS does not apply",
-                "audit over TCP, by the address that the services use (host=...)",
-            )
+        _reached(postgres)
         roles = dict.fromkeys([server.role, *(s.role for s in target.profile.services.values() if s.role)])
         with tempfile.NamedTemporaryFile(prefix="readiness-empty-") as empty:
             attempts = tuple(_attempt(postgres.whereabouts, str(role), empty.name, address) for role in roles)
@@ -122,15 +118,8 @@ class ServerCertificate:
 
     @classmethod
     def take(cls, postgres: Postgres) -> Self:
-        address, where = postgres.address, postgres.whereabouts
-        if address.host.startswith(("/", "@")) or address.host == "local socket":
-            raise Unobservable(
-                Reason.NOT_OBSERVABLE,
-                "the audit came through a Unix socket, where TLS does not apply",
-                "audit over TCP, by the address that the services use (host=...)",
-            )
-        reach = (where.get("hostaddr") or where["host"], int(where["port"]))
-        host = where.get("host") or reach[0]
+        address = postgres.address
+        reach, host = _reached(postgres)
         try:
             # To read a certificate that nobody vouches for, it vouches for itself.
             with _handshake(reach, host, _context(None)) as shown:
@@ -158,8 +147,116 @@ class ServerCertificate:
         return cls(address=str(address), ends=ends, refused=refused, for_host=for_host, version=version, cipher=cipher)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One attempt to come to a TLS session, with one version or one kind of ciphers alone.
+
+    Args:
+        accepted: whether it came about; None where that can't be told.
+        reply: the cipher that was agreed on, what the server said, or why it could not be tried.
+    """
+
+    accepted: bool | None
+    reply: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsTrials:
+    """What a client that insists on an old version, or on worthless ciphers, gets. Nothing but handshakes is sent.
+
+    The server's settings say what it would take; this says what whoever answers at the address takes, its OpenSSL's own
+    limits and a proxy's included.
+
+    Args:
+        versions: TLSv1 to TLSv1.3.
+        ciphers: kind -> trial: those that prove nobody's identity, and those that encrypt nothing.
+    """
+
+    address: str
+    versions: Mapping[str, Trial]
+    ciphers: Mapping[str, Trial]
+
+    @classmethod
+    def take(cls, postgres: Postgres) -> Self:
+        reach, host = _reached(postgres)
+        versions = {name: _trial(reach, host, _insisting(version)) for name, version in _VERSIONS.items()}
+        ciphers = {
+            name: _trial(reach, host, _insisting(ssl.TLSVersion.TLSv1_2, of_kind))
+            for name, of_kind in _WORTHLESS.items()
+        }
+        return cls(address=str(postgres.address), versions=versions, ciphers=ciphers)
+
+
+_VERSIONS = {
+    "TLSv1": ssl.TLSVersion.TLSv1,
+    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+}
+_WORTHLESS = {"anonymous ciphers": "aNULL", "ciphers that don't encrypt": "eNULL"}
+_WHATEVER_WE_CAN = "ALL:eNULL:@SECLEVEL=0"  # OpenSSL's default level leaves out what is to be tried
+
+
+def _insisting(version: ssl.TLSVersion, of_kind: str = "") -> ssl.SSLContext | str:
+    """A context that speaks this alone; or why the local OpenSSL can't."""
+    context = _context(None)
+    try:
+        context.set_ciphers(f"{of_kind}:@SECLEVEL=0" if of_kind else _WHATEVER_WE_CAN)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # that they are outdated is why they are tried
+            context.minimum_version = context.maximum_version = version
+    except (ssl.SSLError, ValueError) as error:
+        return f"the auditor's {ssl.OPENSSL_VERSION} can't try it: {getattr(error, 'reason', None) or error}"
+    return context
+
+
+def _trial(reach: tuple[str, int], host: str, context: ssl.SSLContext | str) -> Trial:
+    if isinstance(context, str):
+        return Trial(accepted=None, reply=context)
+    try:
+        with _handshake(reach, host, context) as agreed:
+            return Trial(accepted=True, reply=(agreed.cipher() or ("",))[0])
+    except ssl.SSLError as error:
+        # An alert is the server's own word; any other failure may be our library's, which then has not asked.
+        said = error.reason or str(error)
+        if said in _REFUSALS:
+            return Trial(accepted=False, reply=f"refused: {said.lower().replace('_', ' ')}")
+        return Trial(accepted=None, reply=f"no session and no refusal: {said.lower().replace('_', ' ')}")
+    except OSError as error:
+        return Trial(accepted=None, reply=f"no session and no refusal: {error}")
+
+
+# RFC 5246, 7.2.2: protocol_version(70), handshake_failure(40), insufficient_security(71); internal_error(80) is what
+# OpenSSL says where its own level leaves it no signature for a version that its settings would take.
+_REFUSALS = frozenset(
+    {
+        "TLSV1_ALERT_PROTOCOL_VERSION",
+        "SSLV3_ALERT_HANDSHAKE_FAILURE",
+        "TLSV1_ALERT_INSUFFICIENT_SECURITY",
+        "TLSV1_ALERT_INTERNAL_ERROR",
+    }
+)
+
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # "SSLRequest" of the frontend/backend protocol
 _OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+
+
+def _reached(postgres: Postgres) -> tuple[tuple[str, int], str]:
+    """Address and port by which the audit came, and the host's name as it was given.
+
+    Raises:
+        Unobservable: it came through a Unix socket.
+    """
+    host = postgres.address.host
+    if host.startswith(("/", "@")) or host == "local socket":
+        raise Unobservable(
+            Reason.NOT_OBSERVABLE,
+            "the audit came through a Unix socket, where TLS does not apply",
+            "audit over TCP, by the address that the services use (host=...)",
+        )
+    where = postgres.whereabouts
+    reach = (where.get("hostaddr") or where["host"], int(where["port"]))
+    return reach, where.get("host") or reach[0]
 
 
 def _context(trusted: bytes | None) -> ssl.SSLContext:

@@ -1,0 +1,329 @@
+"""Standbys, slots and subscriptions, on a primary with a real standby: as it should be, and each way that it goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import pytest
+
+from asking import ask, found, remedies
+from conftest import DEBIAN, Database
+from readiness import embedded
+from readiness.embedded import Cluster, Runtime
+from readiness.model import Examined, NotApplicable, Observation, Outcome, Reason, Unknown
+from readiness.profile import Profile
+from stage import eventually
+
+SETTINGS = {"wal_level": "logical", "wal_retrieve_retry_interval": "100ms"}
+LOOKER = {"user": "looker", "password": "bare-role-of-a-test"}
+
+
+@dataclass
+class Pair:
+    primary: Cluster
+    standby: Cluster
+
+    def profile(self, *, lag: float = 10, **standbys: str) -> Profile:
+        declared = {name: {"dsn": dsn} for name, dsn in standbys.items()}
+        return Profile.model_validate(
+            {"name": "test", "standbys": declared, "targets": {"standby_lag_seconds": lag, "standbys": 1}}
+        )
+
+    def ask(self, check: str, *, lag: float = 10, **parameters: float) -> Outcome:
+        profile = self.profile(lag=lag, replica=self.standby.dsn())
+        return ask(f"operations/{check}", self.primary.dsn(), profile=profile, parameters=parameters)
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    if not (DEBIAN / "postgres").exists():
+        pytest.skip("Debian's postgresql-15 is not installed")
+    with embedded.cluster(Runtime(DEBIAN), settings=SETTINGS, fast=True, purpose="test") as primary:
+        with primary.connect() as admin:
+            admin.execute("create role looker login password 'bare-role-of-a-test'")
+            admin.execute("create table written (n int)")
+        for check in ("standby-replay-paused", "standby-unreadable", "standby-setting-lower", "standby-lagging"):
+            alone = ask(f"operations/{check}", primary.dsn())
+            assert isinstance(alone, NotApplicable), "no standby streams, which is seen, and none needs to be declared"
+        assert found(ask("operations/no-standby", primary.dsn())) == {"primary"}
+        with (primary.data / "pg_hba.conf").open("r+") as rules:
+            rules.write("host replication postgres 127.0.0.1/32 trust\n" + rules.read())
+        with primary.connect() as admin:
+            admin.execute("select pg_reload_conf()")
+        standby = replace(primary, data=primary.workshop.folder / "standby", port=embedded.free_port(), process=None)
+        primary.tool(
+            *("pg_basebackup", "-D", str(standby.data), "-c", "fast", "--no-sync", "-R", "-C", "-S", "replica"),
+            *("-d", f"host=127.0.0.1 port={primary.port} user=postgres application_name=replica"),
+        )
+        standby.configure({"port": standby.port})
+        standby.start()
+        made = Pair(primary, standby)
+        assert eventually(lambda: isinstance(made.ask("no-standby"), Examined) and not found(made.ask("no-standby")))
+        yield made
+
+
+def only(outcome: Outcome) -> Observation:
+    assert isinstance(outcome, Examined), outcome
+    (observation,) = outcome.observations
+    return observation
+
+
+def write(cluster: Cluster) -> None:
+    with cluster.connect() as admin:
+        admin.execute("set synchronous_commit = on")
+        admin.execute("insert into written values (1)")
+
+
+@contextmanager
+def paused(pair: Pair) -> Iterator[None]:
+    with pair.standby.connect() as admin:
+        admin.execute("select pg_wal_replay_pause()")
+        assert eventually(lambda: admin.execute("select pg_get_wal_replay_pause_state()").fetchone() == ("paused",))
+        try:
+            yield
+        finally:
+            admin.execute("select pg_wal_replay_resume()")
+
+
+def test_a_standby_that_follows(pair: Pair):
+    write(pair.primary)
+    for check in (
+        *("no-standby", "standby-lagging", "standby-replay-paused", "standby-unreadable", "standby-setting-lower"),
+        *("standby-delays-unbounded", "inactive-replication-slot", "lost-replication-slot", "slot-retaining-wal"),
+    ):
+        outcome = pair.ask(check)
+        assert isinstance(outcome, Examined), (check, outcome)
+        assert found(outcome) == set(), check
+    lag = only(pair.ask("standby-lagging")).evidence
+    assert lag["figure"] == "replication_lag"
+    assert 0 <= float(str(lag["value"])) < 5
+    assert only(pair.ask("no-standby")).evidence["streaming"] == ["replica"]
+
+
+def test_who_may_not_see_standbys_does_not_know(pair: Pair):
+    for check in ("no-standby", "standby-lagging"):
+        unseen = ask(f"operations/{check}", pair.primary.dsn(**LOOKER))
+        assert isinstance(unseen, Unknown)
+        assert unseen.reason is Reason.NO_PERMISSION
+        assert unseen.unlock == "grant pg_monitor to looker;"
+    undeclared = ask("operations/standby-replay-paused", pair.primary.dsn())
+    assert isinstance(undeclared, Unknown), "one streams, and nobody says how it is asked"
+    assert undeclared.reason is Reason.NOT_CONFIGURED
+    bare = pair.profile(replica=pair.standby.dsn(**LOOKER))
+    for check in ("standby-replay-paused", "standby-unreadable", "standby-setting-lower"):
+        assert found(ask(f"operations/{check}", pair.primary.dsn(**LOOKER), profile=bare)) == set()
+
+
+def test_what_receives_and_replays_nothing_is_no_standby(pair: Pair):
+    cluster = pair.primary
+    folder = cluster.workshop.folder / "received"
+    folder.mkdir()
+    cluster.give(folder)
+    received = cluster.workshop.start(
+        [cluster.runtime.bindir / "pg_receivewal", "-D", folder, "-d", cluster.dsn()],
+        env=cluster.runtime.env(),
+        cwd=folder,
+        **cluster.owner,
+    )
+    count = "select count(*) from pg_stat_replication where state = 'streaming'"
+    try:
+        with cluster.connect() as admin:
+            assert eventually(lambda: admin.execute(count).fetchone() == (2,))
+        assert only(pair.ask("no-standby")).evidence["streaming"] == ["replica"]
+        assert only(pair.ask("standby-lagging")).ok
+    finally:
+        cluster.workshop.stop(received)
+
+
+def test_a_paused_replay_is_named_and_is_a_lag(pair: Pair):
+    with paused(pair):
+        write(pair.primary)
+        stopped = pair.ask("standby-replay-paused")
+        assert found(stopped) == {"replica"}
+        assert only(stopped).evidence["receiving"] is True
+        lagging = pair.ask("standby-lagging", lag=0.3)
+        assert found(lagging) == {"replica"}
+        assert only(lagging).evidence["value"] is None
+        assert int(str(only(lagging).evidence["behind_bytes"])) > 0
+        itself = ask("operations/standby-replay-paused", pair.standby.dsn())
+        assert len(found(itself)) == 1, "asked itself, the standby says the same"
+        for remedy in remedies(stopped):
+            with pair.standby.connect() as admin:
+                admin.execute(remedy.encode())
+        assert eventually(lambda: not found(pair.ask("standby-replay-paused")))
+        assert found(pair.ask("standby-lagging", lag=5)) == set()
+
+
+def test_a_wait_that_is_too_short_to_tell(pair: Pair, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("readiness.facts.replication.LONGEST_WAIT", 0.1)
+    with paused(pair):
+        write(pair.primary)
+        undecided = pair.ask("standby-lagging", lag=5)
+        assert isinstance(undecided, Unknown)
+        assert undecided.reason is Reason.TIMEOUT
+
+
+def test_an_idle_primary_has_no_lag(pair: Pair):
+    """Where the age of the last replayed transaction, which a dashboard shows, has grown by a second."""
+    import time
+
+    write(pair.primary)
+    time.sleep(1)
+    state = only(pair.ask("standby-replay-paused"))
+    assert float(str(state.evidence["replayed_age_seconds"])) >= 1
+    assert float(str(only(pair.ask("standby-lagging", lag=0.5)).evidence["value"])) < 0.5
+
+
+def test_an_address_that_leads_elsewhere(pair: Pair, debian_database: Database):
+    declared = pair.profile(
+        itself=pair.primary.dsn(), other=debian_database.dsn(), gone="host=127.0.0.1 port=1 user=a dbname=b"
+    )
+    outcome = ask("operations/standby-unreadable", pair.primary.dsn(), profile=declared)
+    assert found(outcome) == {"itself", "other", "gone"}
+    assert isinstance(ask("operations/standby-replay-paused", pair.primary.dsn(), profile=declared), Unknown)
+    odd = ask("operations/standby-unreadable", pair.primary.dsn(), profile=pair.profile(odd="postgres://[::1/x"))
+    assert isinstance(odd, Unknown)
+    assert "standbys.odd.dsn" in odd.detail
+
+
+def test_replay_that_waits_for_ever_and_queries_that_it_cancels(pair: Pair):
+    check = "standby-delays-unbounded"
+    with pair.standby.connect() as admin:
+        admin.execute("alter system set max_standby_streaming_delay = -1")
+        admin.execute("select pg_reload_conf()")
+        try:
+            endless = eventually(lambda: found(pair.ask(check)) and pair.ask(check))
+            assert found(endless) == {"replica"}
+            for statement in remedies(endless)[0].split(";\n"):
+                admin.execute(statement.encode())
+            assert eventually(lambda: not found(pair.ask(check)))
+        finally:
+            admin.execute("alter system reset max_standby_streaming_delay")
+            admin.execute("select pg_reload_conf()")
+    assert found(pair.ask(check, cancelled_a_day=-1)) == {"replica"}
+
+
+def test_synchronous_names_that_name_nobody(pair: Pair):
+    check = "sync-standby-missing"
+    assert isinstance(pair.ask(check), NotApplicable)
+    with pair.primary.connect() as admin:
+
+        def names(text: str) -> Outcome:
+            admin.execute("set synchronous_commit = off")
+            admin.execute(f"alter system set synchronous_standby_names = '{text}'".encode())
+            admin.execute("select pg_reload_conf()")
+            wanted = "select count(*) from pg_settings where name = 'synchronous_standby_names' and setting = %s"
+            assert eventually(lambda: admin.execute(wanted, (text,)).fetchone() == (1,))
+            return pair.ask(check)
+
+        try:
+            admin.execute("alter system set synchronous_commit = on")
+            assert eventually(lambda: found(names("replica")) == set())
+            assert found(names("ANY 1 (replica, other)")) == set()
+            assert eventually(lambda: found(names("2 (replica, other)")) == {"synchronous_standby_names"})
+            assert eventually(lambda: found(names("nobody")) == {"synchronous_standby_names"})
+            admin.execute("alter system set synchronous_commit = local")
+            assert eventually(lambda: found(names("*")) == {"synchronous_commit"})
+        finally:
+            admin.execute("alter system reset synchronous_standby_names")
+            admin.execute("alter system reset synchronous_commit")
+            admin.execute("select pg_reload_conf()")
+
+
+def test_a_slot_whose_standby_is_gone_keeps_log_until_it_is_lost(pair: Pair):
+    """Stopped, it is inactive; then it keeps too much; then the server gives it up, and the standby can't come back."""
+    pair.standby.stop()
+    assert eventually(lambda: found(pair.ask("inactive-replication-slot")) == {"replica"})
+    assert eventually(lambda: found(pair.ask("no-standby")) == {"primary"})
+    assert found(pair.ask("standby-unreadable")) == {"replica"}
+    assert isinstance(pair.ask("standby-replay-paused"), Unknown)
+    with pair.primary.connect() as admin:
+        admin.execute("alter system set max_wal_size = '32MB'")
+        admin.execute("alter system set min_wal_size = '32MB'")
+        admin.execute("select pg_reload_conf()")
+        for _ in range(3):
+            admin.execute("insert into written values (1)")
+            admin.execute("select pg_switch_wal()")
+        assert eventually(lambda: found(pair.ask("slot-retaining-wal", megabytes=32)) == {"replica"})
+        admin.execute("alter system set max_slot_wal_keep_size = '16MB'")
+        admin.execute("select pg_reload_conf()")
+
+        def given_up() -> list[str]:
+            admin.execute("checkpoint")
+            lost = pair.ask("lost-replication-slot")
+            assert found(lost) <= {"replica"}
+            return remedies(lost)
+
+        (drop,) = eventually(given_up)
+        admin.execute(drop.encode())
+        assert isinstance(pair.ask("lost-replication-slot"), NotApplicable)
+
+
+def test_settings_lower_than_the_primarys(pair: Pair):
+    """Of made facts: a standby with such a setting does not start."""
+    from asking import checks
+    from readiness.facts.replication import NOT_LOWER, Standbys, StandbyState
+
+    state = StandbyState(
+        in_recovery=True,
+        same_cluster=True,
+        receiving=True,
+        paused=False,
+        caught_up=True,
+        replayed_age=None,
+        heard_age=1.0,
+        settings={**dict.fromkeys(NOT_LOWER, "100"), "max_connections": "60"},
+        cancelled=0,
+        statistics_days=1,
+    )
+    asked = checks()["operations/standby-setting-lower"].ask
+    answer = asked(Standbys(by_name={"a": state}, primary=dict.fromkeys(NOT_LOWER, "100")))
+    assert [o.subject for o in answer if not o.ok] == ["a: max_connections"]
+    assert isinstance(asked(Standbys(by_name={"a": state}, primary={})), Unknown)
+
+
+def test_subscriptions(pair: Pair, make_database: Callable[[Cluster], Database]):
+    """From one database of the server to another, by a slot that is there already."""
+    check = "operations/subscription-not-running"
+    here = make_database(pair.primary)
+    assert isinstance(ask(check, here.dsn()), NotApplicable)
+    here.run("create table written (n int primary key)")
+    with pair.primary.connect() as publisher:
+        publisher.execute("create publication all_of_it for table written")
+        publisher.execute("select pg_create_logical_replication_slot('follows', 'pgoutput')")
+    name = f"sub_{here.name}"
+    try:
+        here.run(
+            f"create subscription {name} connection '{pair.primary.dsn()}' publication all_of_it "
+            "with (create_slot = false, slot_name = follows, enabled = false)"
+        )
+        disabled = ask(check, here.dsn())
+        assert found(disabled) == {name}
+        assert found(ask(check, here.bare_dsn())) == {name}
+        here.run(remedies(disabled)[0])
+        here.run(f"alter subscription {name} refresh publication")
+        with here.connect() as admin:
+            ready = "select bool_and(srsubstate = 'r') from pg_subscription_rel"
+            with pair.primary.connect() as publisher:
+                publisher.execute("truncate written")
+            assert eventually(lambda: admin.execute(ready).fetchone() == (True,), 15)
+        assert eventually(lambda: found(ask(check, here.dsn())) == set())
+        assert found(ask(check, here.bare_dsn())) == set()
+        here.run("insert into written values (7)")
+        with pair.primary.connect() as publisher:
+            publisher.execute("insert into written values (7)")
+        assert eventually(lambda: found(ask(check, here.dsn())) == {name}, 15), "its worker fails at this row"
+    finally:
+        with here.connect() as admin:
+            admin.execute(f"alter subscription {name} disable".encode())
+            admin.execute(f"alter subscription {name} set (slot_name = none)".encode())
+            admin.execute(f"drop subscription {name}".encode())
+
+
+def test_they_answer_on_every_version(older_cluster: Cluster):
+    """Without a standby, a slot or a subscription: the catalogs that they read are there."""
+    for check in ("lost-replication-slot", "slot-retaining-wal", "subscription-not-running", "sync-standby-missing"):
+        assert isinstance(ask(f"operations/{check}", older_cluster.dsn()), NotApplicable), check
+    assert found(ask("operations/no-standby", older_cluster.dsn())) == {"primary"}
