@@ -143,7 +143,7 @@ def audit(request: Request) -> Audit:
     started_at, started = request.now(), time.perf_counter()
     prof = request.profile.profile
     request.redactor.learn(profile.secrets_of(prof))
-    for dsn in (*profile.dsns_of(prof), *profile.consoles_of(prof)):
+    for dsn in profile.dsns_of(prof):
         learn_secrets(request.redactor, dsn, request.environment)
     signed = register.load(
         waivers=_register_file(request.profile, prof.waivers, register.WAIVERS_FILE),
@@ -362,9 +362,13 @@ def without_secrets(dsn: str) -> str:
     return conninfo.make_conninfo(**parts)
 
 
+# libpq's, and those of the client that asks S3.
+_SECRET_VARIABLES = ("PGPASSWORD", "PGSSLPASSWORD", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
 def learn_secrets(redactor: Redactor, dsn: str, environment: Mapping[str, str]) -> None:
     """Every password that libpq may come to know: from the DSN, the environment, the passfile, the service file."""
-    redactor.learn([environment.get("PGPASSWORD"), environment.get("PGSSLPASSWORD")])
+    redactor.learn([environment.get(name) for name in _SECRET_VARIABLES])
     try:
         parsed = conninfo.conninfo_to_dict(dsn)
     except Exception:  # noqa: BLE001  told elsewhere; what looks like a password is struck out all the same

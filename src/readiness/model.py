@@ -108,6 +108,7 @@ SUBJECT_KINDS: Mapping[str, str | None] = MappingProxyType(
         "subscription": None,
         "transaction": None,
         "service": None,
+        "store": None,
         "address": None,
         "migration": None,
         "file": None,

@@ -24,18 +24,22 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 NameOrNone = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_-]{0,62})?$")]
 
 
-def _sound_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        host = None
-    if not host or parts.scheme not in ("http", "https") or re.search(r"\s", url):
-        raise ValueError("expected http://host:port or https://host:port")
-    return url
+def _url_of(*schemes: str) -> AfterValidator:
+    def sound(url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            host, _port = parts.hostname, parts.port
+        except ValueError:
+            host = None
+        if not host or parts.scheme not in schemes or re.search(r"\s", url):
+            raise ValueError(f"expected {' or '.join(f'{s}://host:port' for s in schemes)}")
+        return url
+
+    return AfterValidator(sound)
 
 
-HttpUrl = Annotated[str, StringConstraints(max_length=2000), AfterValidator(_sound_url)]
+HttpUrl = Annotated[str, StringConstraints(max_length=2000), _url_of("http", "https")]
+RedisUrl = Annotated[str, StringConstraints(max_length=2000), _url_of("redis", "rediss")]
 QualifiedName = Annotated[
     str, StringConstraints(pattern=r'^([a-z_][a-z0-9_$]*|"([^"]|"")+")\.([a-z_][a-z0-9_$]*|"([^"]|"")+")$')
 ]
@@ -92,8 +96,6 @@ class Service(_Section):
     tables: tuple[QualifiedName, ...] = ()
     """Tables that are its own in a schema that is not: schema.table, each quoted where it needs it."""
     pool: Pool | None = None
-    pooler: Name | None = None
-    """The pooler that it connects through; its pool is then clients of that, not sessions of the server."""
     latency_path: str | None = Field(default=None, pattern=r"^/")
     """What is timed for its P95; the health path by default."""
     sources: tuple[str, ...] = ()
@@ -113,24 +115,80 @@ class Service(_Section):
         return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-class Pooler(_Section):
-    """A connection pooler between the services and the database."""
+class Rows(_Section):
+    """Rows that name what lies in a store: a column that holds the ids of points, or the keys of objects."""
 
-    kind: Literal["pgbouncer"] = "pgbouncer"
-    dsn: SecretStr
-    """Its admin console, as a user that stats_users names: `postgresql://stats@host:6432/pgbouncer`."""
-    server: str | None = Field(default=None, pattern=r":\d{1,5}$")
-    """host:port of the audited server, as its [databases] have it, where they lead to several."""
-    database: str | None = None
-    """Its name for the audited database, where that is another."""
+    table: QualifiedName
+    column: str
+    deleted: str | None = None
+    """A column that is set where a row counts as deleted: what such a row names may lie there or not."""
+    optional: bool = False
+    """Whether a row may name nothing (null)."""
+    prefix: str = ""
+    """What stands before the key in the column: `s3://bucket/`."""
 
 
-class Store(_Section):
-    """A store beside Postgres."""
+class Collection(_Section):
+    """A collection of points in Qdrant."""
 
-    kind: Literal["qdrant", "redis", "s3"]
+    size: int | None = Field(default=None, gt=0, description="Of its vectors.")
+    payload_indexes: tuple[str, ...] = ()
+    """Fields of the payload that searches filter by."""
+    rows: tuple[Rows, ...] = ()
+    """The rows that its points belong to."""
+
+
+class Bucket(_Section):
+    """A bucket of objects."""
+
+    public: bool = False
+    """Whether everybody may read it."""
+    under: str = ""
+    """Where in it the objects lie that the rows name: `files/`."""
+    rows: tuple[Rows, ...] = ()
+    """The rows that its objects belong to."""
+
+
+class _Store(_Section):
     title: str = ""
-    url: str | None = None
+
+
+class QdrantStore(_Store):
+    """Qdrant, asked over REST."""
+
+    kind: Literal["qdrant"]
+    url: HttpUrl | None = None
+    api_key: SecretStr | None = None
+    """A read-only one is enough."""
+    collections: dict[str, Collection] = {}
+
+
+class RedisStore(_Store):
+    """Redis, or what speaks its protocol."""
+
+    kind: Literal["redis"]
+    url: RedisUrl | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    holds: Literal["cache", "data"] | None = None
+    """A cache may forget, and so must have a bound and evict; data may not, and so must be kept on disk."""
+
+
+class S3Store(_Store):
+    """S3, MinIO, or what speaks their protocol."""
+
+    kind: Literal["s3"]
+    url: HttpUrl | None = None
+    """None: Amazon's own, by region."""
+    region: str | None = None
+    access_key: str | None = None
+    secret_key: SecretStr | None = None
+    """Without keys: nobody's at an address of your own; at Amazon's what its SDK finds."""
+    buckets: dict[str, Bucket] = {}
+
+
+Store = Annotated[QdrantStore | RedisStore | S3Store, Field(discriminator="kind")]
+"""A store beside Postgres."""
 
 
 class Column(_Section):
@@ -315,6 +373,10 @@ class Probing(_Section):
     sample_rows: int = Field(default=200, ge=3, le=10_000)
     """Rows looked at in each table for what its text columns hold."""
     sample_seconds: float = Field(default=15, gt=0, le=3600)
+    link_ids: int = Field(default=1_000_000, ge=1_000, le=100_000_000)
+    """Rows that are compared with what they name in a store, one by one; of more a sample is drawn."""
+    link_seconds: float = Field(default=120, gt=0, le=86_400)
+    """For each comparison; stores are compared side by side."""
 
 
 class Transaction(_Section):
@@ -403,8 +465,6 @@ class Profile(_Section):
     database: Database = Database()
     services: dict[Name, Service] = {}
     stores: dict[Name, Store] = {}
-    poolers: dict[Name, Pooler] = {}
-    """The connection poolers; `{}` where there are none."""
     schemas: dict[str, Schema] = {}
     """The canonical schema: what must be there, by schema and table."""
     extensions: dict[str, Extension | None] = {}
@@ -447,9 +507,6 @@ class Profile(_Section):
             for phase in milestone.phases:
                 if phase not in self.checklist:
                     raise ValueError(f"milestones: {milestone.title}: the checklist has no phase {phase!r}")
-        for name, service in self.services.items():
-            if service.pooler and service.pooler not in self.poolers:
-                raise ValueError(f"services.{name}.pooler: no pooler is named {service.pooler!r}")
         owners: dict[str, str] = {}
         for name, service in self.services.items():
             for own in (*(f"schema {s}" for s in service.schemas), *(f"table {t}" for t in service.tables)):
@@ -590,7 +647,11 @@ def secrets_of(profile: Profile) -> list[str]:
     for url in [s.url for s in profile.services.values()] + [s.url for s in profile.stores.values()]:
         if url and (password := urlsplit(url).password):
             texts.append(password)
-    return texts
+    for store in profile.stores.values():
+        match store:
+            case QdrantStore(api_key=secret) | RedisStore(password=secret) | S3Store(secret_key=secret):
+                texts.append(secret.get_secret_value() if secret else "")
+    return [text for text in texts if text]
 
 
 def dsns_of(profile: Profile) -> list[str]:
@@ -601,11 +662,6 @@ def dsns_of(profile: Profile) -> list[str]:
         *(standby.dsn for standby in profile.standbys.values()),
     ]
     return [secret.get_secret_value() for secret in found if secret]
-
-
-def consoles_of(profile: Profile) -> list[str]:
-    """The connection strings of what is no database: the poolers' consoles."""
-    return [pooler.dsn.get_secret_value() for pooler in profile.poolers.values()]
 
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")

@@ -344,6 +344,14 @@ def _sentences(model: type[BaseModel], document: Document, error: ValidationErro
         elif kind == "missing":
             said = f"{problem['loc'][-1]!r} is missing"
             location = _known(document, problem["loc"][:-1])
+        elif kind in ("union_tag_invalid", "union_tag_not_found"):
+            tag = context["discriminator"].strip("'")
+            said = f"{tag!r} is missing"
+            if kind == "union_tag_invalid":  # pydantic's own message holds the value
+                location = _known(document, (*problem["loc"], tag))
+                said = f"expected one of {context['expected_tags']}"
+                if location not in document.substituted:
+                    said = f"{json.dumps(document.value(location), ensure_ascii=False)[:80]}: {said}"
         elif kind == "value_error":
             said = str(context.get("error", problem["msg"]))
         else:
@@ -374,30 +382,34 @@ def _is_scalar(value: Any) -> bool:
 
 
 def keys_of(model: type[BaseModel], location: Key) -> list[str]:
-    """The keys that a model takes at a place; empty where names are free."""
+    """The keys that a model takes at a place, of any kind that may stand there; empty where names are free."""
     schema = model.model_json_schema()
-    return list(_schema_at(schema, schema, location).get("properties", {}))
+    return list(dict.fromkeys(key for s in _schemas_at(schema, schema, location) for key in s.get("properties", {})))
 
 
 def _is_secret(model: type[BaseModel], location: Key) -> bool:
     schema = model.model_json_schema()
-    return _schema_at(schema, schema, location).get("format") == "password"
+    return any(s.get("format") == "password" for s in _schemas_at(schema, schema, location))
 
 
-def _schema_at(schema: dict[str, Any], root: dict[str, Any], location: Key) -> dict[str, Any]:
-    while "$ref" in schema or "anyOf" in schema:
-        if "$ref" in schema:
-            schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
+def _schemas_at(schema: dict[str, Any], root: dict[str, Any], location: Key) -> Iterator[dict[str, Any]]:
+    """Every schema that may hold at a place: of a union each of its kinds."""
+    if "$ref" in schema:
+        yield from _schemas_at(root["$defs"][schema["$ref"].rpartition("/")[2]], root, location)
+    elif kinds := schema.get("anyOf") or schema.get("oneOf"):
+        for kind in kinds:
+            yield from _schemas_at(kind, root, location)
+    elif not location:
+        yield schema
+    else:
+        part, rest = location[0], location[1:]
+        if isinstance(part, int):
+            below = schema.get("items", {}) or {}
         else:
-            schema = next((s for s in schema["anyOf"] if s.get("type") != "null"), {})
-    if not location:
-        return schema
-    part, rest = location[0], location[1:]
-    if isinstance(part, int):
-        return _schema_at(schema.get("items", {}) or {}, root, rest)
-    named = next(iter(schema.get("patternProperties", {}).values()), schema.get("additionalProperties", {}))
-    below = schema.get("properties", {}).get(part, named)  # names that are free have one pattern, or none
-    return _schema_at(below if isinstance(below, dict) else {}, root, rest)
+            # Names that are free have one pattern, or none.
+            named = next(iter(schema.get("patternProperties", {}).values()), schema.get("additionalProperties", {}))
+            below = schema.get("properties", {}).get(part, named)
+        yield from _schemas_at(below if isinstance(below, dict) else {}, root, rest)
 
 
 def dotted(key: Key) -> str:

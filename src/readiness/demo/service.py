@@ -11,47 +11,25 @@ import argparse
 import encodings.idna  # noqa: F401  loaded later otherwise, when the folders may be closed to us
 import json
 import os
-import signal
 import socket
 import sys
-import threading
-import time
 from collections.abc import Mapping
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import FrameType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 
-from readiness import embedded
 from readiness.demo.pool import Pool, PoolExhaustedError
+from readiness.demo.process import Server, become_ordinary, end_when_told, end_with
 from readiness.demo.routes import ROUTES, Context, Refusal, Route
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-    def __init__(self, listening: socket.socket, routes: Mapping[str, Route], context: Context) -> None:
-        super().__init__(listening.getsockname(), _Handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = listening
-        self.routes = routes
-        self.context = context
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that left early is nobody's concern."""
-        del request, client_address
-        if not isinstance(sys.exception(), ConnectionError):
-            print(f"{type(sys.exception()).__name__}: {sys.exception()}", file=sys.stderr, flush=True)
-
-
 class _Handler(BaseHTTPRequestHandler):
-    server: _Server
     timeout = 10
+    routes: Mapping[str, Route]
+    context: Context
 
     def do_GET(self) -> None:
         self._answer()
@@ -61,9 +39,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         parts = urlsplit(self.path)
-        status, body = reply(
-            self.server.routes, self.server.context, f"{self.command} {parts.path}", dict(parse_qsl(parts.query))
-        )
+        asked = f"{self.command} {parts.path}"
+        status, body = reply(self.routes, self.context, asked, dict(parse_qsl(parts.query)))
         raw = json.dumps(body, default=str).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -105,44 +82,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", required=True, type=Path, help="where it may write files")
     given = parser.parse_args(arguments)
     listening = socket.socket(fileno=given.fd)
-    _become_ordinary()
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
+    become_ordinary()
+    end_when_told()
     dsn = os.environ.pop("DATABASE_URL", "")
     pool = Pool(dsn, application_name=f"devmentor-{given.service}") if dsn else None
-    threading.Thread(target=_watch, args=(given.parent, pool), daemon=True).start()
+    end_with(given.parent, pool.prune if pool else lambda: None)
     context = Context(pool=pool, folder=given.folder, addresses=json.loads(os.environ.get("ADDRESSES", "{}")))
     prepare, routes = ROUTES[given.service, given.state]
     try:
         prepare(context)
-        _Server(listening, routes, context).serve_forever(poll_interval=0.1)
+        handler = type("_Routed", (_Handler,), {"routes": routes, "context": context})
+        Server(listening, handler).serve_forever(poll_interval=0.1)
     finally:
         if pool is not None:
             pool.close()
     return 0
-
-
-def _become_ordinary() -> None:
-    """As root, become the account that the server runs as: a service has no use for root's rights."""
-    account = embedded.server_account()
-    if account:
-        os.setgroups([])
-        os.setgid(account["group"])
-        os.setuid(account["user"])
-
-
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
-
-
-def _watch(parent: int, pool: Pool | None) -> None:
-    """Close what idles too long; and end with the parent, should nobody else see to it."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-        if pool is not None:
-            pool.prune()
-    with suppress(ProcessLookupError):
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

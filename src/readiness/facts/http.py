@@ -225,6 +225,27 @@ def time_requests(url: str, *, requests: int, seconds: float, timeout: float, pa
 
 def get(url: str, seconds: float) -> Reply:
     """One GET, all of it within the deadline. Sends no credentials, follows no redirect."""
+    return exchange("GET", url, seconds)
+
+
+def exchange(
+    method: str,
+    url: str,
+    seconds: float,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: Any = None,
+    most_bytes: int = MOST_BYTES,
+) -> Reply:
+    """One request and its reply, all of it within the deadline. Follows no redirect.
+
+    Args:
+        headers: beside our own; what is secret in them goes to this address alone.
+        body: sent as JSON, where it isn't None.
+    """
+    raw = None if body is None else json.dumps(body).encode()
+    sent = {"User-Agent": f"readiness/{__version__}", "Accept-Encoding": "identity", "Connection": "close"}
+    sent |= {} if raw is None else {"Content-Type": "application/json"}
     started = time.perf_counter()
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
@@ -238,12 +259,13 @@ def get(url: str, seconds: float) -> Reply:
             exchange.watch(sock)
         connection.sock = sock
         connection.request(
-            "GET",
+            method,
             (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
-            headers={"User-Agent": f"readiness/{__version__}", "Accept-Encoding": "identity", "Connection": "close"},
+            body=raw,
+            headers=sent | dict(headers or {}),
         )
         answer = connection.getresponse()
-        body = answer.read(MOST_BYTES + 1)
+        received = answer.read(most_bytes + 1)
     except Exception as error:  # noqa: BLE001  every way to fail is a class of failure
         return _failed("no whole answer in time" if exchange.over else failure_class(error))
     finally:
@@ -251,9 +273,9 @@ def get(url: str, seconds: float) -> Reply:
         connection.close()
     if over:
         return _failed("no whole answer in time")
-    if len(body) > MOST_BYTES:
-        return _failed(f"the body is larger than {MOST_BYTES:,} bytes")
-    return Reply(status=answer.status, body=body, milliseconds=(time.perf_counter() - started) * 1000)
+    if len(received) > most_bytes:
+        return _failed(f"the body is larger than {most_bytes:,} bytes")
+    return Reply(status=answer.status, body=received, milliseconds=(time.perf_counter() - started) * 1000)
 
 
 class _Exchange:

@@ -12,7 +12,7 @@ import math
 import random
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -57,11 +57,6 @@ class _Connection(psycopg.Connection[Any]):
                 raise
             self.pgconn.finish()
             raise DeadlineExceededError("no answer in time; the connection was dropped") from None
-
-
-def deadline_connection(dsn: str) -> _Connection:
-    """A connection in autocommit to what isn't a server, such as a pooler's console; its owner sets `deadline`."""
-    return _Connection.connect(dsn, autocommit=True, prepare_threshold=None)
 
 
 class _TolerantText(Loader):
@@ -202,6 +197,35 @@ class Postgres:
         except psycopg.Error as error:
             raise self._answer(error, statement) from error
 
+    def stream(
+        self, statement: str, *, marker: str, seconds: float, page: int = 5_000
+    ) -> Generator[tuple[Any, ...], None, None]:
+        """The rows of one statement, for what is too much to hold: by a cursor, in one read-only transaction.
+
+        Args:
+            seconds: the server's limit for each page, and for how long it waits for us between two of them.
+
+        Raises:
+            Unobservable: as with `rows`, at any row.
+        """
+        connection = self._open()
+        try:
+            try:
+                idle = {"idle_in_transaction_session_timeout": f"{round(seconds * 1000)}ms"}
+                self._begin(connection, seconds, idle)
+                self._execute(connection, f"declare readiness no scroll cursor for {statement}", (), marker)
+                fetch = f"fetch forward {page} from readiness".encode()
+                while True:
+                    connection.deadline = time.monotonic() + seconds + GRACE_SECONDS
+                    found = connection.execute(fetch).fetchall()
+                    yield from found
+                    if len(found) < page:
+                        return
+            finally:
+                self._end(connection)
+        except psycopg.Error as error:
+            raise self._answer(error, statement) from error
+
     def timed(
         self,
         statement: str,
@@ -306,30 +330,6 @@ class Postgres:
         )
         made._parameters = self._parameters | {"application_name": f"{APPLICATION_NAME} {purpose}"}
         return made
-
-    def opening(self, **elsewhere: str) -> float:
-        """Milliseconds that a further session takes to open, name resolution and TLS included; it is closed at once.
-
-        Args:
-            elsewhere: host, port, dbname of another way to the same database.
-
-        Raises:
-            Unobservable: it doesn't open.
-        """
-        parameters = {k: v for k, v in self._parameters.items() if k != "hostaddr" or "host" not in elsewhere}
-        dsn = conninfo.make_conninfo(
-            "", **(parameters | {"application_name": f"{APPLICATION_NAME} opening"} | elsewhere)
-        )
-        begun = time.perf_counter()
-        try:
-            connection = psycopg.connect(dsn, connect_timeout=self._connect_seconds)
-        except psycopg.Error as error:
-            raise classify_connect(
-                error, Address(elsewhere.get("host", ""), elsewhere.get("port", ""), "", "")
-            ) from error
-        taken = (time.perf_counter() - begun) * 1000
-        connection.close()
-        return taken
 
     def close(self) -> None:
         if self._connection is not None:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from readiness.authoring import Unobservable
 from readiness.model import Reason
-from readiness.profile import Profile, Service
+from readiness.profile import Profile, QdrantStore, RedisStore, S3Store, Service, Store
+
+S = TypeVar("S", QdrantStore, RedisStore, S3Store)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +58,47 @@ class Services:
         return cls({name: without_secrets(s) for name, s in target.profile.services.items()})
 
 
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The declared stores, without their secrets.
+
+    Raises, when taken:
+        Unobservable: the profile doesn't say which stores there are.
+    """
+
+    by_name: Mapping[str, Store]
+
+    @classmethod
+    def take(cls, target: Target) -> Self:
+        declared(target.profile, "stores")
+        bare = {"api_key": None, "password": None, "secret_key": None}
+        return cls(
+            {
+                name: s.model_copy(update={k: v for k, v in bare.items() if hasattr(s, k)} | {"url": bare_url(s.url)})
+                for name, s in target.profile.stores.items()
+            }
+        )
+
+    def of(self, kind: type[S]) -> dict[str, S]:
+        """Those of a kind."""
+        return {name: store for name, store in self.by_name.items() if isinstance(store, kind)}
+
+
+def addressless(name: str) -> Unobservable:
+    return Unobservable(
+        Reason.NOT_CONFIGURED, "the profile gives no address for it", f"declare `stores.{name}.url` in the profile"
+    )
+
+
 def without_secrets(service: Service) -> Service:
-    url = service.url
+    return service.model_copy(update={"dsn": None, "url": bare_url(service.url)})
+
+
+def bare_url(url: str | None) -> str | None:
+    """An address without user and password."""
     if url and "@" in (parts := urlsplit(url)).netloc:
-        url = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    return service.model_copy(update={"dsn": None, "url": url})
+        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return url
 
 
 def declared(profile: Profile, section: str, *, empty: str = "{}") -> None:
