@@ -1,9 +1,8 @@
-"""Through a pooler in transaction mode: the audit works, and the next client of a server connection finds it as it was."""
+"""Through a pooler, by TLS: the audit works, and the next client of a server connection finds it as it was."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,16 +13,15 @@ import pytest
 from psycopg import conninfo
 
 import stage
+from bouncer import PROGRAM, bouncer
 from conftest import Database
 from readiness.authoring import Unobservable
-from readiness.embedded import Cluster, Workshop, server_account
+from readiness.embedded import Cluster
 from readiness.facts.postgres import Postgres
 from readiness.facts.server import Server
 from readiness.model import Reason
 
-BOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
-
-pytestmark = pytest.mark.skipif(BOUNCER is None, reason="PgBouncer is not installed (apt-get install pgbouncer)")
+pytestmark = pytest.mark.skipif(PROGRAM is None, reason="PgBouncer is not installed (apt-get install pgbouncer)")
 
 
 @pytest.fixture(scope="module")
@@ -42,43 +40,9 @@ def database(cluster: Cluster) -> Iterator[Database]:
 
 @pytest.fixture(scope="module")
 def pooled(database: Database) -> Iterator[str]:
-    """The bare role's DSN through PgBouncer, whose only server connection every client shares."""
-    account, port = server_account(), stage.free_port()
-    with Workshop("test") as workshop:
-        users = workshop.folder / "users.txt"
-        users.write_text(f'"{database.bare_role}" "bare-role-of-a-test"\n')
-        settings = workshop.folder / "pgbouncer.ini"
-        settings.write_text(f"""
-[databases]
-{database.name} = host=127.0.0.1 port={database.cluster.port}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-auth_type = scram-sha-256
-auth_file = {users}
-pool_mode = transaction
-default_pool_size = 1
-max_client_conn = 20
-""")
-        for path in (workshop.folder, users, settings):
-            if account:
-                shutil.chown(path, account["user"], account["group"])
-        assert BOUNCER is not None
-        log = (workshop.folder / "log").open("wb")
-        with log:
-            workshop.start([BOUNCER, settings], stdout=log, stderr=log, cwd="/", **account)
-        dsn = conninfo.make_conninfo(database.bare_dsn(), port=port)
-
-        def up() -> bool:
-            try:
-                psycopg.connect(dsn, connect_timeout=2).close()
-            except psycopg.OperationalError:
-                return False
-            return True
-
-        assert stage.eventually(up, 15), (workshop.folder / "log").read_text()
-        yield dsn
+    """The bare role's DSN through PgBouncer, by TLS; all clients share its only server connection."""
+    with bouncer(database) as made:
+        yield made.dsn
 
 
 @pytest.fixture
@@ -110,24 +74,28 @@ def state(client: psycopg.Connection[Any]) -> tuple[int, dict[str, str], int, in
 
 def test_a_pooler_is_recognised(session: Postgres, database: Database):
     assert Server.take(session).pooled
+    assert session.encrypted  # its own leg; behind the pooler another begins
     direct = Postgres(database.bare_dsn())
     assert not Server.take(direct).pooled
     direct.close()
 
 
+HOSTILE: tuple[tuple[str, tuple[int, ...]], ...] = (
+    ("select 1", ()),
+    ("select $1::int", (1,)),
+    ("select set_config('statement_timeout', '7s', false)", ()),
+    ("set default_transaction_read_only to on", ()),
+    ("select 1/0", ()),
+    ("select $1::int / 0", (1,)),
+    ("select pg_catalog.pg_sleep(5)", ()),
+    ("commit; begin read write", ()),
+    ("select pg_catalog.pg_advisory_xact_lock(7)", ()),
+)
+
+
 def test_nothing_stays_on_the_server_connection(session: Postgres, neighbour: psycopg.Connection[Any]):
     before = state(neighbour)
-    for statement, parameters in (
-        ("select 1", ()),
-        ("select $1::int", (1,)),
-        ("select set_config('statement_timeout', '7s', false)", ()),
-        ("set default_transaction_read_only to on", ()),
-        ("select 1/0", ()),
-        ("select $1::int / 0", (1,)),
-        ("select pg_catalog.pg_sleep(5)", ()),
-        ("commit; begin read write", ()),
-        ("select pg_catalog.pg_advisory_xact_lock(7)", ()),
-    ):
+    for statement, parameters in HOSTILE:
         with contextlib.suppress(Unobservable):
             session.rows(statement, parameters, marker="test", seconds=0.2, settings={"readiness.mine": "1"})
         now = state(neighbour)
@@ -226,3 +194,33 @@ def test_a_wrong_password_and_an_unknown_database_at_the_pooler(pooled: str):
             session.rows("select 1", marker="test")
         assert said in caught.value.detail
         assert "hunter2" not in caught.value.detail
+
+
+def test_session_mode(database: Database, tmp_path: Path):
+    """The pooler's own cleaning is off, so that what we left would be there for who gets the connection next."""
+    with bouncer(database, mode="session", server_reset_query="") as made:
+        with psycopg.connect(made.dsn, autocommit=True, prepare_threshold=None) as client:
+            before = state(client)
+        session = Postgres(made.dsn)
+        assert Server.take(session).pooled
+        for statement, parameters in HOSTILE:
+            with contextlib.suppress(Unobservable):
+                session.rows(statement, parameters, marker="test", seconds=0.2, settings={"readiness.mine": "1"})
+        session.close()
+        with psycopg.connect(made.dsn, autocommit=True, prepare_threshold=None) as client:
+            assert state(client) == before, "another server connection, or one that we left something on"
+            client.execute("insert into app.parents select gen_random_uuid()")
+        command = ("score", "-d", made.dsn, "-f", "json", "--policy", stage.write_policy(tmp_path))
+        run = stage.run(*command, env=stage.environment(tmp_path), cwd=tmp_path).document
+        assert not {c["id"]: c["detail"] for c in run["checks"] if c["reason"] in ("error", "unreachable")}
+        with psycopg.connect(made.dsn, autocommit=True, prepare_threshold=None) as client:
+            assert state(client) == before
+
+
+def test_session_mode_cleans_nothing_up_by_itself(database: Database):
+    """The counter-proof of the test above: what a client leaves is there for the next one."""
+    with bouncer(database, mode="session", server_reset_query="") as made:
+        with psycopg.connect(made.dsn, autocommit=True) as client:
+            client.execute("set statement_timeout = '7s'")
+        with psycopg.connect(made.dsn, autocommit=True) as client:
+            assert client.execute("show statement_timeout").fetchone() == ("7s",)

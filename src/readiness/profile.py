@@ -96,6 +96,8 @@ class Service(_Section):
     tables: tuple[QualifiedName, ...] = ()
     """Tables that are its own in a schema that is not: schema.table, each quoted where it needs it."""
     pool: Pool | None = None
+    pooler: Name | None = None
+    """The pooler that it connects through; its pool is then clients of that, not sessions of the server."""
     latency_path: str | None = Field(default=None, pattern=r"^/")
     """What is timed for its P95; the health path by default."""
     sources: tuple[str, ...] = ()
@@ -113,6 +115,18 @@ class Service(_Section):
             return None
         parts = urlsplit(self.url)
         return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+class Pooler(_Section):
+    """A connection pooler between the services and the database."""
+
+    kind: Literal["pgbouncer"] = "pgbouncer"
+    dsn: SecretStr
+    """Its admin console, as a user that stats_users names: `postgresql://stats@host:6432/pgbouncer`."""
+    server: str | None = Field(default=None, pattern=r":\d{1,5}$")
+    """host:port of the audited server, as its [databases] have it, where they lead to several."""
+    database: str | None = None
+    """Its name for the audited database, where that is another."""
 
 
 class Rows(_Section):
@@ -465,6 +479,8 @@ class Profile(_Section):
     database: Database = Database()
     services: dict[Name, Service] = {}
     stores: dict[Name, Store] = {}
+    poolers: dict[Name, Pooler] = {}
+    """The connection poolers; `{}` where there are none."""
     schemas: dict[str, Schema] = {}
     """The canonical schema: what must be there, by schema and table."""
     extensions: dict[str, Extension | None] = {}
@@ -507,6 +523,9 @@ class Profile(_Section):
             for phase in milestone.phases:
                 if phase not in self.checklist:
                     raise ValueError(f"milestones: {milestone.title}: the checklist has no phase {phase!r}")
+        for name, service in self.services.items():
+            if service.pooler and service.pooler not in self.poolers:
+                raise ValueError(f"services.{name}.pooler: no pooler is named {service.pooler!r}")
         owners: dict[str, str] = {}
         for name, service in self.services.items():
             for own in (*(f"schema {s}" for s in service.schemas), *(f"table {t}" for t in service.tables)):
@@ -662,6 +681,11 @@ def dsns_of(profile: Profile) -> list[str]:
         *(standby.dsn for standby in profile.standbys.values()),
     ]
     return [secret.get_secret_value() for secret in found if secret]
+
+
+def consoles_of(profile: Profile) -> list[str]:
+    """The connection strings of what is no database: the poolers' consoles."""
+    return [pooler.dsn.get_secret_value() for pooler in profile.poolers.values()]
 
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")

@@ -20,7 +20,8 @@ def unbounded_pool(services: Services, roles: ServiceRoles, limits: ConnectionLi
     """Every service's pool is bounded, none is seen over its bound, and together they fit the server.
 
     A pool without a bound grows with the load, until no slot is left for anybody, the administrator who would look into it
-    included. The bounds are what the profile declares; sessions are counted now, under each service's role.
+    included. The bounds are what the profile declares; sessions are counted now, under each service's role. A service behind a
+    pooler has clients there instead: they are not added up here (`operations/pooler-exceeds-server` has the poolers').
     """
     using = {name: s for name, s in services.by_name.items() if s.uses_postgres}
     if not using:
@@ -40,7 +41,7 @@ def unbounded_pool(services: Services, roles: ServiceRoles, limits: ConnectionLi
             )
             continue
         most = s.pool.max * s.pool.instances
-        total += most
+        total += 0 if s.pooler else most
         role = roles.by_name.get(s.role or "")
         seen = role.sessions if role and shared.count(s.role) == 1 else None
         answers.append(

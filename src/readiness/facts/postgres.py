@@ -59,6 +59,11 @@ class _Connection(psycopg.Connection[Any]):
             raise DeadlineExceededError("no answer in time; the connection was dropped") from None
 
 
+def deadline_connection(dsn: str) -> _Connection:
+    """A connection in autocommit to what isn't a server, such as a pooler's console; its owner sets `deadline`."""
+    return _Connection.connect(dsn, autocommit=True, prepare_threshold=None)
+
+
 class _TolerantText(Loader):
     """Text as it comes: bytes that are no UTF-8 (an SQL_ASCII database) are shown escaped; `infinity` stays a word."""
 
@@ -330,6 +335,30 @@ class Postgres:
         )
         made._parameters = self._parameters | {"application_name": f"{APPLICATION_NAME} {purpose}"}
         return made
+
+    def opening(self, **elsewhere: str) -> float:
+        """Milliseconds that a further session takes to open, name resolution and TLS included; it is closed at once.
+
+        Args:
+            elsewhere: host, port, dbname of another way to the same database.
+
+        Raises:
+            Unobservable: it doesn't open.
+        """
+        parameters = {k: v for k, v in self._parameters.items() if k != "hostaddr" or "host" not in elsewhere}
+        dsn = conninfo.make_conninfo(
+            "", **(parameters | {"application_name": f"{APPLICATION_NAME} opening"} | elsewhere)
+        )
+        begun = time.perf_counter()
+        try:
+            connection = psycopg.connect(dsn, connect_timeout=self._connect_seconds)
+        except psycopg.Error as error:
+            raise classify_connect(
+                error, Address(elsewhere.get("host", ""), elsewhere.get("port", ""), "", "")
+            ) from error
+        taken = (time.perf_counter() - begun) * 1000
+        connection.close()
+        return taken
 
     def close(self) -> None:
         if self._connection is not None:
