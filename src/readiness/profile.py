@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from readiness import yamldoc
 from readiness.yamldoc import ConfigError, Document
@@ -315,10 +324,35 @@ class RowSecurity(_Section):
     """Two tenants to try with, who share nothing; any two that have rows by default, none of whose rows may be shared."""
 
 
+class AuditEvent(_Section):
+    """Something that must leave a record: what the platform sends for it, tried by `readiness drill audit-trail`."""
+
+    sql: tuple[str, ...] = Field(min_length=1)
+    """The statements, in order; they run in a transaction that is rolled back."""
+    title: str = ""
+    role: str | None = None
+    """Who sends them; the drill's own role by default."""
+    leaves: QualifiedName | None = None
+    """The table that must hold a row more; by default any of `trails`, or a line of pgAudit's."""
+
+    @field_validator("sql", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
 class Audit(_Section):
-    """Tables whose changes must leave a trail."""
+    """Tables whose changes must leave a trail, and what else must (`readiness drill audit-trail` tries it)."""
 
     tables: tuple[str, ...] = ()
+    trails: tuple[QualifiedName, ...] = ()
+    """Where triggers write it; by default whatever table holds a row more after a change."""
+    roles: tuple[str, ...] = ()
+    """Who changes them; the services' roles by default."""
+    classes: tuple[Literal["read", "write", "function", "role", "ddl", "misc", "misc_set"], ...] = ()
+    """Classes of statements that pgAudit must log, whoever sends them."""
+    events: dict[Name, AuditEvent] = {}
+    """What else must leave a record, by a name of your own: a login, an export."""
 
 
 class StandbyServer(_Section):

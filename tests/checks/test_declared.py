@@ -132,9 +132,28 @@ def test_audit_trail_missing(database: Database):
     database.run("create trigger a after insert or update on t for each row execute function note()")
     assert found(ask("security/audit-trail-missing", database.dsn(), profile=AUDITED)) == {"public.t"}
     database.run("create trigger b after delete on t for each row execute function note()")
+    outcome = ask("security/audit-trail-missing", database.dsn(), profile=AUDITED)
+    assert isinstance(outcome, Examined)
+    assert [o.evidence["not_covered"] for o in outcome.findings] == ["truncate"]
+    database.run("create trigger c after truncate on t execute function note()")
     assert found(ask("security/audit-trail-missing", database.dsn(), profile=AUDITED)) == set()
-    database.run("alter table t disable trigger b")
-    assert found(ask("security/audit-trail-missing", database.dsn(), profile=AUDITED)) == {"public.t"}
+    for hole, undone in (
+        ("alter table t disable trigger b", "alter table t enable trigger b"),
+        ("alter table t enable replica trigger b", "alter table t enable trigger b"),
+        (
+            f"alter role {database.bare_role} set session_replication_role = replica; grant insert on t to {database.bare_role}",
+            f"alter role {database.bare_role} reset session_replication_role",
+        ),
+        (
+            "alter table t add other int; drop trigger a on t; create trigger a after insert or update of id on t "
+            "for each row execute function note()",
+            "alter table t drop other",
+        ),
+    ):
+        database.run(hole)
+        assert found(ask("security/audit-trail-missing", database.dsn(), profile=AUDITED)) == {"public.t"}, hole
+        database.run(undone)
+        assert found(ask("security/audit-trail-missing", database.dsn(), profile=AUDITED)) == set(), undone
     bare = ask("security/audit-trail-missing", database.bare_dsn(), profile=AUDITED)
     assert isinstance(bare, Unknown)
     assert "grant pg_monitor to" in (bare.unlock or "")

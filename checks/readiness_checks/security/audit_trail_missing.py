@@ -1,6 +1,5 @@
 from readiness import RATIO, Answer, Observation, check
-from readiness.facts.audit import AuditLogging
-from readiness.facts.catalog import AuditedTables, LiveTable, Tables, shown
+from readiness.facts.audit import AuditedTable, AuditLogging, AuditTrails
 
 
 @check(
@@ -17,29 +16,30 @@ from readiness.facts.catalog import AuditedTables, LiveTable, Tables, shown
     """,
     links=("https://github.com/pgaudit/pgaudit/blob/main/README.md",),
 )
-def audit_trail_missing(audited: AuditedTables, tables: Tables, logging: AuditLogging) -> Answer:
-    """Every change of the declared tables leaves a trail: by pgAudit, or by triggers for insert, update and delete.
+def audit_trail_missing(trails: AuditTrails, logging: AuditLogging) -> Answer:
+    """Every change of the declared tables leaves a trail: by pgAudit, or by triggers for insert, update, delete and truncate.
 
     After an incident the question is who changed what, and when. What no trail was kept of can't be found out later. That
-    pgAudit is installed says nothing: it must be loaded, and its settings must name what is to be logged. That a trail is
-    really written is another question, which `readiness drill audit-trail` answers.
+    pgAudit is installed says nothing: it must be loaded, and its settings must name what is to be logged, for each role and
+    database (one `alter role app set pgaudit.log = 'none'` is a hole). Its object logging knows no truncate. That a trail
+    is really written is another question, which `readiness drill audit-trail` answers.
     """
-    return [_judge(shown(schema, name), tables.by_name.get((schema, name)), logging) for schema, name in audited.names]
+    return [_judge(subject, table, logging) for subject, table in trails.by_table.items()]
 
 
-def _judge(subject: str, table: LiveTable | None, logging: AuditLogging) -> Observation:
+def _judge(subject: str, table: AuditedTable | None, logging: AuditLogging) -> Observation:
     if table is None:
         return Observation(subject=subject, ok=False, evidence={"lacks": "the table itself"})
-    if logging.writes:
-        return Observation(subject=subject, ok=True, evidence={"by": f"pgAudit ({logging.setting})"})
-    covered: set[str] = set().union(*table.triggers.values()) if table.triggers else set()
-    missing = {"insert", "update", "delete"} - covered
+    missing = table.uncovered(logging)
+    firing = [t.name for t in table.triggers if t.enabled in ("O", "A")]
+    silent = [t.name for t in table.triggers if t.enabled not in ("O", "A")]
     return Observation(
         subject=subject,
         ok=not missing,
         evidence={
-            "triggers": ", ".join(sorted(table.triggers)) or "none",
-            "not_covered": ", ".join(sorted(missing)) or None,
+            "triggers": ", ".join(firing) or "none",
+            "disabled": ", ".join(silent) or None,
+            "not_covered": ", ".join(missing) or None,
             "pgaudit": logging.setting,
         },
     )

@@ -26,7 +26,6 @@ class LiveTable:
     """A table as it is.
 
     Args:
-        triggers: name -> the events that it fires on (insert, update, delete, truncate), of enabled ones.
         policies: the commands that row security policies cover (`*`, r, a, w, d).
     """
 
@@ -37,7 +36,6 @@ class LiveTable:
     row_security: bool
     forced: bool
     policies: frozenset[str]
-    triggers: Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +54,7 @@ class Tables:
     def take(cls, postgres: Postgres, target: Target) -> Self:
         profile = target.profile
         named = {(schema, table) for schema, s in profile.schemas.items() for table in s.tables}
-        named |= {split_name(name) for name in (*profile.row_security.tables, *profile.audit.tables)}
+        named |= {split_name(name) for name in profile.row_security.tables}
         names = sorted({table for _, table in named})
         rows = postgres.rows(_TABLES, (names,), marker="tables") if names else []
         live = {(row["schema"], row["name"]): _table(row) for row in rows}
@@ -211,7 +209,6 @@ def shown(schema: str, table: str) -> str:
 
 def _table(row: Mapping[str, Any]) -> LiveTable:
     columns = zip(row["columns"], row["types"], row["nullables"], strict=True)
-    triggers = zip(row["triggers"], row["trigger_types"], strict=True)
     return LiveTable(
         schema=row["schema"],
         name=row["name"],
@@ -220,14 +217,7 @@ def _table(row: Mapping[str, Any]) -> LiveTable:
         row_security=row["row_security"],
         forced=row["forced"],
         policies=frozenset(row["policies"]),
-        triggers={name: _events(kind) for name, kind in triggers},
     )
-
-
-def _events(tgtype: int) -> frozenset[str]:
-    """The bits of pg_trigger.tgtype (src/include/catalog/pg_trigger.h)."""
-    bits = {"insert": 4, "delete": 8, "update": 16, "truncate": 32}
-    return frozenset(name for name, bit in bits.items() if tgtype & bit)
 
 
 _TABLES = """
@@ -260,19 +250,7 @@ select
         from pg_catalog.pg_policy as p
         where p.polrelid = c.oid and p.polpermissive
         order by 1
-    ) as policies,
-    array(
-        select t.tgname::text
-        from pg_catalog.pg_trigger as t
-        where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled in ('O', 'A')
-        order by t.tgname
-    ) as triggers,
-    array(
-        select t.tgtype::int4
-        from pg_catalog.pg_trigger as t
-        where t.tgrelid = c.oid and not t.tgisinternal and t.tgenabled in ('O', 'A')
-        order by t.tgname
-    ) as trigger_types
+    ) as policies
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 where

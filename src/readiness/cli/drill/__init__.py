@@ -11,6 +11,7 @@ DRILLS: dict[str, tuple[str, str]] = {
     "rollback": ("rollback", "Each migration up, down and up again, compared at each step."),
     "rls": ("rls", "Row level security, tried: each role, as this tenant, that one and nobody."),
     "load": ("load", "Connections held at once, and the throughput that they sustain."),
+    "audit-trail": ("audit_trail", "The audit trail, tried: each role's changes, and what they leave."),
     "leftovers": ("leftovers", "What a crash of the machine left behind on a server, and its removal."),
 }
 

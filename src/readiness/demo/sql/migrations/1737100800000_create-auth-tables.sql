@@ -2,7 +2,7 @@
 set local role devmentor_owner;
 
 create type auth.user_role as enum ('user', 'admin', 'superadmin');
-create type auth.audit_event as enum ('login', 'logout', 'refused', 'insert', 'update', 'delete');
+create type auth.audit_event as enum ('login', 'logout', 'refused', 'insert', 'update', 'delete', 'truncate');
 
 create table auth.users (
     id uuid primary key default gen_random_uuid(),

@@ -5,7 +5,7 @@ create type projects.project_status as enum ('active', 'archived');
 create type projects.task_status as enum ('todo', 'in_progress', 'review', 'done');
 create type projects.task_priority as enum ('low', 'normal', 'high', 'urgent');
 create type projects.collaborator_role as enum ('viewer', 'editor', 'maintainer');
-create type projects.change as enum ('insert', 'update', 'delete');
+create type projects.change as enum ('insert', 'update', 'delete', 'truncate');
 
 create table projects.templates (
     id uuid primary key default gen_random_uuid(),

@@ -31,6 +31,14 @@ create trigger record_change after insert or update or delete on auth.password_r
 for each row execute function auth.record_change();
 create trigger record_change after insert or update or delete on auth.email_verifications
 for each row execute function auth.record_change();
+create trigger record_truncate after truncate on auth.users
+for each statement execute function auth.record_change();
+create trigger record_truncate after truncate on auth.user_sessions
+for each statement execute function auth.record_change();
+create trigger record_truncate after truncate on auth.password_resets
+for each statement execute function auth.record_change();
+create trigger record_truncate after truncate on auth.email_verifications
+for each statement execute function auth.record_change();
 
 create function projects.record_change() returns trigger
 language plpgsql security definer
@@ -61,19 +69,32 @@ create trigger record_change after insert or update or delete on projects.projec
 for each row execute function projects.record_change();
 create trigger record_change after insert or update or delete on projects.tasks
 for each row execute function projects.record_change();
+create trigger record_truncate after truncate on projects.projects
+for each statement execute function projects.record_change();
+create trigger record_truncate after truncate on projects.project_collaborators
+for each statement execute function projects.record_change();
+create trigger record_truncate after truncate on projects.tasks
+for each statement execute function projects.record_change();
 
 reset role;
 
 -- Down Migration
 set local role devmentor_owner;
+drop trigger record_truncate on projects.tasks;
 drop trigger record_change on projects.tasks;
+drop trigger record_truncate on projects.project_collaborators;
 drop trigger record_change on projects.project_collaborators;
+drop trigger record_truncate on projects.projects;
 drop trigger record_change on projects.projects;
 drop policy trail on projects.activity;
 drop function projects.record_change();
+drop trigger record_truncate on auth.email_verifications;
 drop trigger record_change on auth.email_verifications;
+drop trigger record_truncate on auth.password_resets;
 drop trigger record_change on auth.password_resets;
+drop trigger record_truncate on auth.user_sessions;
 drop trigger record_change on auth.user_sessions;
+drop trigger record_truncate on auth.users;
 drop trigger record_change on auth.users;
 drop function auth.record_change();
 reset role;
