@@ -86,6 +86,21 @@ class Health(_Section):
     json_body: bool = Field(default=True, description="The body is JSON, and its status field says healthy.")
 
 
+class Histogram(_Section):
+    """A Prometheus histogram (a classic one, with buckets) of how long a service's callers waited."""
+
+    metric: str = Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")
+    """Its name, without _bucket: `http_request_duration_seconds`."""
+    labels: dict[Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")], str] = {}
+    """Which of its series count; those are added up."""
+    unit: Literal["s", "ms"] = "s"
+    path: str = Field(default="/metrics", pattern=r"^/")
+    """Where the service itself shows it; then it counts since the service began."""
+    prometheus: HttpUrl | None = None
+    """Or a Prometheus server that collects it; then it counts over `window`."""
+    window: str = Field(default="1h", pattern=r"^[1-9]\d*[smhdw]$")
+
+
 class Service(_Section):
     """One service of the platform."""
 
@@ -109,6 +124,8 @@ class Service(_Section):
     """The pooler that it connects through; its pool is then clients of that, not sessions of the server."""
     latency_path: str | None = Field(default=None, pattern=r"^/")
     """What is timed for its P95; the health path by default."""
+    histogram: Histogram | None = None
+    """What its callers waited, as it counts it itself; then that is judged, and nothing is timed."""
     sources: tuple[str, ...] = ()
     """Folders of its source code."""
     keeps_files: bool | None = None
@@ -697,7 +714,8 @@ def json_schema() -> dict[str, Any]:
 def secrets_of(profile: Profile) -> list[str]:
     """The secrets that stand in a profile's addresses; `dsns_of` gives what only libpq can read."""
     texts = []
-    for url in [s.url for s in profile.services.values()] + [s.url for s in profile.stores.values()]:
+    histograms = [s.histogram.prometheus for s in profile.services.values() if s.histogram]
+    for url in histograms + [s.url for s in profile.services.values()] + [s.url for s in profile.stores.values()]:
         if url and (password := urlsplit(url).password):
             texts.append(password)
     for store in profile.stores.values():

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil, exp, inf, lgamma, log, log1p, sqrt
+from itertools import accumulate
+from math import ceil, exp, floor, inf, lgamma, log, log1p, sqrt
+from statistics import NormalDist
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,52 @@ def samples_needed(waits: Sequence[float], target: float, *, p: float = 0.95, co
             return size
         size = ceil(size * 1.1) + 1
     return None
+
+
+_MANY = 20_000  # samples from which the ranks come from the normal approximation, whose error is then under one rank
+
+
+def binned(edges: Sequence[float], counts: Sequence[int], *, p: float = 0.95, confidence: float = 0.95) -> Quantile:
+    """The p-quantile of samples of which only the histogram is known.
+
+    Args:
+        edges: upper ends of the buckets, ascending, the last one infinity; a bucket holds what is over the edge before.
+        counts: how many samples each bucket holds.
+
+    Returns:
+        The bounds are edges: of the buckets in which the ranks of the confidence interval lie, so they hold whatever the
+        distribution within a bucket is. `point` is interpolated evenly within its bucket, as Prometheus' histogram_quantile()
+        does it, and may be off by the bucket's width; in the last bucket it is infinity.
+
+    Raises:
+        ValueError: no samples.
+    """
+    n = sum(counts)
+    if not n:
+        raise ValueError("a quantile needs at least one sample")
+    level = (1 + confidence) / 2
+    if n < _MANY:
+        low, high = bounds(n, p, level)
+    else:
+        reach = NormalDist().inv_cdf(level) * sqrt(n * p * (1 - p)) + 1
+        low, high = floor(n * p - reach), ceil(n * p + reach)
+    ends = [0.0, *edges]
+    up_to = list(accumulate(counts))
+
+    def bucket(rank: float) -> int:
+        return next(at for at, reached in enumerate(up_to) if reached >= rank)
+
+    at = bucket(p * n)
+    below = up_to[at] - counts[at]
+    within = ends[at] + (edges[at] - ends[at]) * (p * n - below) / counts[at] if edges[at] < inf else inf
+    return Quantile(
+        p=p,
+        samples=n,
+        point=within,
+        lower=ends[bucket(low)] if low else 0.0,
+        upper=edges[bucket(high)] if high else inf,
+        confidence=confidence,
+    )
 
 
 def moment_bounds(mean: float, deviation: float, *, p: float = 0.95) -> tuple[float, float]:

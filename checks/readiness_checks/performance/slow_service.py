@@ -1,10 +1,11 @@
 from math import inf
 
 from readiness import BINARY, Answer, Observation, Reason, Unseen, check
+from readiness.facts.histograms import Buckets, ServiceHistograms
 from readiness.facts.http import ServiceLatencies
 from readiness.facts.target import Target
 from readiness.model import Scalar
-from readiness.quantiles import drawn, quantile, samples_needed
+from readiness.quantiles import binned, drawn, quantile, samples_needed
 
 
 @check(
@@ -18,15 +19,18 @@ from readiness.quantiles import drawn, quantile, samples_needed
     each row of another, a missing index, a pool that makes requests wait.
     """,
 )
-def slow_service(latencies: ServiceLatencies, target: Target) -> Answer:
+def slow_service(latencies: ServiceLatencies, histograms: ServiceHistograms, target: Target) -> Answer:
     """Nineteen requests in twenty come back within the latency that was promised.
 
     A mean hides the waits that people remember. The 95th percentile is taken by nearest rank from timed requests; a
     failed one counts as a wait without end. It passes when the upper end of the 95 % confidence interval meets the target,
-    fails when the lower end misses it, and stays unknown between, with the number of requests that would settle it.
+    fails when the lower end misses it, and stays unknown between, with the number of requests that would settle it. Where the
+    profile names a Prometheus histogram of the service, that is judged instead, since it has the real users' requests: by the
+    edges of the bucket that the percentile lies in.
     """
     limit = target.profile.targets.service_p95_ms
-    answers: list[Observation | Unseen] = []
+    answers: list[Observation | Unseen] = [*histograms.unseen]
+    answers += (_counted(name, counted, limit) for name, counted in histograms.by_service.items())
     for name, waits in latencies.by_service.items():
         q = quantile(waits.milliseconds)
         evidence: dict[str, Scalar | list[Scalar]] = {
@@ -56,3 +60,27 @@ def slow_service(latencies: ServiceLatencies, target: Target) -> Answer:
             )
         )
     return answers
+
+
+def _counted(name: str, counted: Buckets, limit: float) -> Observation | Unseen:
+    q = binned(counted.edges, counted.counts)
+    upper = "infinity" if q.upper == inf else f"{q.upper:g}"
+    evidence: dict[str, Scalar | list[Scalar]] = {
+        "figure": "service_p95",
+        "unit": "ms",
+        "value": q.point,
+        "lower": q.lower,
+        "upper": q.upper,
+        "samples": q.samples,
+        "target": limit,
+        "source": f"{counted.source}: {q.samples:,} requests; within the buckets {q.lower:g} to {upper} ms, interpolated",
+    }
+    if q.upper <= limit or q.lower >= limit:  # a bucket holds what is over its lower edge, so that edge is missed too
+        return Observation(subject=name, ok=q.upper <= limit, evidence=evidence)
+    return Unseen(
+        subject=name,
+        reason=Reason.INSUFFICIENT_SAMPLES,
+        detail=f"P95 lies in the buckets from {q.lower:g} to {upper} ms, around the target of {limit:g} ms",
+        unlock=f"give the histogram an edge at {limit:g} ms, or let it collect more requests",
+        evidence=evidence,
+    )

@@ -142,7 +142,10 @@ class Waits:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLatencies:
-    """Requests to each service that has an address, one after the other; services side by side."""
+    """Requests to each service that has an address, one after the other; services side by side.
+
+    A service that counts its callers' waits itself (`histogram`) isn't asked.
+    """
 
     by_service: Mapping[str, Waits]
 
@@ -151,7 +154,9 @@ class ServiceLatencies:
         declared(target.profile, "services")
         probing = target.profile.probing
         asked = {
-            n: without_secrets(s) for n, s in target.profile.services.items() if s.url and (s.latency_path or s.health)
+            n: without_secrets(s)
+            for n, s in target.profile.services.items()
+            if s.url and (s.latency_path or s.health) and not s.histogram
         }
         return cls(
             side_by_side(

@@ -38,16 +38,38 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoleTimes:
+    """All top-level calls of one role together, in this database; times in milliseconds, without planning and network.
+
+    Mean and deviation of the whole follow from those of its parts, exactly: the mean square is the calls' weighted sum of
+    deviation squared and mean squared.
+    """
+
+    calls: int
+    mean: float
+    deviation: float
+    largest: float
+
+    @property
+    def p95_bounds(self) -> tuple[float, float]:
+        """Where the 95th percentile lies, whatever the distribution is."""
+        lower, upper = moment_bounds(self.mean, self.deviation)
+        return max(lower, 0.0), min(upper, self.largest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatementStatistics:
     """The statements that took the most time.
 
     Args:
         calls_by_role: quoted role -> calls of everything that it ran here.
+        times_by_role: the role itself, unquoted -> what its top-level calls took.
         window_seconds: how long was counted, at least.
     """
 
     statements: tuple[Statement, ...]
     calls_by_role: Mapping[str, int]
+    times_by_role: Mapping[str, RoleTimes]
     window_seconds: float
 
     @classmethod
@@ -64,7 +86,7 @@ class StatementStatistics:
         source = f"{home['schema']}.pg_stat_statements"
         numbers = postgres.rows(_NUMBERS.format(source=source, toplevel=toplevel), (MOST,), marker="statements")
         by_id = _texts(postgres, source, [row["queryid"] for row in numbers])
-        by_role = postgres.rows(_BY_ROLE.format(source=source), marker="statements")
+        by_role = postgres.rows(_BY_ROLE.format(source=source, toplevel=toplevel), marker="statements")
         (window,) = postgres.rows(
             _WINDOW_14.format(schema=home["schema"]) if server.major >= 14 else _WINDOW, marker="statements"
         )
@@ -84,6 +106,16 @@ class StatementStatistics:
         return cls(
             statements=tuple(s for s in statements if "/* readiness" not in (s.text or "")[:120]),
             calls_by_role={row["role"]: row["calls"] for row in by_role},
+            times_by_role={
+                row["name"]: RoleTimes(
+                    calls=row["counted"],
+                    mean=row["mean"],
+                    deviation=max(0.0, row["square"] - row["mean"] ** 2) ** 0.5,
+                    largest=row["largest"],
+                )
+                for row in by_role
+                if row["counted"]
+            },
             window_seconds=window["seconds"] or 0.0,
         )
 
@@ -129,9 +161,23 @@ group by s.queryid
 """
 
 _BY_ROLE = """
-select pg_catalog.quote_ident(r.rolname::text) as role, pg_catalog.sum(s.calls)::int8 as calls
+select
+    pg_catalog.quote_ident(r.rolname::text) as role,
+    r.rolname::text as name,
+    pg_catalog.sum(s.calls)::int8 as calls,
+    pg_catalog.sum(s.calls) filter (where top.level)::int8 as counted,
+    (
+        pg_catalog.sum(s.total_exec_time) filter (where top.level)
+        / nullif(pg_catalog.sum(s.calls) filter (where top.level), 0)
+    )::float8 as mean,
+    (
+        pg_catalog.sum(s.calls * (s.stddev_exec_time ^ 2 + s.mean_exec_time ^ 2)) filter (where top.level)
+        / nullif(pg_catalog.sum(s.calls) filter (where top.level), 0)
+    )::float8 as square,
+    pg_catalog.max(s.max_exec_time) filter (where top.level)::float8 as largest
 from {source}(false) as s
 inner join pg_catalog.pg_roles as r on s.userid = r.oid
+cross join lateral (select {toplevel} as level) as top
 where s.dbid = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
 group by r.rolname
 order by r.rolname
