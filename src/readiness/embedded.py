@@ -93,14 +93,44 @@ def find_runtime(environment: Mapping[str, str] = os.environ) -> Runtime:
     )
 
 
+def runtime_of(major: int, environment: Mapping[str, str] = os.environ) -> Runtime:
+    """The programs of one major version, wherever they are installed: a backup is started by those that made it.
+
+    Raises:
+        EmbeddedError: they are not here.
+    """
+    given = environment.get("READINESS_PG_BINDIR")
+    candidates = [Path(given)] if given else []
+    candidates += [Path(f"/usr/lib/postgresql/{major}/bin"), Path(f"/usr/pgsql-{major}/bin")]
+    for module, sub in _WHEELS:
+        spec = importlib.util.find_spec(module)
+        candidates += [Path(spec.origin).parent / sub / "bin"] if spec and spec.origin else []
+    if postgres := shutil.which("postgres"):
+        candidates.append(Path(postgres).resolve().parent)
+    for bindir in candidates:
+        if (bindir / "postgres").is_file():
+            with suppress(OSError, subprocess.SubprocessError):
+                if (found := Runtime(bindir)).major == major:
+                    return found
+    raise EmbeddedError(
+        f"no PostgreSQL {major} programs were found; install them, or name their folder in READINESS_PG_BINDIR"
+    )
+
+
 class Workshop:
     """A private folder and the processes that work in it; nothing of either stays.
 
     A keeper process watches: when we are killed, it ends the processes and removes the folder.
     """
 
-    def __init__(self, purpose: str) -> None:
-        self.folder = Path(tempfile.gettempdir()).resolve() / f"{PREFIX}{purpose}-{secrets.token_hex(8)}"
+    def __init__(self, purpose: str, *, within: Path | None = None) -> None:
+        """Make the folder.
+
+        Args:
+            within: where it lies; among the machine's temporary files by default.
+        """
+        place = (within or Path(tempfile.gettempdir())).resolve()
+        self.folder = place / f"{PREFIX}{purpose}-{secrets.token_hex(8)}"
         self._processes: list[tuple[subprocess.Popen[Any], int]] = []
         self._children: list[subprocess.Popen[Any]] = []
         with _uninterrupted():
@@ -360,7 +390,7 @@ def create(
     owner = server_account()
     if owner:
         os.chown(workshop.folder, owner["user"], owner["group"])
-    runtime = _readable_by(runtime, owner, workshop)
+    runtime = readable_by(runtime, owner, workshop)
     made = Cluster(
         runtime=runtime,
         workshop=workshop,
@@ -405,13 +435,22 @@ def server_account() -> dict[str, Any]:
     """As root: subprocess' arguments for running as nobody. Otherwise none: we are good enough."""
     if os.geteuid() != 0:
         return {}
+    return account("nobody")
+
+
+def account(name: str) -> dict[str, Any]:
+    """Subprocess' arguments for running as somebody.
+
+    Raises:
+        KeyError: there is no such account.
+    """
     import pwd  # noqa: PLC0415  not on every platform, and only needed here
 
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    found = pwd.getpwnam(name)
+    return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
 
 
-def _readable_by(runtime: Runtime, owner: Mapping[str, Any], workshop: Workshop) -> Runtime:
+def readable_by(runtime: Runtime, owner: Mapping[str, Any], workshop: Workshop) -> Runtime:
     """The runtime, or a copy of it where its account may not read it: folders of root's home stay closed."""
     try:
         probe = subprocess.run(

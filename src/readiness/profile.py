@@ -382,15 +382,16 @@ class StandbyServer(_Section):
 class BackupStore(_Section):
     """Where backups of the audited database lie, and how one asks."""
 
-    tool: Literal["pgbackrest", "basebackup"]
-    """`basebackup`: a folder with one backup of pg_basebackup in each of its folders."""
+    tool: Literal["pgbackrest", "basebackup", "pg_dump"]
+    """`basebackup`: a folder with one backup of pg_basebackup, plain or tar, in each of its folders. `pg_dump`: a folder with
+    dumps, archives or plain SQL."""
     stanza: str | None = None
     """pgBackRest's name of the cluster."""
     command: tuple[str, ...] = ("pgbackrest",)
     """How pgBackRest is called, without a shell: `[ssh, backup-host, pgbackrest]`, with `--config=...` where it needs one.
     `info` and `repo-ls` are asked, which change nothing."""
     directory: str | None = None
-    """The folder with the base backups, from the profile's own."""
+    """The folder with the base backups or dumps, from the profile's own."""
     wal_directory: str | None = None
     """The folder with the archived WAL, from the profile's own."""
 
@@ -398,9 +399,18 @@ class BackupStore(_Section):
     def _whole(self) -> Self:
         if self.tool == "pgbackrest" and (self.stanza is None or not self.command):
             raise ValueError("a pgbackrest store names its stanza, and the command")
-        if self.tool == "basebackup" and self.directory is None:
-            raise ValueError("a basebackup store names its directory")
+        if self.tool in ("basebackup", "pg_dump") and self.directory is None:
+            raise ValueError(f"a {self.tool} store names its directory")
         return self
+
+
+class Runbook(_Section):
+    """Where it is written down what is done when it is needed."""
+
+    restore: str
+    """The document with the restore procedure, from the profile's own folder."""
+    review_days: int = Field(default=180, gt=0)
+    """How long a review holds: a line `Reviewed: YYYY-MM-DD` in it, or its last commit."""
 
 
 class Targets(_Section):
@@ -416,6 +426,10 @@ class Targets(_Section):
     """How old the newest backup may be; a day and the time that one takes."""
     recovery_window_days: float = Field(default=7, gt=0)
     """How far back a restore must be able to go."""
+    recovery_time_seconds: float | None = Field(default=None, gt=0)
+    """How long a restore may take until the database takes sessions (RTO)."""
+    recovery_point_seconds: float | None = Field(default=None, gt=0)
+    """How much of what was committed may be lost (RPO)."""
 
 
 class Probing(_Section):
@@ -544,6 +558,7 @@ class Profile(_Section):
     """Its standbys, by a name of your own."""
     backups: dict[Name, BackupStore] = {}
     """The stores of its backups, by a name of your own."""
+    runbook: Runbook | None = None
     targets: Targets = Targets()
     probing: Probing = Probing()
     load: Load | None = None

@@ -1,26 +1,68 @@
-from readiness import BINARY, Answer, Observation, check
+from datetime import timedelta
+
+from readiness import BINARY, Answer, Observation, Reason, Unseen, check
 from readiness.facts.drills import DrillRecords
 
 
 @check(
     subject="drill",
-    universe="restore drills",
+    universe="what the last restore drill shows",
     priority="P0",
     effort="M",
     credit=BINARY,
     attestable=True,
-    mend="Run `readiness drill restore`: the newest backup, restored into a scratch cluster, started, compared and timed.",
+    mend="""
+    Run `readiness drill restore`: the newest backup, restored into a scratch server, started, compared and timed. What it
+    found wrong stands in the evidence: mend the backup, then run it again.
+    """,
 )
-def restore_unproven(drills: DrillRecords) -> Answer:
-    """A backup was restored lately, and what came back was compared with the source.
+def restore_unproven(drills: DrillRecords, *, most_days: int = 31) -> Answer:
+    """A backup was restored lately, what came back was compared with the source, and it came back as soon as is promised.
 
     Backups fail silently: every tool says "ok" of a backup that lacks one segment of WAL. Only a restore shows whether
     there is one, how long it takes (RTO) and how much is lost (RPO).
     """
-    drill = drills.proved("restore", unlock="readiness drill restore")
-    return Observation(
-        subject="restore",
-        ok=drill.passed,
-        evidence={"taken_at": drill.taken_at.isoformat(), "drill": drill.id},
-        expires=drill.expires_at,
-    )
+    unlock = "readiness drill restore"
+    drill = drills.proved("restore", unlock=unlock)
+    expires = min(drill.expires_at, drill.taken_at + timedelta(days=most_days))
+    if expires <= drills.now:
+        return Unseen(
+            subject="restore",
+            reason=Reason.STALE,
+            detail=f"the last restore drill ({drill.taken_at:%Y-%m-%d}) is older than {most_days} days",
+            unlock=unlock,
+        )
+    told = drill.evidence
+    findings = list(told.get("findings") or ())
+    answers: list[Observation | Unseen] = [
+        Observation(
+            subject="restore",
+            ok=not findings if told.get("rto_seconds") is not None else drill.passed,
+            evidence={
+                "taken_at": drill.taken_at.isoformat(),
+                "drill": drill.id,
+                **{
+                    name: told[name] for name in ("tool", "backup", "backup_taken_at", "tables", "rows") if name in told
+                },
+                **({"findings": findings} if findings else {}),
+            },
+            expires=expires,
+        )
+    ]
+    for figure in ("rto", "rpo"):
+        value, promised = told.get(f"{figure}_seconds"), told.get(f"promised_{figure}_seconds")
+        if isinstance(value, int | float):
+            evidence = {"figure": figure, "unit": "s", "value": value, "source": f"drill {drill.id}"}
+            answers.append(
+                Observation(
+                    subject=figure,
+                    ok=promised is None or value <= promised,
+                    evidence=evidence | ({"target": promised} if promised is not None else {}),
+                    expires=expires,
+                )
+            )
+    answers += [
+        Unseen(subject=name, reason=Reason.NO_PERMISSION, detail=why, unlock="let the drill's role read every table")
+        for name, why in (line.split(": ", 1) for line in told.get("unproved") or () if ": " in line)
+    ]
+    return answers

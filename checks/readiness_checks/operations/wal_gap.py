@@ -56,4 +56,9 @@ def wal_gap(backups: Backups) -> Answer:
 
     if not backups.stores:
         return Observation(subject="backups", ok=False, evidence={"declared_stores": 0})
-    return [judge(name, store) for name, store in backups.stores.items()]
+    with_wal = {n: s for n, s in backups.stores.items() if isinstance(s, Unobservable) or not s.logical}
+    if not with_wal:  # dumps lead to no other moment than their own
+        return Observation(
+            subject="backups", ok=False, evidence={"declared_stores": len(backups.stores), "with_wal": 0}
+        )
+    return [judge(name, store) for name, store in with_wal.items()]

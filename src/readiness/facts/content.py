@@ -383,17 +383,36 @@ def rows(
 ) -> Iterator[tuple[str | None, int, int]]:
     """(key, high, low) of each row of a chunk, as the server sends them."""
     below, high, low = _digests(table, method, encoding)
-    match table.key:
-        case ():
-            key = "null"
-        case (only,):
-            key = f"{only}::text"
-        case several:
-            key = f"row({', '.join(several)})::text"
+    key = _key(table)
     statement = f"copy (select q.k, {high}, {low} from (select {key} as k, {below} {_from(table, chunk)} offset 0) as q) to stdout"
     with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
         copy.set_types(["text", "int8", "int8"])
         yield from copy.rows()
+
+
+def versions(
+    connection: Session, table: Table, chunk: Chunk, method: Method, encoding: str
+) -> Iterator[tuple[str | None, int, int, int]]:
+    """(key, high, low, transaction) of each row of a chunk: its digests, and the number of who wrote this version of it."""
+    below, high, low = _digests(table, method, encoding)
+    key = _key(table)
+    statement = (
+        f"copy (select q.k, {high}, {low}, q.x from (select {key} as k, t.xmin::text::bigint as x, {below} "
+        f"{_from(table, chunk)} offset 0) as q) to stdout"
+    )
+    with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        copy.set_types(["text", "int8", "int8", "int8"])
+        yield from copy.rows()
+
+
+def _key(table: Table) -> str:
+    match table.key:
+        case ():
+            return "null"
+        case (only,):
+            return f"{only}::text"
+        case several:
+            return f"row({', '.join(several)})::text"
 
 
 _SEQUENCES = """

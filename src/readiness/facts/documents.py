@@ -1,8 +1,10 @@
-"""Documents and folders beside the migrations that the profile names: the rollback procedure, the seeds."""
+"""Documents and folders that the profile names: how one rolls back, how one restores, the seeds."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -71,6 +73,59 @@ def _first_committed(home: Path, folder: MigrationFolder) -> dict[str, float] | 
         return None
     found = {f.path: past[f.path][0].at for f in folder.files if f.path in past}
     return found if len(found) == len({f.path for f in folder.files}) else None
+
+
+_REVIEWED = re.compile(r"^\W*(?:last\s+)?reviewed\b[^\d\n]{0,40}(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreRunbook:
+    """The document that says how the database is restored.
+
+    Args:
+        text: None where there is no such file.
+        reviewed_at: the newest `Reviewed: YYYY-MM-DD` in it, or its last commit where that is newer; None where neither is.
+        review_days: how long a review holds.
+    """
+
+    path: str
+    text: str | None
+    reviewed_at: datetime | None
+    review_days: int
+    now: datetime
+
+    @classmethod
+    def take(cls, target: Target) -> Self:
+        own = target.profile.runbook
+        if own is None:
+            raise Unobservable(
+                Reason.NOT_CONFIGURED,
+                "the profile doesn't say where the restore procedure is written down",
+                "declare `runbook: {restore: ...}` in the profile",
+            )
+        path = target.path(own.restore)
+        text, reviewed = None, None
+        if path.is_file():
+            with path.open("rb") as file:
+                text = file.read(MOST_BYTES).decode("utf-8", "replace")
+            reviewed = _reviewed(text, target.now)
+            if committed := _committed(path):
+                at = datetime.fromtimestamp(committed, UTC)
+                reviewed = max(reviewed or at, at)
+        return cls(path=own.restore, text=text, reviewed_at=reviewed, review_days=own.review_days, now=target.now)
+
+
+def _reviewed(text: str, now: datetime) -> datetime | None:
+    """The newest day of a review that the document names; one that is yet to come is a plan."""
+    found = []
+    for day in _REVIEWED.findall(text):
+        try:
+            at = datetime.fromisoformat(day).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        if at <= now + timedelta(days=1):
+            found.append(at)
+    return max(found, default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""`readiness drill`: experiments that write, in scratch databases only. A module each, here and in `readiness.drills`."""
+"""`readiness drill`: experiments that write, in scratch databases and clusters only. A module each, here and in `readiness.drills`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from readiness.cli import lazily
 
 # Drill -> its module in this package, and its line in --help.
 DRILLS: dict[str, tuple[str, str]] = {
+    "restore": ("restore", "The newest backup, restored into a server of its own, checked, compared and timed."),
     "rollback": ("rollback", "Each migration up, down and up again, compared at each step."),
     "rls": ("rls", "Row level security, tried: each role, as this tenant, that one and nobody."),
     "load": ("load", "Connections held at once, and the throughput that they sustain."),

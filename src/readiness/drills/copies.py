@@ -1,0 +1,618 @@
+"""A backup, restored on this machine into a server of its own that reaches nothing but its private socket.
+
+Nothing of the restored configuration counts: the copy starts with a configuration of ours, so that it archives nothing,
+follows nobody, loads no library, runs no job and no subscription, and listens on no address; it doesn't take part in what it
+was taken from. Programs of the backup's own major version start it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import psycopg
+from psycopg import conninfo, sql
+
+from readiness import embedded
+from readiness.drills import DrillError
+from readiness.embedded import EmbeddedError, Runtime, Workshop
+from readiness.facts.backups import Backup
+from readiness.facts.backups import dumps as dump_files
+
+RECOVERY_SECONDS = 12 * 3600.0
+PORT = 5432  # of a socket in a folder of our own: no port of the machine is taken
+_SAID = 400
+
+Told = Callable[[str], None]
+
+
+class RestoreError(Exception):
+    """The backup can't be restored, or is not what it says: one sentence, which is the drill's finding."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What the restored server must be like, as the living one tells.
+
+    Args:
+        superuser: the bootstrap role's name, which the copy has too.
+        roles: names of every role, without the predefined ones.
+        tablespaces: names of those that were made.
+        locale: (encoding, collate, ctype) of the database.
+    """
+
+    major: int
+    database: str
+    superuser: str
+    roles: Sequence[str] = ()
+    tablespaces: Sequence[str] = ()
+    locale: tuple[str, str, str] = ("UTF8", "C", "C")
+
+
+@dataclass(slots=True, kw_only=True)
+class Copy:
+    """A server that is being restored, in a folder of its own.
+
+    Args:
+        owner: subprocess' arguments for running as the server's account.
+        libraries: what is preloaded all the same (an extension that has a say in recovery or in its tables' format).
+        steps: what was done, and the seconds that it took.
+        checked: what of the backup's own proofs held: its manifest, its tool's checksums.
+    """
+
+    runtime: Runtime
+    workshop: Workshop
+    owner: Mapping[str, Any]
+    source: Source
+    libraries: str = ""
+    told: Told = lambda _step: None
+    steps: dict[str, float] = field(default_factory=dict)
+    checked: list[str] = field(default_factory=list)
+    process: subprocess.Popen[Any] | None = None
+
+    @property
+    def data(self) -> Path:
+        return self.workshop.folder / "data"
+
+    @property
+    def socket(self) -> Path:
+        return self.workshop.folder / "socket"
+
+    @property
+    def tablespaces(self) -> Path:
+        return self.workshop.folder / "tablespaces"
+
+    @property
+    def log(self) -> Path:
+        return self.workshop.folder / "server.log"
+
+    def dsn(self, database: str | None = None) -> str:
+        # A session's own setting goes before a database's and a role's: what they preload need not be here.
+        options = "-c session_preload_libraries= -c local_preload_libraries="
+        if self.source.major >= 17:
+            options += " -c event_triggers=off"
+        return conninfo.make_conninfo(
+            "",
+            host=str(self.socket),
+            port=PORT,
+            user=self.source.superuser,
+            dbname=database or self.source.database,
+            sslmode="disable",
+            gssencmode="disable",
+            passfile=str(self.workshop.folder / "no-passfile"),  # the user's own is for other servers
+            options=options,
+        )
+
+    def run(self, words: Sequence[str | Path], *, as_server: bool = True, **options: Any) -> str:
+        """Run a program to its end; what it printed.
+
+        Raises:
+            RestoreError: it failed, with its last words.
+            DrillError: it isn't there.
+        """
+        done = self.attempt(words, as_server=as_server, **options)
+        if done.returncode:
+            raise RestoreError(f"{Path(words[0]).name} ended with {done.returncode}: {last_words(done)}")
+        return str(done.stdout)
+
+    def attempt(
+        self, words: Sequence[str | Path], *, as_server: bool = True, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        env = self.runtime.env() | {"HOME": str(self.workshop.folder), "TMPDIR": str(self.workshop.folder)}
+        own: dict[str, Any] = dict(self.owner) if as_server else {}
+        try:
+            return self.workshop.run(
+                words, check=False, text=True, errors="replace", env=env, cwd=self.workshop.folder, **own, **options
+            )
+        except FileNotFoundError:
+            raise DrillError(f"{words[0]}: there is no such program here; install it") from None
+
+    def tool(self, name: str) -> Path:
+        return self.runtime.bindir / name
+
+    def step(self, name: str, since: float) -> None:
+        self.steps[name] = round(time.perf_counter() - since, 3)
+
+    def prepare(self) -> None:
+        """The folders, which are the server account's."""
+        for folder in (self.socket, self.tablespaces):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        self.give(self.workshop.folder, self.socket, self.tablespaces)
+
+    def give(self, *paths: Path) -> None:
+        if self.owner:
+            for path in paths:
+                os.chown(path, self.owner["user"], self.owner["group"], follow_symlinks=False)
+
+    def give_all(self, folder: Path) -> None:
+        if self.owner:
+            for place, folders, files in os.walk(folder):
+                self.give(Path(place), *(Path(place, name) for name in (*folders, *files)))
+
+    def settle(self) -> None:
+        """Take away what a restored folder says of the life that it comes from."""
+        self.data.chmod(0o700)
+        for name in ("postmaster.pid", "postmaster.opts", "standby.signal", "recovery.signal", "postgresql.auto.conf"):
+            (self.data / name).unlink(missing_ok=True)
+        for slot in (self.data / "pg_replslot").glob("*"):
+            shutil.rmtree(slot)  # what nobody fetches would be kept
+
+    def relink(self) -> None:
+        """Tablespaces into our own folder: the links of a backup lead to where the living server has its files."""
+        links = self.data / "pg_tblspc"
+        for there in links.glob("[0-9]*") if links.is_dir() else []:
+            if there.is_symlink():
+                raise RestoreError(f"the backup's tablespace {there.name} is a link to another place, and is not in it")
+            here = self.tablespaces / there.name
+            there.rename(here)
+            there.symlink_to(here)
+        listed = self.data / "tablespace_map"
+        if listed.is_file():
+            names = [line.split(" ", 1)[0] for line in listed.read_text(errors="replace").splitlines() if line]
+            listed.write_text("".join(f"{name} {self.tablespaces / name}\n" for name in names))
+
+    def start(self, *, restore_command: str | None, target: Mapping[str, str], control: Mapping[str, str]) -> None:
+        """Start it, and wait until it has recovered and takes sessions.
+
+        Args:
+            restore_command: where recovery fetches WAL from; None where this is no recovery.
+
+        Raises:
+            RestoreError: it ended before, with its log's last words.
+        """
+        began = time.perf_counter()
+        self._configure(restore_command, target, control)
+        with self.log.open("ab") as log:
+            self.process = self.workshop.start(
+                [
+                    *(self.tool("postgres"), "-D", self.data),
+                    *("-c", f"config_file={self.workshop.folder / 'postgresql.conf'}"),
+                ],
+                stop_signal=signal.SIGINT,
+                stdout=log,
+                stderr=log,
+                env=self.runtime.env(),
+                cwd=self.workshop.folder,
+                **self.owner,
+            )
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        while True:
+            if self.process.poll() is not None:
+                raise RestoreError(f"the restored server did not start: {self.log_words()}")
+            ready = self._ready()  # before it is asked: it may become so meanwhile
+            try:
+                with psycopg.connect(self.dsn("template1"), connect_timeout=5, autocommit=True) as session:
+                    row = session.execute("select pg_catalog.pg_is_in_recovery()").fetchone()
+                if row == (False,):
+                    break
+            except psycopg.OperationalError as error:
+                if ready and self.process.poll() is None:
+                    raise RestoreError(f"the restored server takes no session: {_line(str(error))}") from None
+            if time.monotonic() > deadline:
+                raise RestoreError(f"recovery did not end in {RECOVERY_SECONDS / 3600:g} hours")
+            time.sleep(0.05)
+        self.step("start and recovery", began)
+
+    def _ready(self) -> bool:
+        return "database system is ready to accept connections" in self.log.read_text(errors="replace")
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.workshop.stop(self.process)
+            self.process = None
+
+    def log_words(self) -> str:
+        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()]
+        grave = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR):", line)]
+        return _line(" / ".join((grave or lines)[-3:])) or "it said nothing"
+
+    def _configure(self, restore_command: str | None, target: Mapping[str, str], control: Mapping[str, str]) -> None:
+        own: dict[str, str | int] = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.socket),
+            "unix_socket_permissions": "0700",
+            "port": PORT,
+            "hba_file": str(self.workshop.folder / "pg_hba.conf"),
+            "ident_file": str(self.workshop.folder / "pg_ident.conf"),
+            "ssl": "off",
+            "archive_mode": "off",
+            "shared_preload_libraries": self.libraries,
+            "hot_standby": "off",  # then recovery doesn't ask for the source's own limits
+            "wal_level": "replica",
+            "max_wal_senders": 0,
+            "max_logical_replication_workers": 0,
+            "max_connections": 20,
+            "max_prepared_transactions": control.get("max_prepared_xacts setting", "0"),
+            "shared_buffers": "128MB",
+            "maintenance_work_mem": "128MB",
+            "max_wal_size": "4GB",
+            "checkpoint_timeout": "1h",
+            "autovacuum": "off",
+            "jit": "off",
+            "logging_collector": "off",
+            "log_destination": "stderr",
+            "log_line_prefix": "",
+            "lc_messages": "C",
+        }
+        if restore_command is not None:
+            own |= {"restore_command": restore_command, "recovery_target_timeline": "latest", **target}
+            signal_file = self.data / "recovery.signal"
+            signal_file.touch(0o600)
+            self.give(signal_file)
+        folder = self.workshop.folder
+        quoted = {name: str(value).replace("'", "''") for name, value in own.items()}
+        (folder / "postgresql.conf").write_text("".join(f"{n} = '{v}'\n" for n, v in quoted.items()), encoding="utf-8")
+        # Whoever comes through a folder that is closed to everybody else is the account itself.
+        (folder / "pg_hba.conf").write_text("local all all trust\n", encoding="ascii")
+        (folder / "pg_ident.conf").write_text("", encoding="ascii")
+        self.give(*(folder / name for name in ("postgresql.conf", "pg_hba.conf", "pg_ident.conf")))
+
+    def control(self) -> dict[str, str]:
+        """What pg_controldata tells of the folder."""
+        try:
+            told = self.run([self.tool("pg_controldata"), self.data])
+        except RestoreError as error:
+            raise RestoreError(f"what came back is no data folder of PostgreSQL: {error}") from None
+        parts = (line.partition(":") for line in told.splitlines())
+        return {name.strip(): value.strip() for name, _, value in parts}
+
+
+class Way(Protocol):
+    """How one tool's backup becomes a running copy."""
+
+    def words(self, backup: Backup) -> Sequence[str]:
+        """What of the way a runbook can't leave out: programs, files, settings."""
+        ...
+
+    @property
+    def logical(self) -> bool:
+        """Whether it is filled from a dump: then it shares no transaction numbers with the source."""
+        ...
+
+    def needs_bytes(self, backup: Backup, database_bytes: int) -> int:
+        """What the restored cluster will take on the disk, about."""
+        ...
+
+    def restore(self, copy: Copy, backup: Backup, until: datetime | None) -> None:
+        """Restore and start.
+
+        Raises:
+            RestoreError: the backup can't be restored.
+            DrillError: it can't be tried here.
+        """
+        ...
+
+
+def _target(until: datetime | None) -> dict[str, str]:
+    if until is None:
+        return {}
+    return {"recovery_target_time": until.isoformat(sep=" "), "recovery_target_action": "promote"}
+
+
+# -- pg_basebackup -----------------------------------------------------------------------------------------------
+
+# What archive commands and pg_receivewal leave: whole segments, packed ones, and the one that is still being written.
+_FETCH = (
+    "f={place}/%f; "
+    'if [ -f "$f" ]; then cp "$f" "%p"; '
+    'elif [ -f "$f.gz" ]; then gzip -dc "$f.gz" > "%p"; '
+    'elif [ -f "$f.zst" ]; then zstd -dc "$f.zst" > "%p"; '
+    'elif [ -f "$f.lz4" ]; then lz4 -dc "$f.lz4" > "%p"; '
+    'elif [ -f "$f.partial" ]; then cp "$f.partial" "%p"; '
+    "else exit 1; fi"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BaseBackup:
+    """A folder of pg_basebackup, plain or tar, with a folder of archived WAL or with the WAL that it brought along."""
+
+    directory: Path
+    wal: Path | None
+    logical: bool = False
+
+    def words(self, backup: Backup) -> Sequence[str]:  # noqa: ARG002  they are all restored alike
+        return ("restore_command", "recovery.signal") if self.wal else ("pg_basebackup",)
+
+    def needs_bytes(self, backup: Backup, database_bytes: int) -> int:
+        return max(backup.size_bytes, database_bytes)
+
+    def restore(self, copy: Copy, backup: Backup, until: datetime | None) -> None:
+        folder = self.directory / backup.label
+        if until is not None and self.wal is None:
+            raise DrillError("a point in time needs the archived WAL: declare the store's wal_directory")
+        _see_readable(copy, self.wal)
+        began = time.perf_counter()
+        copy.told(f"copying {folder}")
+        if (folder / "PG_VERSION").is_file():
+            # Links are followed: of a backup that keeps its tablespaces or its WAL beside it we want the files.
+            copy.run(["cp", "-RLp", f"{folder}/.", copy.data], as_server=False)
+        else:
+            self._unpack(copy, folder)
+        copy.give_all(copy.data)
+        copy.step("fetch", began)
+        began = time.perf_counter()
+        _verify(copy, folder)
+        copy.step("manifest", began)
+        copy.settle()
+        copy.relink()
+        if (copy.data / "backup_label").is_file() and "INCREMENTAL FROM" in (copy.data / "backup_label").read_text():
+            raise DrillError(f"{backup.label}: is incremental; put it together first (pg_combinebackup)")
+        place = shlex.quote(str(self.wal.resolve())).replace("%", "%%") if self.wal else ""
+        copy.start(
+            restore_command=_FETCH.format(place=place) if self.wal else "false",
+            target=_target(until),
+            control=copy.control(),
+        )
+
+    def _unpack(self, copy: Copy, folder: Path) -> None:
+        archives = {p.name.partition(".")[0]: p for p in folder.iterdir() if re.search(r"\.tar(\.\w+)?$", p.name)}
+        if "base" not in archives:
+            raise RestoreError(f"{folder.name}: holds neither a data folder nor base.tar")
+        copy.data.mkdir(mode=0o700)
+        into = {"base": copy.data, "pg_wal": copy.data / "pg_wal"}
+        for name in sorted(archives, key=lambda n: n != "base"):
+            place = into.get(name) or copy.data / "pg_tblspc" / name
+            place.mkdir(mode=0o700, parents=True, exist_ok=True)
+            copy.run(["tar", "-xf", archives[name], "-C", place], as_server=False)
+
+
+def _see_readable(copy: Copy, wal: Path | None) -> None:
+    if wal is None:
+        return
+    if copy.attempt(["ls", wal]).returncode:
+        who = "the server's account (--account)" if copy.owner else "this account"
+        raise DrillError(f"{wal}: {who} can't read the archived WAL; let it, or run the drill as one that can")
+
+
+def _verify(copy: Copy, folder: Path) -> None:
+    """The files against the manifest that the backup brought: sizes and checksums of each."""
+    manifest = folder / "backup_manifest"
+    program = copy.tool("pg_verifybackup")
+    if not manifest.is_file() or not program.is_file():
+        return
+    own = copy.workshop.folder / "backup_manifest"
+    shutil.copyfile(manifest, own)
+    copy.give(own)
+    # The WAL is read by recovery itself. What lies beside the files of a tar (the manifest) is none of them.
+    done = copy.attempt([program, "--no-parse-wal", "--manifest-path", own, "--ignore=backup_manifest", copy.data])
+    if done.returncode:
+        said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        told = "; ".join(line.removeprefix("pg_verifybackup: error: ") for line in said[:3])
+        raise RestoreError(f"the backup is not what its manifest says: {_line(told)}")
+    copy.checked.append("manifest")
+
+
+# -- pgBackRest --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PgBackRest:
+    """A stanza, restored and recovered by pgBackRest, whose own checksums hold for each file."""
+
+    command: Sequence[str]
+    stanza: str
+    logical: bool = False
+
+    def words(self, backup: Backup) -> Sequence[str]:  # noqa: ARG002  they are all restored alike
+        return ("pgbackrest", "restore", self.stanza)
+
+    def needs_bytes(self, backup: Backup, database_bytes: int) -> int:
+        return max(backup.size_bytes, database_bytes)
+
+    def restore(self, copy: Copy, backup: Backup, until: datetime | None) -> None:
+        folder = copy.workshop.folder
+        (folder / "lock").mkdir(mode=0o700)
+        copy.give(folder / "lock")
+        copy.data.mkdir(mode=0o700)
+        common = [
+            *self.command,
+            f"--stanza={self.stanza}",
+            f"--pg1-path={copy.data}",
+            f"--lock-path={folder / 'lock'}",
+            "--log-level-file=off",
+            "--log-level-console=off",
+            "--log-level-stderr=error",
+        ]
+        began = time.perf_counter()
+        copy.told(f"pgbackrest restore --set={backup.label}")
+        environment = copy.runtime.env() | {"HOME": os.environ.get("HOME", "/")}
+        tablespaces = f"--tablespace-map-all={copy.tablespaces}"
+        # Not as the server's account: the tool's configuration may be for nobody else than who runs this.
+        words = [*common, f"--set={backup.label}", "--type=default", tablespaces, "restore"]
+        done = _own(copy, words, environment)
+        if done.returncode:
+            raise RestoreError(f"pgbackrest restore ended with {done.returncode}: {last_words(done)}")
+        if not (copy.data / "PG_VERSION").is_file():
+            raise DrillError(
+                "pgbackrest restore left nothing here: the store's `command` must run it on this machine for the drill"
+            )
+        copy.give_all(copy.data)
+        copy.give_all(copy.tablespaces)
+        copy.step("fetch", began)
+        copy.checked.append("pgBackRest's checksums")
+        copy.settle()
+        # One by one: side by side it would fetch into the folder of the living server.
+        fetch = [*common, "--no-archive-async", "archive-get"]
+        words_of_it = " ".join(shlex.quote(word).replace("%", "%%") for word in fetch)
+        copy.start(restore_command=f'{words_of_it} %f "%p"', target=_target(until), control=copy.control())
+
+
+def _own(copy: Copy, words: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    try:
+        return copy.workshop.run(words, check=False, text=True, errors="replace", env=environment, cwd="/")
+    except FileNotFoundError:
+        raise DrillError(f"{words[0]}: there is no such program here; install it") from None
+
+
+# -- pg_dump -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """A dump, loaded into a new cluster. Roles and tablespaces, which no dump holds, are made by name, as the source has them."""
+
+    directory: Path
+    logical: bool = True
+
+    def words(self, backup: Backup) -> Sequence[str]:
+        return ("pg_restore",) if dump_files.kind_of(self.directory / backup.label) == "archive" else ("psql",)
+
+    def needs_bytes(self, backup: Backup, database_bytes: int) -> int:
+        return max(backup.size_bytes * 2, database_bytes)
+
+    def restore(self, copy: Copy, backup: Backup, until: datetime | None) -> None:
+        if until is not None:
+            raise DrillError("a dump leads to no other moment than its own; leave --to out, or name another --store")
+        path = self.directory / backup.label
+        began = time.perf_counter()
+        copy.run(
+            [
+                *(copy.tool("initdb"), "-D", copy.data, "-U", copy.source.superuser, "-A", "trust"),
+                *("-E", "UTF8", "--no-locale", "--no-sync"),
+            ]
+        )
+        copy.start(restore_command=None, target={}, control={})
+        self._create(copy)
+        copy.told(f"loading {path}")
+        connection = ["-h", str(copy.socket), "-p", str(PORT), "-U", copy.source.superuser, "-d", copy.source.database]
+        readable = self._readable(copy, path)
+        if dump_files.kind_of(path) == "archive":
+            jobs = ["--jobs=2"] if _takes_jobs(path) else []
+            copy.run([copy.tool("pg_restore"), *connection, "--exit-on-error", *jobs, readable])
+        else:
+            copy.run(
+                [copy.tool("psql"), *connection, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", readable],
+            )
+        copy.step("fetch", began)
+
+    def _create(self, copy: Copy) -> None:
+        with psycopg.connect(copy.dsn("postgres"), autocommit=True) as admin:
+            have = {name for (name,) in admin.execute("select rolname from pg_catalog.pg_roles")}
+            for role in copy.source.roles:
+                if role not in have:
+                    admin.execute(sql.SQL("create role {}").format(sql.Identifier(role)))
+            for at, name in enumerate(copy.source.tablespaces):
+                place = copy.tablespaces / str(at)
+                place.mkdir(mode=0o700)
+                copy.give(place)
+                admin.execute(
+                    sql.SQL("create tablespace {} location {}").format(sql.Identifier(name), sql.Literal(str(place)))
+                )
+            if copy.source.database == "postgres":
+                return
+            create = sql.SQL("create database {} template template0 encoding {}").format(
+                sql.Identifier(copy.source.database), sql.Literal(copy.source.locale[0])
+            )
+            own = sql.SQL(" lc_collate {} lc_ctype {}").format(*map(sql.Literal, copy.source.locale[1:]))
+            try:
+                admin.execute(create + own)
+            except psycopg.errors.WrongObjectType:  # a locale that this machine doesn't have
+                admin.execute(create)
+
+    def _readable(self, copy: Copy, path: Path) -> Path:
+        """The dump, where the server's account may read it."""
+        if path.suffix == ".gz":
+            here = copy.workshop.folder / "dump.sql"
+            with here.open("wb") as file:
+                done = copy.workshop.start(["gzip", "-dc", path], stdout=file, stderr=subprocess.DEVNULL)
+                done.wait()
+                copy.workshop.stop(done)
+            if done.returncode:
+                raise RestoreError(f"{path.name}: can't be unpacked: it is cut off, or damaged")
+        elif not copy.owner or copy.attempt(["ls", path]).returncode == 0:
+            return path
+        else:
+            here = copy.workshop.folder / path.name
+            copy.run(["cp", "-RLp", path, here], as_server=False)
+        copy.give_all(here) if here.is_dir() else copy.give(here)
+        return here
+
+
+def _takes_jobs(path: Path) -> bool:
+    """Whether pg_restore may load it side by side: all but a tar, which begins with its first member's name."""
+    if path.is_dir():
+        return True
+    with path.open("rb") as file:
+        return file.read(5) == b"PGDMP"
+
+
+# -- words -------------------------------------------------------------------------------------------------------
+
+
+def last_words(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line.strip() for line in (done.stderr or done.stdout or "").splitlines() if line.strip()]
+    grave = [line for line in lines if re.search(r"\b(error|ERROR|FATAL|PANIC|fatal)\b", line)]
+    return _line(" / ".join((grave or lines)[-2:])) or "it said nothing"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:_SAID]
+
+
+def server_account(name: str | None, places: Iterable[Path]) -> Mapping[str, Any]:
+    """Whose the copy is: ours; as root, who is named, who owns the backups, postgres, or nobody.
+
+    Raises:
+        DrillError: there is no such account.
+    """
+    if os.geteuid() != 0:
+        if name is not None:
+            raise DrillError("--account: only root can run the copy as somebody else")
+        return {}
+    if name is not None:
+        try:
+            found = embedded.account(name)
+        except KeyError:
+            raise DrillError(f"--account {name}: there is no such account") from None
+        if found["user"] == 0:
+            raise DrillError("--account root: PostgreSQL doesn't run as root; name another one")
+        return found
+    for place in places:
+        with suppress(OSError, KeyError):
+            if uid := place.stat().st_uid:
+                import pwd  # noqa: PLC0415  not on every platform
+
+                return embedded.account(pwd.getpwuid(uid).pw_name)
+    for candidate in ("postgres", "nobody"):
+        with suppress(KeyError):
+            return embedded.account(candidate)
+    return {}
+
+
+def runtime(major: int, environment: Mapping[str, str]) -> Runtime:
+    try:
+        return embedded.runtime_of(major, environment)
+    except EmbeddedError as error:
+        raise DrillError(str(error)) from None

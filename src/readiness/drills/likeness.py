@@ -1,0 +1,452 @@
+"""Whether a restored copy is what its source was: schema and rows, told apart from what was written since.
+
+The source lives on while its backup is restored. A physical copy has the source's transaction numbers, so that each row
+that differs tells by its own (xmin) whether it was written by a transaction that the copy knows: then the copy should hold
+it as it is, and doesn't; or by a later one, which is no difference to a backup. Only a row that the source no longer has
+tells nothing: where no transaction came since, it is a difference; else it was deleted, and is counted.
+
+Tables are first summed up on both sides; only blocks whose sums differ are read row by row.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from readiness.authoring import Unobservable
+from readiness.drills import DrillError, snapshot
+from readiness.facts import content
+from readiness.facts.content import Chunk, Method, Table
+from readiness.facts.fingerprint import SchemaFingerprint, SchemaObject
+from readiness.facts.postgres import Postgres
+
+ROWS_UP_TO = 1_000_000
+EXAMPLES = 5
+READ_SECONDS = 3600.0
+
+_FIRST_XID = 3  # below lie those that stand for "frozen" and the like (FirstNormalTransactionId, transam.h)
+_EPOCH = 2**32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Since:
+    """What the copy knows of the source's transactions.
+
+    Args:
+        copy: a connection string.
+        next_xid: the copy's first transaction number that was not given out; None for a logical copy, which has its own.
+        source_xid: the source's, when it was last looked at.
+        made_at: when a logical copy's backup was begun, where the source keeps the time of its commits.
+    """
+
+    copy: str
+    next_xid: int | None
+    source_xid: int
+    source: str = field(repr=False)
+    made_at: datetime | None = None
+
+    @property
+    def quiet(self) -> bool:
+        """Whether no transaction that wrote came since."""
+        return self.next_xid is not None and self.source_xid <= self.next_xid
+
+    def later(self, xids: Iterable[int]) -> frozenset[int]:
+        """Those of the source's transactions that the copy doesn't know.
+
+        Args:
+            xids: as a row tells them, 32 bits.
+        """
+        asked = sorted({x for x in xids if x >= _FIRST_XID})
+        if not asked:
+            return frozenset()
+        if self.next_xid is None:
+            return self._committed_after(asked)
+        full = {x: self._full(x) for x in asked}
+        beyond = {x for x, f in full.items() if f >= self.next_xid}
+        known = [(x, f) for x, f in full.items() if 0 < f < self.next_xid]
+        with psycopg.connect(self.copy, autocommit=True) as session:
+            # One that was under way at the restore point counts there as aborted.
+            rows = session.execute(
+                "select x.f from pg_catalog.unnest(%s::bigint[]) as x (f) "
+                "where pg_catalog.pg_xact_status(x.f::text::xid8) <> 'committed'",
+                [[f for _, f in known]],
+            ).fetchall()
+        undone = {f for (f,) in rows}
+        return frozenset(beyond | {x for x, f in known if f in undone})
+
+    def _full(self, xid: int) -> int:
+        """With its epoch: the newest such number that the source can have given out."""
+        found = self.source_xid // _EPOCH * _EPOCH + xid
+        return found if found <= self.source_xid else found - _EPOCH
+
+    def _committed_after(self, xids: Sequence[int]) -> frozenset[int]:
+        if self.made_at is None:
+            return frozenset()
+        with psycopg.connect(self.source, autocommit=True) as session:
+            rows = session.execute(
+                "select x.f from pg_catalog.unnest(%s::bigint[]) as x (f) "
+                "where pg_catalog.pg_xact_commit_timestamp(x.f::text::xid) >= %s",
+                [list(xids), self.made_at],
+            ).fetchall()
+        return frozenset(f for (f,) in rows)
+
+
+@dataclass(slots=True, kw_only=True)
+class Likeness:
+    """What the comparison came to.
+
+    Args:
+        tables, rows: that were compared and are the same.
+        findings: what the copy lacks, or holds otherwise.
+        since: table -> rows that were written after the restore point.
+        unproved: what could not be compared, and why.
+        notes: what limits it.
+    """
+
+    tables: int = 0
+    rows: int = 0
+    objects: int = 0
+    findings: list[str] = field(default_factory=list)
+    since: dict[str, int] = field(default_factory=dict)
+    unproved: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How the content is read.
+
+    Args:
+        workers: sessions that read side by side.
+        rows_up_to: rows of differing blocks that are compared one by one, for each table.
+    """
+
+    ignored_schemas: Sequence[str] = ()
+    workers: int = 2
+    rows_up_to: int = ROWS_UP_TO
+    told: Callable[[str], None] = lambda _step: None
+
+    def take(self, dsn: str, path: Path, *, rows_up_to: int = 0) -> snapshot.Taken:
+        return snapshot.take(
+            dsn,
+            path,
+            workers=self.workers,
+            rows_up_to=rows_up_to,
+            ignored_schemas=self.ignored_schemas,
+            chunk_seconds=READ_SECONDS,
+            told=self.told,
+        )
+
+
+# -- the schema --------------------------------------------------------------------------------------------------
+
+# Kind of object -> the catalogs whose rows DDL on it writes.
+_CATALOGS: Mapping[str, tuple[str, ...]] = {
+    "function": ("pg_proc", "pg_aggregate"),
+    "schema": ("pg_namespace",),
+    "extension": ("pg_extension",),
+    "type": ("pg_type", "pg_enum", "pg_range", "pg_constraint"),
+}
+_ANY = (
+    *("pg_proc", "pg_namespace", "pg_extension", "pg_type", "pg_collation", "pg_operator", "pg_opclass", "pg_opfamily"),
+    *("pg_cast", "pg_event_trigger", "pg_publication", "pg_subscription", "pg_foreign_server", "pg_default_acl"),
+    *("pg_statistic_ext", "pg_ts_config", "pg_ts_dict", "pg_db_role_setting", "pg_seclabel", "pg_language"),
+)
+
+_OF_RELATION = """
+with relation as (
+    select pg_catalog.to_regclass(%s) as oid
+)
+select w.x::text::bigint
+from relation as r
+cross join lateral (
+    select c.xmin as x from pg_catalog.pg_class as c where c.oid = r.oid
+    union all select a.xmin from pg_catalog.pg_attribute as a where a.attrelid = r.oid
+    union all select d.xmin from pg_catalog.pg_attrdef as d where d.adrelid = r.oid
+    union all select i.xmin from pg_catalog.pg_index as i where r.oid in (i.indrelid, i.indexrelid)
+    union all select k.xmin from pg_catalog.pg_constraint as k where k.conrelid = r.oid
+    union all select t.xmin from pg_catalog.pg_trigger as t where t.tgrelid = r.oid
+    union all select p.xmin from pg_catalog.pg_policy as p where p.polrelid = r.oid
+    union all select e.xmin from pg_catalog.pg_rewrite as e where e.ev_class = r.oid
+    union all select s.xmin from pg_catalog.pg_sequence as s where s.seqrelid = r.oid
+    union all
+    select o.xmin from pg_catalog.pg_description as o where o.classoid = 'pg_catalog.pg_class'::regclass and o.objoid = r.oid
+) as w
+"""
+
+
+def schema(source: str, copy: str, since: Callable[[], Since], reading: Reading, found: Likeness) -> None:
+    """Every object of the two schemas, compared.
+
+    Args:
+        since: what the copy knows, asked after the source was read.
+
+    Raises:
+        DrillError: the source's schema can't be read.
+    """
+    prints = []
+    for dsn, whose in ((source, "source"), (copy, "copy")):
+        postgres = Postgres(dsn)
+        try:
+            prints.append(SchemaFingerprint.of(postgres, ignored_schemas=reading.ignored_schemas))
+        except Unobservable as refusal:
+            if whose == "source":
+                raise DrillError(f"the source's schema can't be read: {refusal.detail}") from None
+            found.findings.append(f"the copy's schema can't be read: {refusal.detail}")
+            return
+        finally:
+            postgres.close()
+    here, there = ({(o.kind, o.name): o for o in p.objects} for p in prints)
+    known = since()
+    found.objects = sum(here[k] == there.get(k) for k in here)
+    changed = [k for k in here if k in there and here[k] != there[k]]
+    missing = [k for k in here if k not in there]
+    lost = {name for kind, name in missing if kind in ("table", "view", "materialized view")}
+    later = 0
+    with closing(psycopg.connect(source, autocommit=True)) as session:
+        for key in (*missing, *changed):
+            if key in missing and here[key].parent in lost:
+                continue  # said of the table
+            if _written_since(session, here[key], known):
+                later += 1
+                continue
+            kind, name = key
+            found.findings.append(
+                f"{kind} {name}: is missing" if key in missing else f"{kind} {name}: {_differs(here[key], there[key])}"
+            )
+    gone = [k for k in there if k not in here]
+    if gone and (known.quiet or known.next_xid is None):
+        found.findings += [f"{kind} {name}: the source has no such object" for kind, name in gone[:EXAMPLES]]
+    elif gone:
+        later += len(gone)
+    if later:
+        found.notes.append(f"{later:,} objects of the schema were made, changed or dropped since the restore point")
+
+
+def _written_since(session: psycopg.Connection[Any], which: SchemaObject, since: Since) -> bool:
+    relation = which.parent or which.name
+    xids = [x for (x,) in session.execute(_OF_RELATION, [relation]).fetchall()] if which.kind not in _CATALOGS else []
+    if not xids:
+        for catalog in _CATALOGS.get(which.kind, _ANY):
+            rows = session.execute(
+                f"select distinct c.xmin::text::bigint from pg_catalog.{catalog} as c".encode()
+            ).fetchall()
+            xids += [x for (x,) in rows]
+    return bool(since.later(xids))
+
+
+def _differs(one: SchemaObject, other: SchemaObject) -> str:
+    names = sorted(
+        {n for n, v in one.properties.items() if other.properties.get(n) != v}
+        | (other.properties.keys() - one.properties.keys())
+    )
+    if not names:
+        return "belongs to another object"
+    name = names[0]
+    return f"{name} is {_short(other.properties.get(name))}, and {_short(one.properties.get(name))} in the source"
+
+
+def _short(value: Any) -> str:
+    text = "nothing" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+# -- the rows ----------------------------------------------------------------------------------------------------
+
+
+def rows(source: str, copy: str, folder: Path, since: Callable[[], Since], reading: Reading, found: Likeness) -> None:
+    """Every table of the two databases, compared.
+
+    Args:
+        folder: for the two sets of sums; the source's may be there already.
+        since: what the copy knows, asked after the source was read.
+
+    Raises:
+        DrillError: the source can't be read.
+    """
+    before, after = folder / "source.sums", folder / "copy.sums"
+    if not before.exists():
+        reading.take(source, before)
+    broken = reading.take(copy, after).unseen
+    known = since()
+    compared = snapshot.compare(before, after)
+    found.tables, found.rows = found.tables + compared.same, found.rows + compared.rows
+    found.notes += [n for n in compared.notes if "large objects" in n]
+    summed = [d for d in compared.differences if not d.told]
+    with (
+        closing(psycopg.connect(source, autocommit=True)) as asked,
+        content.session(source, seconds=READ_SECONDS) as left,
+        content.session(copy, seconds=READ_SECONDS) as right,
+    ):
+        for d in compared.differences:
+            if d.told:
+                _tell(d, asked, known, broken, found)
+        if not summed:
+            return
+        encoding = content.where(left).encoding
+        tables = [
+            {t.name: t for t in content.tables(session, ignored_schemas=reading.ignored_schemas)[0]}
+            for session in (left, right)
+        ]
+        for d in summed:
+            mine, its = tables[0].get(d.name), tables[1].get(d.name)
+            if mine is None or its is None:
+                found.unproved.append(f"{d.name}: was made or dropped while it was read")
+                continue
+            differing = _differing_chunks(before, after, d.name, physical=known.next_xid is not None)
+            alike = _alike(before, d.name, differing)
+            _one_by_one((left, mine), (right, its), differing, alike, encoding, known, reading, found)
+
+
+def _tell(
+    d: snapshot.TableDifference,
+    session: psycopg.Connection[Any],
+    since: Since,
+    broken: Mapping[str, str],
+    found: Likeness,
+) -> None:
+    told = d.told or ""
+    if d.name in broken:
+        found.findings.append(f"{d.name}: can't be read from the copy: {broken[d.name]}")
+    elif told.startswith("could not be compared"):
+        found.unproved.append(str(d))
+    elif told.startswith("the sequence fell back") or d.name == "large objects":
+        if since.quiet or since.next_xid is None:
+            found.findings.append(str(d))
+        else:
+            found.notes.append(f"{d}; the source went on since")
+    else:
+        xids = [x for (x,) in session.execute(_OF_RELATION, [d.name]).fetchall()]
+        if since.later(xids):
+            found.notes.append(f"{d.name}: was made or changed since the restore point")
+        else:
+            found.findings.append(str(d).partition(";")[0])
+
+
+def _differing_chunks(before: Path, after: Path, table: str, *, physical: bool) -> list[Chunk] | None:
+    """The blocks whose sums are not the same; None stands for the whole table, where blocks don't compare."""
+    if not physical:
+        return None
+    sums = []
+    for path in (before, after):
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            sums.append(
+                {
+                    (relation, first): (n, high, low)
+                    for relation, first, n, high, low in db.execute(
+                        "select c.relation, c.first, c.rows, c.high, c.low from chunks as c "
+                        "join tables as t on t.id = c.table_id where t.name = ?",
+                        (table,),
+                    )
+                }
+            )
+    one, other = sums
+    ends: dict[str, list[int]] = {}
+    for relation, first in one.keys() | other.keys():
+        ends.setdefault(relation, []).append(first)
+    found = []
+    for relation, starts in ends.items():
+        starts.sort()
+        for first, end in zip(starts, [*starts[1:], None], strict=True):
+            # The last chunk of either side has no end; what lies behind it differs by itself.
+            if one.get((relation, first)) != other.get((relation, first)):
+                found.append(Chunk(relation=relation, first=first, end=end))
+    return found
+
+
+def _alike(sums: Path, table: str, differing: list[Chunk] | None) -> int:
+    """The rows of a table that lie in blocks that don't differ."""
+    if differing is None:
+        return 0
+    with closing(sqlite3.connect(f"{sums.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        rows = db.execute(
+            "select c.relation, c.first, c.rows from chunks as c join tables as t on t.id = c.table_id where t.name = ?",
+            (table,),
+        ).fetchall()
+    read = {(chunk.relation, chunk.first) for chunk in differing}
+    return sum(n for relation, first, n in rows if (relation, first) not in read)
+
+
+def _one_by_one(
+    source: tuple[content.Session, Table],
+    copy: tuple[content.Session, Table],
+    chunks: list[Chunk] | None,
+    alike: int,
+    encoding: str,
+    since: Since,
+    reading: Reading,
+    found: Likeness,
+) -> None:
+    """Row by row: those of the source that the copy should hold and doesn't, and what the copy holds beside them."""
+    (left, mine), (right, its) = source, copy
+    name = mine.name
+    have: dict[str, tuple[int, int]] = {}
+    keyless: Counter[tuple[int, int]] = Counter()
+    count = 0
+    for chunk in chunks if chunks is not None else content.chunks(its):
+        for key, high, low, _ in content.versions(right, its, chunk, Method.FAST, encoding):
+            if key is None:
+                keyless[high, low] += 1
+            else:
+                have[key] = (high, low)
+            count += 1
+            if count > reading.rows_up_to:
+                found.unproved.append(
+                    f"{name}: more than {reading.rows_up_to:,} rows lie in blocks that differ (--rows-up-to)"
+                )
+                return
+    other: list[tuple[str | None, str, int]] = []  # key, what is wrong, who wrote it
+    same = 0
+    for chunk in chunks if chunks is not None else content.chunks(mine):
+        for key, high, low, xid in content.versions(left, mine, chunk, Method.FAST, encoding):
+            if key is None:
+                if keyless[high, low] > 0:
+                    keyless[high, low] -= 1
+                    same += 1
+                else:
+                    other.append((None, "missing or changed", xid))
+            else:
+                held = have.pop(key, None)
+                if held == (high, low):
+                    same += 1
+                else:
+                    other.append((key, "missing" if held is None else "changed", xid))
+            if len(other) > reading.rows_up_to:
+                found.unproved.append(f"{name}: more than {reading.rows_up_to:,} rows differ (--rows-up-to)")
+                return
+    later = since.later(xid for _, _, xid in other)
+    wrong = [(key, what) for key, what, xid in other if xid not in later]
+    left_over = len(have) + sum(keyless.values())
+    written = len(other) - len(wrong)
+    parts = []
+    for what in ("missing", "changed", "missing or changed"):
+        keys = [key for key, w in wrong if w == what]
+        if keys:
+            shown = ", ".join(k for k in sorted(k for k in keys if k is not None)[:EXAMPLES])
+            parts.append(f"{len(keys):,} {what}{f' ({shown})' if shown else ''}")
+    if left_over and not _old_versions(keyless, written):
+        if since.quiet or since.next_xid is None:
+            shown = ", ".join(sorted(have)[:EXAMPLES])
+            parts.append(f"{left_over:,} that the source doesn't have{f' ({shown})' if shown else ''}")
+        else:
+            found.notes.append(f"{name}: {left_over:,} rows of the copy were deleted since, as far as can be told")
+    if parts:
+        found.findings.append(f"{name}: of {same + len(other):,} rows compared one by one, {', '.join(parts)}")
+    else:
+        found.tables, found.rows = found.tables + 1, found.rows + alike + same
+    if written:
+        found.since[name] = written
+
+
+def _old_versions(keyless: Counter[tuple[int, int]], written: int) -> bool:
+    """Whether the old versions of rows without a key may be what is left over: an update leaves one behind."""
+    return bool(keyless) and sum(keyless.values()) <= written

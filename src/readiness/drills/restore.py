@@ -1,0 +1,536 @@
+"""The restore drill: the newest backup, restored into a server of its own, started, checked, compared with its source, timed.
+
+What it comes to is a `Result`: passed where the backup restored, its pages and indexes are sound, and it holds what its
+source held at the restore point (see `likeness`). `keep` puts that into the evidence store, where the checks look for it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from readiness import embedded
+from readiness import profile as profiles
+from readiness.authoring import Unobservable
+from readiness.drills import DrillError, copies, evidence, likeness, snapshot
+from readiness.drills.copies import BaseBackup, Copy, Dump, PgBackRest, RestoreError, Told, Way
+from readiness.drills.likeness import Likeness, Reading, Since
+from readiness.embedded import Workshop
+from readiness.facts.backups import Backup, Backups, Segment, Store
+from readiness.facts.drills import DrillRecord
+from readiness.facts.postgres import Postgres, parse_dsn
+from readiness.facts.target import Target
+from readiness.profile import BackupStore
+
+KIND = "restore"
+ROOM = 1.2  # of what the cluster takes, so that recovery has room
+ROOM_BYTES = 256 * 2**20
+_LONGEST_SOCKET = 90  # sun_path holds 108 bytes, the file's name among them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How it is done.
+
+    Args:
+        store: the profile's name of the store; the one with the newest backup by default.
+        backup: its label; the newest good one by default.
+        until: the moment to recover to; the end of the archived WAL by default.
+        scratch: the folder in which the copy lies as long as the drill.
+        account: whose the copy's server is, when root runs the drill.
+        libraries: what the copy preloads all the same.
+        snapshot: a file of `readiness snapshot`, of the restore point: the rows are compared with it, not with the source.
+        deep: every index is compared with every row of its table, too.
+    """
+
+    store: str | None = None
+    backup: str | None = None
+    until: datetime | None = None
+    scratch: Path | None = None
+    account: str | None = None
+    libraries: str = ""
+    snapshot: Path | None = None
+    workers: int = 2
+    rows_up_to: int = likeness.ROWS_UP_TO
+    deep: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """What came of it.
+
+    Args:
+        rto_seconds: from the first byte fetched until the copy took sessions; None where it never did.
+        rpo_seconds: how much older than the source's own now the newest commit was that came back; 0 where none is missing.
+        lost_bytes: of WAL that did not come back; None for a dump, which doesn't say.
+        checked: what proofs of soundness held.
+        words: of the way, what a runbook can't leave out.
+        promised: the profile's RTO and RPO, in seconds.
+    """
+
+    store: str
+    tool: str
+    backup: str
+    taken_at: datetime
+    until: datetime | None
+    rto_seconds: float | None = None
+    rpo_seconds: float | None = None
+    lost_bytes: int | None = None
+    size_bytes: int = 0
+    checked: list[str] = field(default_factory=list)
+    steps: Mapping[str, float] = field(default_factory=dict)
+    words: Sequence[str] = ()
+    promised: tuple[float | None, float | None] = (None, None)
+    against: str = "the source"
+    like: Likeness = field(default_factory=Likeness)
+
+    @property
+    def findings(self) -> list[str]:
+        return self.like.findings
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings and self.rto_seconds is not None and not self.broken_promises
+
+    @property
+    def broken_promises(self) -> list[str]:
+        figures = zip(("RTO", "RPO"), (self.rto_seconds, self.rpo_seconds), self.promised, strict=True)
+        return [
+            f"{name} is {value:,.1f} s, and {promised:,.0f} s are promised"
+            for name, value, promised in figures
+            if value is not None and promised is not None and value > promised
+        ]
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """As the store keeps it: plain values and lists."""
+        return {
+            "store": self.store,
+            "tool": self.tool,
+            "backup": self.backup,
+            "backup_taken_at": self.taken_at.isoformat(timespec="seconds"),
+            "restored_to": self.until.isoformat(timespec="seconds") if self.until else "the newest",
+            "rto_seconds": self.rto_seconds,
+            "rpo_seconds": self.rpo_seconds,
+            "promised_rto_seconds": self.promised[0],
+            "promised_rpo_seconds": self.promised[1],
+            "lost_bytes": self.lost_bytes,
+            "size_bytes": self.size_bytes,
+            "checked": list(self.checked),
+            "compared_with": self.against,
+            "objects": self.like.objects,
+            "tables": self.like.tables,
+            "rows": self.like.rows,
+            "findings": list(self.findings),
+            "unproved": list(self.like.unproved),
+            "written_since": [f"{name} {rows}" for name, rows in sorted(self.like.since.items())],
+            "notes": list(self.like.notes),
+            "steps": [f"{name} {seconds}" for name, seconds in self.steps.items()],
+            "words": list(self.words),
+        }
+
+
+def keep(
+    result: Result,
+    store: Path,
+    *,
+    target: str,
+    system_identifier: str | None,
+    taken_at: datetime,
+    valid_days: float = evidence.VALID_DAYS,
+) -> DrillRecord:
+    """Keep what came of it, for `operations/restore-unproven` and the must-have that hangs on it.
+
+    Args:
+        target: as `audit.target_name` has it.
+        system_identifier: as `Server` has it.
+
+    Raises:
+        DrillError: it can't be kept.
+    """
+    return evidence.keep(
+        store,
+        kind=KIND,
+        target=target,
+        system_identifier=system_identifier,
+        taken_at=taken_at,
+        passed=result.passed,
+        evidence=result.evidence,
+        valid_days=valid_days,
+    )
+
+
+def drill(
+    source: profiles.Source,
+    dsn: str,
+    *,
+    options: Options | None = None,
+    ignored_schemas: Sequence[str] = (),
+    environment: Mapping[str, str] = os.environ,
+    told: Told = lambda _step: None,
+) -> Result:
+    """Restore a declared backup of the database that `dsn` leads to, and compare the two.
+
+    Args:
+        source: the profile, which declares `backups`.
+        dsn: the living database; its role must read every table, and pg_control_system().
+
+    Raises:
+        DrillError: it can't be done here, or not as it was asked for; nothing was proved.
+        EmbeddedError: no folder can be had.
+    """
+    how = options or Options()
+    until = how.until
+    living = _Living.look(dsn, source)
+    name, declared, backup, store = _chosen(living.backups, source.profile.backups, how)
+    way = _way(declared, source.folder)
+    result = Result(
+        store=name,
+        tool=declared.tool,
+        backup=backup.label,
+        taken_at=backup.stopped_at,
+        until=until,
+        words=way.words(backup),
+        promised=(source.profile.targets.recovery_time_seconds, source.profile.targets.recovery_point_seconds),
+    )
+    runtime = copies.runtime(living.source.major, environment)
+    _see_room(way.needs_bytes(backup, living.bytes), how.scratch)
+    owner = copies.server_account(how.account, _places(declared, source.folder))
+    with Workshop(KIND, within=how.scratch) as workshop:
+        if len(str(workshop.folder)) > _LONGEST_SOCKET:
+            raise DrillError(f"--scratch {how.scratch}: the path is too long for a socket; name a shorter one")
+        copy = Copy(
+            runtime=embedded.readable_by(runtime, owner, workshop),
+            workshop=workshop,
+            owner=owner,
+            source=living.source,
+            libraries=how.libraries,
+            told=told,
+        )
+        copy.prepare()
+        reading = Reading(
+            ignored_schemas=ignored_schemas, workers=how.workers, rows_up_to=how.rows_up_to, told=lambda _table: None
+        )
+        try:
+            began = time.perf_counter()
+            way.restore(copy, backup, until)
+            result.rto_seconds = round(time.perf_counter() - began, 3)
+            told("comparing with the source")
+            _measure(copy, living, store, result, logical=way.logical, until=until)
+            _compare(copy, living, how, reading, result, logical=way.logical)
+            told("checking pages and indexes")
+            _see_sound(copy, result, deep=how.deep)
+        except RestoreError as error:
+            result.findings.append(str(error))
+        except psycopg.Error as error:
+            raise DrillError(f"the comparison was broken off: {' '.join(str(error).split())}") from error
+        finally:
+            result.checked += copy.checked
+            result.steps = dict(copy.steps)
+            copy.stop()
+    return result
+
+
+# -- the living source -------------------------------------------------------------------------------------------
+
+_LOOK = """
+select
+    pg_catalog.current_setting('server_version_num')::int / 10000 as major,
+    pg_catalog.current_database() as database,
+    pg_catalog.clock_timestamp() as clock,
+    pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint as next_xid,
+    case
+        when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn()
+        else pg_catalog.pg_current_wal_lsn()
+    end - '0/0'::pg_lsn as wal,
+    (select r.rolname from pg_catalog.pg_roles as r where r.oid = 10) as superuser,
+    array(select r.rolname from pg_catalog.pg_roles as r where r.rolname !~ '^pg_' order by r.rolname)::text[] as roles,
+    array(select s.spcname from pg_catalog.pg_tablespace as s where s.spcname !~ '^pg_' order by s.spcname)::text[] as spaces,
+    array[pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype]::text[] as locale,
+    pg_catalog.current_setting('track_commit_timestamp') = 'on' as timestamps,
+    pg_catalog.pg_database_size(d.oid) as bytes
+from pg_catalog.pg_database as d
+where d.datname = pg_catalog.current_database()
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Living:
+    """The source before the drill: what would be lost is counted from here."""
+
+    dsn: str = field(repr=False)
+    source: copies.Source
+    clock: datetime
+    next_xid: int
+    wal: int
+    bytes: int
+    timestamps: bool
+    backups: Backups
+
+    @classmethod
+    def look(cls, dsn: str, source: profiles.Source) -> _Living:
+        parse_dsn(dsn)
+        postgres = Postgres(dsn)
+        target = Target(profile=source.profile, folder=source.folder, now=datetime.now(UTC))
+        try:
+            (row,) = postgres.rows(_LOOK, marker="drill restore")
+            backups = Backups.take(postgres, target)
+        except Unobservable as refusal:
+            raise DrillError(f"{refusal.detail}{f' ({refusal.unlock})' if refusal.unlock else ''}") from None
+        finally:
+            postgres.close()
+        if backups.system_identifier is None:
+            raise DrillError(
+                "the role may not tell which cluster this is, so that a backup of another would do; grant it pg_monitor"
+            )
+        return cls(
+            dsn=dsn,
+            source=copies.Source(
+                major=row["major"],
+                database=row["database"],
+                superuser=row["superuser"],
+                roles=row["roles"],
+                tablespaces=row["spaces"],
+                locale=tuple(row["locale"]),
+            ),
+            clock=datetime.fromisoformat(str(row["clock"])),
+            next_xid=row["next_xid"],
+            wal=int(row["wal"]),
+            bytes=row["bytes"],
+            timestamps=row["timestamps"],
+            backups=backups,
+        )
+
+
+def _chosen(
+    backups: Backups, declared: Mapping[str, BackupStore], how: Options
+) -> tuple[str, BackupStore, Backup, Store]:
+    """The store and its newest good backup from before the moment that is asked for."""
+    if how.store is not None and how.store not in declared:
+        raise DrillError(f"--store {how.store}: the profile declares {', '.join(declared) or 'none'}")
+    names = [how.store] if how.store else list(declared)
+    if not names:
+        raise DrillError("the profile declares no store of backups (`backups:`)")
+    found: list[tuple[datetime, str, Backup, Store]] = []
+    refusals: list[str] = []
+    for name in names:
+        store = backups.stores[name]
+        if isinstance(store, Unobservable):
+            refusals.append(f"{name}: {store.detail}")
+            continue
+        for backup in store.good(backups.system_identifier):
+            wanted = how.backup in (None, backup.label)
+            if wanted and (how.until is None or backup.stopped_at <= how.until):
+                found.append((backup.stopped_at, name, backup, store))
+    if not found:
+        why = "; ".join(refusals) or (
+            f"there is no good backup{f' {how.backup}' if how.backup else ''} of this cluster"
+            f"{f' from before {how.until:%Y-%m-%d %H:%M:%S}' if how.until else ''}"
+        )
+        raise DrillError(f"nothing to restore: {why}")
+    _, name, backup, store = max(found, key=lambda f: f[0])
+    return name, declared[name], backup, store
+
+
+def _way(declared: BackupStore, folder: Path) -> Way:
+    match declared.tool:
+        case "pgbackrest":
+            return PgBackRest(declared.command, declared.stanza or "")
+        case "basebackup":
+            wal = folder / declared.wal_directory if declared.wal_directory else None
+            return BaseBackup(folder / (declared.directory or ""), wal)
+        case "pg_dump":
+            return Dump(folder / (declared.directory or ""))
+
+
+def _places(declared: BackupStore, folder: Path) -> list[Path]:
+    return [folder / name for name in (declared.wal_directory, declared.directory) if name]
+
+
+def _see_room(needed: int, scratch: Path | None) -> None:
+    place = scratch or Path(tempfile.gettempdir())
+    if "\n" in str(place) or not place.is_dir():
+        raise DrillError(f"--scratch {place}: there is no such folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise DrillError(f"--scratch {place}: nothing can be written there")
+    free, wanted = shutil.disk_usage(place).free, int(needed * ROOM) + ROOM_BYTES
+    if free < wanted:
+        raise DrillError(
+            f"{place}: the copy needs about {wanted / 2**30:.1f} GB, and {free / 2**30:.1f} GB are free there; "
+            f"name another folder (--scratch DIR)"
+        )
+
+
+# -- what is measured --------------------------------------------------------------------------------------------
+
+_RECOVERED = """
+select
+    pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint as next_xid,
+    pg_catalog.pg_last_xact_replay_timestamp() as last_commit,
+    pg_catalog.pg_last_wal_replay_lsn() - '0/0'::pg_lsn as wal,
+    (select s.system_identifier from pg_catalog.pg_control_system() as s) as system
+"""
+
+
+def _measure(
+    copy: Copy, living: _Living, store: Store, result: Result, *, logical: bool, until: datetime | None
+) -> None:
+    """How much is lost, and whether recovery went as far as WAL was archived."""
+    with closing(psycopg.connect(copy.dsn("template1"), autocommit=True)) as session:
+        row = session.execute(_RECOVERED).fetchone()
+        there = session.execute(
+            "select from pg_catalog.pg_database where datname = %s", [copy.source.database]
+        ).fetchall()
+    assert row is not None
+    next_xid, last_commit, wal, system = row
+    if not there:
+        raise RestoreError(f"the backup holds no database {copy.source.database}")
+    result.size_bytes = _bytes(copy.data)
+    if logical:
+        result.rpo_seconds = round((living.clock - result.taken_at).total_seconds(), 1)
+        return
+    if system != living.backups.system_identifier:
+        raise RestoreError("the backup is another cluster's")
+    result.lost_bytes = max(0, living.wal - int(wal)) if wal is not None else None
+    newest = last_commit or result.taken_at
+    lost = living.next_xid > next_xid
+    result.rpo_seconds = round(max(0.0, (living.clock - newest).total_seconds()), 1) if lost else 0.0
+    if until is None and wal is not None:
+        _see_end(int(wal), living.backups, store, result)
+
+
+def _see_end(wal: int, backups: Backups, store: Store, result: Result) -> None:
+    """Recovery ends without a word where a segment is missing: it must have come as far as there is WAL."""
+    bytes_ = backups.segment_bytes
+    reached = (wal - 1) // bytes_
+    newest = [s for s in (backups.last_archived, *(store.archived or ())) if s is not None]
+    if store.archived is None or not newest:
+        return
+    last = max(newest, key=lambda s: (s.timeline, s.number))
+    if reached < last.number:
+        missing = Segment(timeline=last.timeline, number=reached + 1)
+        result.findings.append(
+            f"recovery ended in {Segment(timeline=last.timeline, number=reached).name(bytes_)}, though WAL was archived up "
+            f"to {last.name(bytes_)}: {missing.name(bytes_)} is missing or unreadable"
+        )
+
+
+def _bytes(folder: Path) -> int:
+    total = 0
+    for place, _, files in os.walk(folder):
+        for name in files:
+            with suppress(OSError):
+                total += Path(place, name).stat().st_size
+    return total
+
+
+def _compare(copy: Copy, living: _Living, how: Options, reading: Reading, result: Result, *, logical: bool) -> None:
+    began = time.perf_counter()
+    with closing(psycopg.connect(copy.dsn(), autocommit=True)) as session:
+        row = session.execute(
+            "select pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint"
+        ).fetchone()
+    assert row is not None
+    made_at = result.taken_at if logical and living.timestamps else None
+
+    def since() -> Since:
+        postgres = Postgres(living.dsn)
+        try:
+            (now,) = postgres.rows(_LOOK, marker="drill restore")
+        except Unobservable as refusal:
+            raise DrillError(f"the source: {refusal.detail}") from None
+        finally:
+            postgres.close()
+        return Since(
+            copy=copy.dsn(),
+            next_xid=None if logical else int(row[0]),
+            source_xid=now["next_xid"],
+            source=living.dsn,
+            made_at=made_at,
+        )
+
+    like = result.like
+    likeness.schema(living.dsn, copy.dsn(), since, reading, like)
+    if how.snapshot is not None:
+        _against(how.snapshot, copy, reading, result)
+    else:
+        likeness.rows(living.dsn, copy.dsn(), copy.workshop.folder, since, reading, like)
+        if logical and made_at is None and like.findings:
+            like.notes.append(
+                "what was written since the dump was begun can't be told from what is lost: compare with a snapshot of that "
+                "moment (--snapshot), or set track_commit_timestamp"
+            )
+    if not like.tables and not like.findings:
+        like.findings.append("nothing was compared: there is no table that the role may read")
+    copy.step("compare", began)
+
+
+def _against(reference: Path, copy: Copy, reading: Reading, result: Result) -> None:
+    """The rows, compared with a snapshot that was taken of the source at the restore point."""
+    result.against = f"the snapshot {reference.name}"
+    own = copy.workshop.folder / "copy.snapshot"
+    reading.take(copy.dsn(), own, rows_up_to=snapshot.ROWS_UP_TO)
+    compared = snapshot.compare(reference, own)
+    result.like.tables, result.like.rows = compared.same, compared.rows
+    result.findings.extend(str(d) for d in compared.differences)
+    result.like.notes += compared.notes
+
+
+def _see_sound(copy: Copy, result: Result, *, deep: bool) -> None:
+    """Pages by their checksums, tables and b-trees by amcheck."""
+    began = time.perf_counter()
+    program = copy.tool("pg_amcheck")
+    if program.is_file():
+        done = copy.attempt(
+            [
+                *(program, "-h", copy.socket, "-p", str(copies.PORT), "-U", copy.source.superuser),
+                *("-d", copy.source.database, "--jobs=2", "--install-missing"),
+                *(["--heapallindexed"] if deep else []),
+            ]
+        )
+        told = [line for line in done.stdout.splitlines() if line.strip()]
+        if done.returncode == 0:
+            copy.checked.append("amcheck")
+        elif done.returncode == 2 and told:
+            result.findings.extend(f"amcheck: {_corruption(told, at)}" for at in _heads(told)[: likeness.EXAMPLES])
+        else:
+            result.like.notes.append(f"tables and indexes were not checked: {copies.last_words(done)}")
+    else:
+        result.like.notes.append(
+            "tables and indexes were not checked: there is no pg_amcheck beside the server's programs"
+        )
+    copy.step("amcheck", began)
+    began = time.perf_counter()
+    copy.stop()
+    done = copy.attempt([copy.tool("pg_checksums"), "--check", "-D", copy.data])
+    if done.returncode == 0:
+        copy.checked.append("page checksums")
+    elif "not enabled" in done.stderr:
+        result.like.notes.append("pages bear no checksums (data_checksums is off)")
+    else:
+        broken = [line for line in done.stderr.splitlines() if "failed in file" in line]
+        result.findings.append(f"page checksums: {(broken or [copies.last_words(done)])[0].strip()}")
+    copy.step("page checksums", began)
+
+
+def _heads(lines: Sequence[str]) -> list[int]:
+    """Where reports begin: what belongs to one is indented."""
+    return [at for at, line in enumerate(lines) if not line.startswith((" ", "\t"))]
+
+
+def _corruption(lines: Sequence[str], at: int) -> str:
+    said = [lines[at].strip().rstrip(":")]
+    if at + 1 < len(lines) and lines[at + 1].startswith((" ", "\t")):
+        said.append(re.sub(r"^ERROR:\s*", "", lines[at + 1].strip()))
+    return ": ".join(said)[:300]

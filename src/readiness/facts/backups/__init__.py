@@ -1,0 +1,99 @@
+"""The backups that there are, and the archived WAL beside them, as their stores list them. Nothing is restored here.
+
+What a tool says of itself is not believed where it can be seen: a segment that was never handed over leaves pgBackRest's
+`info` and `verify`, and pg_stat_archiver, all green, and the restore ends before it. So the segments are counted.
+
+An adapter a tool: a module that reads what the tool lists, and gives a `Store`.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+from readiness.authoring import Unobservable
+from readiness.facts.backups import basebackups, dumps, pgbackrest
+from readiness.facts.backups.store import Backup, Segment, Store
+from readiness.facts.postgres import Postgres
+from readiness.facts.target import Target, declared
+from readiness.model import Reason
+from readiness.profile import BackupStore
+
+__all__ = ["Backup", "Backups", "Segment", "Store"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backups:
+    """The declared stores, and what the server itself says beside them.
+
+    Args:
+        stores: name -> what it holds, or why that could not be seen.
+        clock: the server's, UTC.
+        last_archived: what the archiver says it handed over last, before the stores were asked.
+        system_identifier: None where the role may not read it.
+    """
+
+    stores: Mapping[str, Store | Unobservable]
+    clock: datetime
+    last_archived: Segment | None
+    segment_bytes: int
+    system_identifier: int | None
+    age_hours: float
+    window_days: float
+
+    @classmethod
+    def take(cls, postgres: Postgres, target: Target) -> Self:
+        declared(target.profile, "backups")
+        (row,) = postgres.rows(_LOOK, marker="backups")
+        try:
+            (control,) = postgres.rows(
+                "select s.system_identifier::text as id from pg_catalog.pg_control_system() as s", marker="backups"
+            )
+            identifier = int(control["id"])
+        except Unobservable:
+            identifier = None
+        segment_bytes = row["segment_bytes"]
+        last = Segment.named(row["last_archived_wal"] or "", segment_bytes)  # before the stores are asked
+        folder = target.folder
+        return cls(
+            stores={n: _look(s, folder, segment_bytes, identifier) for n, s in target.profile.backups.items()},
+            clock=datetime.fromtimestamp(row["clock"], UTC),
+            last_archived=last,
+            segment_bytes=segment_bytes,
+            system_identifier=identifier,
+            age_hours=target.profile.targets.backup_age_hours,
+            window_days=target.profile.targets.recovery_window_days,
+        )
+
+
+_LOOK = """
+select
+    extract(epoch from pg_catalog.clock_timestamp())::float8 as clock,
+    (select a.last_archived_wal from pg_catalog.pg_stat_archiver as a) as last_archived_wal,
+    (select s.setting::int8 from pg_catalog.pg_settings as s where s.name = 'wal_segment_size') as segment_bytes
+"""
+
+
+def _look(store: BackupStore, folder: Path, segment_bytes: int, system_identifier: int | None) -> Store | Unobservable:
+    try:
+        match store.tool:
+            case "pgbackrest":
+                assert store.stanza is not None
+                return pgbackrest.read(store.command, store.stanza, segment_bytes, system_identifier)
+            case "basebackup":
+                assert store.directory is not None
+                wal = folder / store.wal_directory if store.wal_directory else None
+                return basebackups.read(folder / store.directory, wal, segment_bytes)
+            case "pg_dump":
+                assert store.directory is not None
+                return dumps.read(folder / store.directory)
+    except Unobservable as refusal:
+        return refusal
+    except (KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
+        return Unobservable(Reason.ERROR, f"what it answers is not understood: {type(error).__name__}: {error}")
+    except OSError as error:
+        return Unobservable(Reason.UNREACHABLE, f"{error.filename or store.tool}: {error.strerror or error}")

@@ -1,0 +1,58 @@
+"""What pgBackRest keeps, as its `info` and `repo-ls` list it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from readiness.authoring import Unobservable
+from readiness.facts.backups.store import Backup, Segment, Store, answer_of
+from readiness.model import Reason
+
+
+def read(command: Sequence[str], stanza: str, segment_bytes: int, system_identifier: int | None) -> Store:
+    """What pgBackRest's `info` and `repo-ls` list of a stanza, in all its repositories together.
+
+    WAL counts where it is of the given system: a stanza that was upgraded holds that of the cluster before, too.
+
+    Raises:
+        Unobservable: it can't be asked, or refuses.
+    """
+    found = json.loads(answer_of([*command, f"--stanza={stanza}", "info", "--output=json"]))
+    (info,) = [i for i in found if i["name"] == stanza] or [None]
+    if info is None or info["status"]["code"] == 1:  # "missing stanza path"
+        raise Unobservable(Reason.NOT_CONFIGURED, f"pgBackRest knows no stanza {stanza!r}", "pgbackrest stanza-create")
+    systems = {(d["repo-key"], d["id"]): d["system-id"] for d in info["db"]}
+    backups = []
+    for b in info["backup"]:
+        database = b["database"]
+        ends = [Segment.named(b["archive"][end] or "", segment_bytes) for end in ("start", "stop")]
+        backups.append(
+            Backup(
+                label=b["label"],
+                kind=b["type"],
+                prior=b["prior"],
+                stopped_at=datetime.fromtimestamp(b["timestamp"]["stop"], UTC),
+                failed=bool(b.get("error")),
+                system_identifier=systems.get((database["repo-key"], database["id"])),
+                wal=(ends[0], ends[1]) if ends[0] is not None and ends[1] is not None else None,
+                size_bytes=b["info"]["size"],
+            )
+        )
+    archived: set[Segment] = set()
+    for archive in info["archive"]:
+        if system_identifier not in (None, systems[archive["database"]["repo-key"], archive["database"]["id"]]):
+            continue
+        repository = f"--repo={archive['database']['repo-key']}"
+        # `info` tells the first and the last one alone, of which nothing follows for what lies between.
+        path = f"archive/{stanza}/{archive['id']}"
+        listed = json.loads(answer_of([*command, repository, "repo-ls", path, "--recurse", "--output=json"]))
+        for name in listed:
+            if (segment := Segment.named(name.rpartition("/")[2], segment_bytes)) is not None:
+                archived.add(segment)
+    return Store(
+        encrypted=all(r["cipher"] != "none" for r in info["repo"]) if info["repo"] else None,
+        backups=tuple(backups),
+        archived=frozenset(archived),
+    )

@@ -1,0 +1,139 @@
+"""What a store of backups holds, whichever tool keeps it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from readiness.authoring import Unobservable
+from readiness.model import Reason
+
+COMMAND_SECONDS = 60.0
+_SAID = 300
+_MOST_MISSING = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A WAL file's place: the timeline, and its number on it (XLByteToSeg, xlog_internal.h)."""
+
+    timeline: int
+    number: int
+
+    @classmethod
+    def named(cls, name: str, segment_bytes: int) -> Self | None:
+        """Of a file's name; None for a history file, a partial or something else."""
+        found = _WAL_NAME.match(name)
+        if not found:
+            return None
+        timeline, high, low = (int(part, 16) for part in found.groups())
+        return cls(timeline=timeline, number=high * (2**32 // segment_bytes) + low)
+
+    def name(self, segment_bytes: int) -> str:
+        high, low = divmod(self.number, 2**32 // segment_bytes)
+        return f"{self.timeline:08X}{high:08X}{low:08X}"
+
+
+# The name alone, or with what tools add: pgBackRest the checksum, and the suffix of how it is packed.
+_WAL_NAME = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(?:-[0-9a-f]{40})?(?:\.(?:gz|lz4|zst|bz2|xz))?$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """One backup.
+
+    Args:
+        kind: full, diff or incr.
+        prior: the label of the one that it builds on.
+        stopped_at: when it was whole (for base backups: when it began, which is what the files themselves say).
+        failed: it is not whole, or holds pages that were damaged when they were read.
+        system_identifier: of the cluster that it was taken of; None where that can't be told.
+        wal: the first and the last segment without which it is nothing.
+    """
+
+    label: str
+    kind: str
+    prior: str | None
+    stopped_at: datetime
+    failed: bool
+    system_identifier: int | None
+    wal: tuple[Segment, Segment] | None
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """What one store holds.
+
+    Args:
+        encrypted: whether what lies there is enciphered by the tool; None where the tool leaves that to others.
+        archived: the segments that lie there; None where it keeps no WAL.
+        logical: it holds dumps, which lead to no other moment than their own, and need no WAL.
+    """
+
+    encrypted: bool | None
+    backups: tuple[Backup, ...]
+    archived: frozenset[Segment] | None
+    logical: bool = False
+
+    def good(self, system_identifier: int | None) -> tuple[Backup, ...]:
+        """Those that are whole with all that they build on, and of this cluster; oldest first."""
+        own = {b.label: b for b in self.backups if not b.failed and b.system_identifier in (None, system_identifier)}
+
+        def whole(backup: Backup | None) -> bool:
+            while backup is not None and backup.prior is not None:
+                backup = own.get(backup.prior)
+            return backup is not None
+
+        return tuple(sorted((b for b in own.values() if whole(b)), key=lambda b: b.stopped_at))
+
+    def gaps(self, oldest: Backup | None, last_archived: Segment | None) -> list[Segment]:
+        """The segments that are missing from the oldest backup that counts up to what the server says is archived."""
+        if self.archived is None:
+            return []
+        by_timeline: dict[int, set[int]] = {}
+        for segment in self.archived:
+            by_timeline.setdefault(segment.timeline, set()).add(segment.number)
+        first = oldest.wal[0] if oldest and oldest.wal else None
+        for edge in (first, oldest.wal[1] if oldest and oldest.wal else None, last_archived):
+            if edge is not None:
+                by_timeline.setdefault(edge.timeline, set())
+        missing: list[Segment] = []
+        for timeline, have in sorted(by_timeline.items()):
+            if first is not None and timeline < first.timeline:
+                continue
+            ends = [s.number for s in (first, last_archived) if s is not None and s.timeline == timeline]
+            if first is not None and oldest is not None and oldest.wal and oldest.wal[1].timeline == timeline:
+                ends.append(oldest.wal[1].number)
+            low = first.number if first is not None and first.timeline == timeline else min([*have, *ends])
+            high = max([*have, *ends])
+            missing += [Segment(timeline=timeline, number=n) for n in range(low, high + 1) if n not in have][
+                : _MOST_MISSING - len(missing)
+            ]
+        return missing
+
+
+def answer_of(words: Sequence[str]) -> str:
+    """What a tool's own command prints.
+
+    Raises:
+        Unobservable: it isn't there, fails, or gives no answer in time.
+    """
+    try:
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
+        )
+    except FileNotFoundError:
+        raise Unobservable(
+            Reason.UNREACHABLE, f"{words[0]}: there is no such program here", "install it, or name the way in `command`"
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise Unobservable(Reason.TIMEOUT, f"{words[0]} gave no answer in {COMMAND_SECONDS:g} s") from None
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-_SAID:]
+        raise Unobservable(Reason.UNREACHABLE, f"{words[0]} ended with {done.returncode}: {said}")
+    return done.stdout.decode(errors="replace")

@@ -1,0 +1,346 @@
+"""The restore drill on real clusters: what was backed up comes back, what is wrong with it is found, nothing is left behind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import stage
+from conftest import DEBIAN
+from readiness import embedded
+from readiness import profile as profiles
+from readiness.drills import DrillError, restore, snapshot
+from readiness.drills.restore import Options, Result
+from readiness.embedded import Cluster, Runtime
+from readiness.profile import Profile
+
+ROWS = 2_000
+
+
+@dataclass
+class Kept:
+    """A cluster whose WAL goes to pgBackRest and to a folder, with a backup of each kind of one moment.
+
+    Args:
+        snapshot: of the rows at the moment of the dumps.
+    """
+
+    cluster: Cluster
+    folder: Path
+    stores: dict[str, dict[str, object]] = field(default_factory=dict)
+
+    def profile(self, **stores: dict[str, object]) -> profiles.Source:
+        return profiles.Source(
+            profile=Profile.model_validate({"name": "kept", "backups": stores or self.stores}), folder=self.folder
+        )
+
+    def drill(self, store: str, *, own: dict[str, object] | None = None, **options: object) -> Result:
+        source = self.profile(**({store: own} if own else {}))
+        return restore.drill(
+            source,
+            self.cluster.dsn(),
+            options=Options(store=store, account="nobody" if self.cluster.owner else None, **options),  # type: ignore[arg-type]
+        )
+
+    def run(self, *words: str | Path) -> None:
+        env = {"PATH": "/usr/bin:/bin", "PGPASSWORD": self.cluster.password, "HOME": str(self.folder)}
+        self.cluster.workshop.run(words, env=env, cwd=self.folder, **self.cluster.owner)
+
+    def execute(self, *statements: str) -> None:
+        with self.cluster.connect() as admin:
+            for statement in statements:
+                admin.execute(statement.encode())
+
+    def archived(self) -> str:
+        """Hand the segment over that is being written; its name."""
+        with self.cluster.connect() as admin:
+            (name,) = admin.execute("select pg_walfile_name(pg_switch_wal())").fetchone()  # type: ignore[misc]
+            done = "select last_archived_wal >= %s from pg_stat_archiver"
+            assert stage.eventually(lambda: admin.execute(done, [name]).fetchone() == (True,), 20)
+        return str(name)
+
+    def copy_of(self, name: str) -> Path:
+        """A copy of a backup, to be damaged."""
+        made = self.folder / f"damaged-{time.monotonic_ns()}"
+        shutil.copytree(self.folder / name, made, symlinks=True)
+        return made
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Kept]:
+    if shutil.which("pgbackrest") is None or not (DEBIAN / "postgres").exists():
+        pytest.skip("Debian's pgbackrest or postgresql-15 is not installed")
+
+    def archives(made: Cluster) -> None:
+        folder = made.workshop.folder
+        for name in ("repo", "log", "lock", "spool", "base", "wal", "dumps", "space"):
+            (folder / name).mkdir()
+            made.give(folder / name)
+        (folder / "pgbackrest.conf").write_text(
+            f"[global]\nrepo1-path={folder}/repo\nlog-path={folder}/log\nlock-path={folder}/lock\nspool-path={folder}/spool\n"
+            f"start-fast=y\ncompress-level=0\n"
+            f"[main]\npg1-path={made.data}\npg1-port={made.port}\npg1-socket-path={folder}\npg1-user=postgres\n"
+        )
+        push = f"pgbackrest --config={folder}/pgbackrest.conf --stanza=main archive-push %p"
+        made.configure(
+            {
+                "unix_socket_directories": str(folder),
+                "archive_mode": "on",
+                "archive_command": f"{push} && cp %p {folder}/wal/%f",
+                "wal_level": "replica",
+                # What a copy must not do again, or need.
+                "shared_preload_libraries": "pg_stat_statements",
+                "max_prepared_transactions": 3,
+            }
+        )
+        made.workshop.run(
+            [made.runtime.bindir / "pg_checksums", "--enable", "-D", made.data],
+            env=made.runtime.env(),
+            cwd=folder,
+            **made.owner,
+        )
+
+    with embedded.cluster(Runtime(DEBIAN), fast=True, purpose="test", prepare=archives) as made:
+        folder = made.workshop.folder
+        it = Kept(made, folder)
+        it.stores = {
+            "repo": {
+                "tool": "pgbackrest",
+                "stanza": "main",
+                "command": ["pgbackrest", f"--config={folder}/pgbackrest.conf"],
+            },
+            "base": {"tool": "basebackup", "directory": "base", "wal_directory": "wal"},
+            "dumps": {"tool": "pg_dump", "directory": "dumps"},
+        }
+        it.execute(
+            f"create tablespace aside location '{folder}/space'",
+            "create role keeper",
+            "create table people (id int primary key, name text not null)",
+            f"insert into people select g, 'person ' || g from generate_series(1, {ROWS}) as g",
+            "create table aside (id int primary key) tablespace aside",
+            "insert into aside select generate_series(1, 10)",
+            "create table keyless (word text)",
+            "insert into keyless select 'word' from generate_series(1, 10)",
+            "grant select on people to keeper",
+            "create sequence steps start 100",
+            "select nextval('steps')",
+            "create table still (id int primary key)",
+            "insert into still select generate_series(1, 10)",
+            "vacuum people, still",  # else a first reader's hints log the pages again, and heal them in the copy
+        )
+        backrest = ["pgbackrest", f"--config={folder}/pgbackrest.conf", "--stanza=main"]
+        it.run(*backrest, "stanza-create")
+        it.run(*backrest, "backup", "--type=full")
+        mapped = ("--tablespace-mapping", f"{folder}/space={folder}/base-space")
+        made.tool("pg_basebackup", "-D", str(folder / "base" / "first"), "-X", "none", "-c", "fast", *mapped)
+        made.tool("pg_dump", "-Fc", "-f", str(folder / "dumps" / "whole.dump"), "postgres")
+        snapshot.take(made.dsn(), folder / "then.snapshot")
+        it.archived()
+        yield it
+        it.execute("alter system set archive_command = '/bin/true'", "select pg_reload_conf()")  # to end at once
+
+
+def folders() -> set[str]:
+    return {p.name for p in Path("/tmp").glob("readiness-restore-*")}
+
+
+def test_what_pgbackrest_keeps_comes_back(kept: Kept):
+    before = folders()
+    found = kept.drill("repo")
+    assert (found.findings, found.like.unproved) == ([], [])
+    assert found.passed
+    assert found.rpo_seconds == 0.0  # nothing was committed since the last segment was handed over
+    assert (found.like.tables, found.like.rows) == (4, ROWS + 30)
+    assert found.checked == ["pgBackRest's checksums", "amcheck", "page checksums"]
+    assert found.rto_seconds is not None
+    assert found.rto_seconds > 0
+    assert folders() == before
+
+
+def test_a_base_backup_to_a_point_in_time_while_the_source_goes_on(kept: Kept):
+    kept.execute("insert into people values (0, 'before the point')")
+    time.sleep(0.1)
+    point = datetime.now(UTC)
+    time.sleep(0.1)
+    kept.execute(
+        "update people set name = 'since' where id <= 5",
+        "insert into people values (-1, 'since')",
+        "delete from people where id = 6",
+        "insert into keyless values ('since')",
+        "create table since (id int primary key)",
+    )
+    kept.archived()
+    try:
+        found = kept.drill("base", until=point)
+        assert (found.findings, found.like.unproved) == ([], [])
+        assert found.passed
+        assert found.like.since == {"public.people": 7, "public.keyless": 1}  # 0, 1..5 and -1
+        assert any("public.people: 1 rows of the copy were deleted since" in n for n in found.like.notes)
+        assert any("public.since" in n for n in found.like.notes)
+        assert (found.rpo_seconds or 0) > 0
+        assert "manifest" in found.checked
+    finally:
+        kept.execute(
+            "update people set name = 'person ' || id where id between 1 and 5",
+            "delete from people where id < 1",
+            "insert into people values (6, 'person 6')",
+            "delete from keyless where word = 'since'",
+            "drop table since",
+        )
+        kept.archived()
+
+
+def test_what_a_copy_lacks_is_told_from_what_was_written_since(kept: Kept, monkeypatch: pytest.MonkeyPatch):
+    """A copy is changed behind the drill's back: its source's rows are older than the restore point, so it should have them."""
+    compare = restore._compare
+
+    def tampered(copy, *arguments, **options):  # type: ignore[no-untyped-def]
+        with psycopg.connect(copy.dsn(), autocommit=True) as session:
+            session.execute("update people set name = 'somebody else' where id = 7")
+            session.execute("delete from people where id in (8, 9)")
+            session.execute("insert into people values (-7, 'nobody')")
+            session.execute("drop table aside")
+            session.execute("create index on keyless (word)")
+            reached = session.execute("show archive_mode"), session.execute("show listen_addresses")
+            loaded = session.execute("show shared_preload_libraries"), session.execute("show max_wal_senders")
+            seen.extend(cursor.fetchone()[0] for cursor in (*reached, *loaded))
+        compare(copy, *arguments, **options)
+
+    seen: list[str] = []
+    monkeypatch.setattr(restore, "_compare", tampered)
+    found = kept.drill("base", own=kept.stores["base"])
+    assert seen == ["off", "", "", "0"]
+    assert not found.passed
+    assert found.findings == [
+        "table public.aside: is missing",
+        "index public.keyless_word_idx: the source has no such object",
+        "public.aside: the table is missing, with 10 rows",
+        "public.people: of 2,000 rows compared one by one, 2 missing (8, 9), 1 changed (7), 1 that the source doesn't have (-7)",
+    ]
+
+
+def test_a_damaged_file_is_found_by_the_manifest_and_a_damaged_page_without_one(kept: Kept):
+    damaged = kept.copy_of("base")
+    own = {**kept.stores["base"], "directory": damaged.name}
+    with kept.cluster.connect() as admin:
+        (path,) = admin.execute("select pg_relation_filepath('still')").fetchone()  # type: ignore[misc]
+    file = damaged / "first" / path
+    page = bytearray(file.read_bytes())
+    page[8000] ^= 0xFF
+    file.write_bytes(page)
+    found = kept.drill("base", own=own)
+    assert not found.passed
+    assert len(found.findings) == 1
+    assert "the backup is not what its manifest says" in found.findings[0]
+    assert path in found.findings[0]
+    assert found.rto_seconds is None
+    # The manifest names the time; its sums are made to fit, as if the page had been damaged before it was backed up.
+    manifest = damaged / "first" / "backup_manifest"
+    told = manifest.read_text()
+    entry = next(line for line in told.splitlines() if f'"{path}"' in line)
+    parts = json.loads(entry.rstrip(","))
+    fitting = entry.replace(parts["Checksum"], _crc32c(bytes(page)))
+    told = told.replace(entry, fitting)
+    body, _, _ = told.rpartition('"Manifest-Checksum"')
+    manifest.write_text(f'{body}"Manifest-Checksum": "{hashlib.sha256(body.encode()).hexdigest()}"}}\n')
+    found = kept.drill("base", own=own)
+    assert not found.passed
+    assert any(f.startswith("public.still: can't be read from the copy: invalid page") for f in found.findings), found
+    assert any("page checksums" in f and path in f for f in found.findings), found
+
+
+def _crc32c(data: bytes) -> str:
+    table = []
+    for n in range(256):
+        entry = n
+        for _ in range(8):
+            entry = (entry >> 1) ^ (0x82F63B78 if entry & 1 else 0)
+        table.append(entry)
+    sum_ = 0xFFFFFFFF
+    for byte in data:
+        sum_ = (sum_ >> 8) ^ table[(sum_ ^ byte) & 0xFF]
+    return (sum_ ^ 0xFFFFFFFF).to_bytes(4, "little").hex()
+
+
+def test_a_missing_segment_is_named(kept: Kept):
+    lost = kept.archived()
+    kept.execute("update people set name = 'late' where id = 1")
+    kept.archived()
+    kept.execute("update people set name = 'person 1' where id = 1")
+    last = kept.archived()
+    (kept.folder / "wal" / lost).rename(kept.folder / lost)
+    try:
+        found = kept.drill("base", own=kept.stores["base"])
+    finally:
+        (kept.folder / lost).rename(kept.folder / "wal" / lost)
+    assert len(found.findings) == 1
+    assert f"though WAL was archived up to {last}: {lost} is missing" in found.findings[0]
+
+
+def test_a_dump_is_compared_with_the_snapshot_of_its_moment_and_a_poor_one_fails(kept: Kept):
+    found = kept.drill("dumps", backup="whole.dump", snapshot=kept.folder / "then.snapshot")
+    assert (found.findings, found.passed, found.like.rows) == ([], True, ROWS + 30)
+    poor = kept.folder / "dumps" / "poor.sql"
+    kept.cluster.tool("pg_dump", "-f", str(poor), "-T", "public.aside", "postgres")
+    poor.write_text(poor.read_text().replace("person 17\n", "person x\n"))
+    found = kept.drill("dumps", backup="poor.sql")
+    assert not found.passed
+    assert "public.aside: the table is missing, with 10 rows" in found.findings
+    assert any("1 changed (17)" in f for f in found.findings), found.findings
+    # Cut off in the middle, as a full disk leaves it: it is not among the good ones.
+    poor.write_text(poor.read_text()[:-200])
+    with pytest.raises(DrillError, match=r"no good backup poor\.sql"):
+        kept.drill("dumps", backup="poor.sql")
+
+
+def test_what_cannot_be_done_is_said_in_one_sentence(kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    with pytest.raises(DrillError, match="--store elsewhere: the profile declares repo, base, dumps"):
+        kept.drill("elsewhere")
+    with pytest.raises(
+        DrillError, match="nothing to restore: there is no good backup of this cluster from before 2020"
+    ):
+        kept.drill("base", until=datetime(2020, 1, 1, tzinfo=UTC))
+    with pytest.raises(DrillError, match="a dump leads to no other moment"):
+        kept.drill("dumps", until=datetime(2100, 1, 1, tzinfo=UTC))
+    with pytest.raises(DrillError, match="there is no such folder"):
+        kept.drill("base", scratch=tmp_path / "none")
+    monkeypatch.setattr(restore.shutil, "disk_usage", lambda _place: shutil._ntuple_diskusage(2**30, 2**30 - 9, 9))  # type: ignore[attr-defined]
+    with pytest.raises(DrillError, match=r"the copy needs about .* GB, and 0.0 GB are free there"):
+        kept.drill("base")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_stays_of_a_drill_that_is_ended(kept: Kept, tmp_path: Path, number: signal.Signals):
+    before = folders()
+    (tmp_path / "readiness.yaml").write_text(
+        f"name: kept\nbackups:\n  base: {{tool: basebackup, directory: {kept.folder}/base, wal_directory: {kept.folder}/wal}}\n"
+    )
+    running = stage.start(
+        *("drill", "restore", "-d", kept.cluster.dsn(), "--evidence", tmp_path / "e.db"),
+        env=stage.environment(tmp_path),
+        cwd=tmp_path,
+    )
+    try:
+        said = stage.eventually(
+            lambda: [p for f in folders() - before for p in Path("/tmp", f).glob("data/postmaster.pid")], 60
+        )
+        server = stage.eventually(lambda: said[0].read_text().split()[:1])[0]
+        running.send_signal(number)
+        code = running.wait(30)
+    finally:
+        running.kill()
+        running.communicate()
+    assert stage.eventually(lambda: folders() == before, 30)
+    assert stage.eventually(lambda: not Path(f"/proc/{server}").exists(), 20)
+    assert code == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[number]
+    assert not (tmp_path / "e.db").exists()
