@@ -9,6 +9,7 @@ from pathlib import Path
 
 from readiness import audit, runner
 from readiness.authoring import Check
+from readiness.facts.capacity import EarlierFigures
 from readiness.facts.drills import DrillRecords
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target
@@ -31,11 +32,19 @@ def ask(
     parameters: Mapping[str, Scalar] | None = None,
     folder: Path = Path(),
     drills: DrillRecords | None = None,
+    earlier: EarlierFigures | None = None,
 ) -> Outcome:
     """One check's outcome."""
     postgres = Postgres(dsn)
     target = Target(profile=profile or Profile(name="test"), folder=folder, now=NOW, trust_profile_sql=True)
-    facts = runner.Facts({Target: target, Postgres: postgres, DrillRecords: drills or DrillRecords(now=NOW)})
+    facts = runner.Facts(
+        {
+            Target: target,
+            Postgres: postgres,
+            DrillRecords: drills or DrillRecords(now=NOW),
+            EarlierFigures: earlier or EarlierFigures(),
+        }
+    )
     try:
         return runner.ask(checks()[check], facts, parameters or {})
     finally:

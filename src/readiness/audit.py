@@ -8,8 +8,9 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from psycopg import conninfo
 from readiness import document, foreign, pack, policy, profile, register, requirements, runner, scoring, teamstore
 from readiness.authoring import Check, Unobservable
 from readiness.document import DrillPart, PolicyPart, Question, Run, RunDocument, TargetPart, TrendPart
+from readiness.facts import capacity
+from readiness.facts.capacity import EarlierFigures
 from readiness.facts.drills import DrillRecord, DrillRecords
 from readiness.facts.http import HealthProbes
 from readiness.facts.postgres import Postgres
@@ -201,7 +204,15 @@ def _audit(
         system_identifier=server.system_identifier if server else None,
     )
     # What the first look found holds for the whole run: a second one might find another server, or another role.
-    facts = runner.Facts({Target: target, Postgres: postgres, DrillRecords: drills, Server: server or refusal})
+    facts = runner.Facts(
+        {
+            Target: target,
+            Postgres: postgres,
+            DrillRecords: drills,
+            EarlierFigures: _figures(store, identity, drills.system_identifier, started_at, notes),
+            Server: server or refusal,
+        }
+    )
     results, interrupted = _ask_all(request, checks, chosen, facts, started_at)
     if server is None and not interrupted and not _any_service_answers(facts):
         assert refusal is not None
@@ -441,6 +452,27 @@ def _drills(store: Store | TeamStore | None, target: str, notes: list[str]) -> t
         return ()
 
 
+def _figures(
+    store: Store | TeamStore | None, target: str, system_identifier: str | None, now: datetime, notes: list[str]
+) -> EarlierFigures:
+    """What earlier audits of this very server saw of what grows."""
+    if store is None:
+        return EarlierFigures()
+    try:
+        seen = store.observed(target, capacity.SEEN_BY, since=now - timedelta(days=capacity.MOST_DAYS))
+    except StoreError as error:
+        notes.append(f"earlier figures were not seen: {error}")
+        return EarlierFigures()
+    points: dict[str, list[tuple[datetime, float]]] = {}
+    for at, system, outcome in seen:
+        if system == system_identifier:
+            for part in [*outcome["findings"], *outcome["seen"], *outcome["unseen"]]:
+                value = part["evidence"].get("value")
+                if isinstance(value, int | float):
+                    points.setdefault(part["subject"], []).append((at, float(value)))
+    return EarlierFigures(points={name: tuple(own) for name, own in points.items()})
+
+
 def _first_look(postgres: Postgres) -> tuple[Server | None, CatalogMark | None, Unobservable | None]:
     try:
         server = Server.take(postgres)
@@ -483,10 +515,14 @@ def _refuse_as_superuser(checks: Sequence[Check]) -> None:
 
 
 def _is_ours(check: Check) -> bool:
-    return any(
-        e.name == check.info.pack and e.dist is not None and e.dist.name == DISTRIBUTION
-        for e in entry_points(group="readiness.packs")
-    )
+    return check.info.pack in _our_packs()
+
+
+@cache
+def _our_packs() -> frozenset[str]:
+    """Read once: it looks through every installed distribution."""
+    ours = (e for e in entry_points(group="readiness.packs") if e.dist is not None and e.dist.name == DISTRIBUTION)
+    return frozenset(e.name for e in ours)
 
 
 def _ask_all(

@@ -323,6 +323,10 @@ class GrowthPart(_Part):
     points: list[tuple[datetime, float]]
     limit: float | None = None
     full_at: datetime | None = None
+    per_day: float | None = None
+    days_lower: float | None = None
+    """How soon the limit may be met; None where no end is in sight."""
+    days_upper: float | None = None
 
 
 class RiskPart(_Part):
@@ -613,6 +617,7 @@ def build(run: Run, redactor: Redactor) -> RunDocument:
         **_answered(run, redactor),
         plan=_plan(card, in_must_haves, redactor),
         measurements=_measurements(checks),
+        growth=_growth(checks),
         trend=list(run.trend),
         since=_since(run.last, checks) if run.last else None,
         waivers=[_ledger(e, today, redactor) for e in run.waivers],
@@ -959,6 +964,37 @@ def _measurements(checks: Sequence[CheckPart]) -> list[MeasurementPart]:
                 )
             )
     return sorted(found, key=lambda m: m.name)
+
+
+def _growth(checks: Sequence[CheckPart]) -> list[GrowthPart]:
+    """The series in the evidence: a check that follows one says `series_at` and `series` there."""
+    found = []
+    for c in checks:
+        parts: list[FindingPart | SeenPart | UnseenPart] = [*c.findings, *c.seen, *c.unseen]
+        for part in parts:
+            e = part.evidence
+            if (
+                not isinstance(e.get("series_at"), list)
+                or not isinstance(e.get("series"), list)
+                or len(e["series"]) < 2
+            ):
+                continue
+            found.append(
+                GrowthPart(
+                    name=part.subject,
+                    unit=str(e.get("unit") or ""),
+                    points=[
+                        (datetime.fromisoformat(at), value)
+                        for at, value in zip(e["series_at"], e["series"], strict=True)
+                    ],
+                    limit=_number(e.get("limit")),
+                    full_at=datetime.fromisoformat(e["full_at"]) if isinstance(e.get("full_at"), str) else None,
+                    per_day=_number(e.get("per_day")),
+                    days_lower=_number(e.get("days_lower")),
+                    days_upper=_number(e.get("days_upper")),
+                )
+            )
+    return sorted(found, key=lambda g: g.name)
 
 
 def _number(value: Any) -> float | None:

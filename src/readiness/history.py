@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from readiness.facts.drills import DrillRecord
 from readiness.model import plain
@@ -99,6 +99,14 @@ class OutcomeRecord:
     status: str
     credit: str | None
     examined: int
+    outcome: Mapping[str, Any]
+
+
+class Observed(NamedTuple):
+    """What one check saw in one run, as its document has it."""
+
+    at: datetime
+    system_identifier: str | None
     outcome: Mapping[str, Any]
 
 
@@ -239,6 +247,17 @@ class Store:
             OutcomeRecord(check_id=r[0], status=r[1], credit=r[2], examined=r[3], outcome=json.loads(r[4]))
             for r in rows
         ]
+
+    def observed(self, target: str, check: str, *, since: datetime, limit: int = 1000) -> list[Observed]:
+        """What a check saw in the runs of a target that began since a moment, oldest first, the newest `limit` of them."""
+        with self._reading() as db:
+            rows = db.execute(
+                "select r.started_at, r.system_identifier, o.outcome from runs as r "
+                "inner join observations as o on r.id = o.run_id and o.check_id = ? "
+                "where r.target = ? and r.started_at >= ? order by r.started_at desc, r.id desc limit ?",
+                (check, target, _stamp(since), limit),
+            ).fetchall()
+        return [Observed(_time(r[0]), r[1], json.loads(r[2])) for r in reversed(rows)]
 
     def save_drill(self, record: DrillRecord) -> None:
         """Keep what a drill proved."""

@@ -404,6 +404,7 @@ class BackupStore(_Section):
         return self
 
 
+<<<<<<< HEAD
 class Runbook(_Section):
     """Where it is written down what is done when it is needed."""
 
@@ -411,6 +412,26 @@ class Runbook(_Section):
     """The document with the restore procedure, from the profile's own folder."""
     review_days: int = Field(default=180, gt=0)
     """How long a review holds: a line `Reviewed: YYYY-MM-DD` in it, or its last commit."""
+=======
+class Capacity(_Section):
+    """What bounds the platform's growth, as far as a session of the database doesn't see it."""
+
+    disk_gb: float | None = Field(default=None, gt=0)
+    """The volume that the databases lie on."""
+    users: int | None = Field(default=None, gt=0)
+    """How many users the platform has now: what breaks first at ten times as many is told."""
+    prometheus: HttpUrl | None = None
+    """Where figures' series are, if not from earlier audits alone."""
+    queries: dict[str, str] = {}
+    """Figure (databases, connections, "write-ahead log", "transaction ids", a table's name) -> PromQL for one series of it,
+    in the figure's unit: `databases: sum(pg_database_size_bytes{instance="db:9187"}) / 1048576`."""
+
+    @model_validator(mode="after")
+    def _asked_somewhere(self) -> Self:
+        if self.queries and not self.prometheus:
+            raise ValueError("queries are asked of a Prometheus; name it")
+        return self
+>>>>>>> f809d00 (What grows is kept by each audit, and the days until each limit are told as a range; what breaks first on the way to a million users is named)
 
 
 class Targets(_Section):
@@ -558,7 +579,11 @@ class Profile(_Section):
     """Its standbys, by a name of your own."""
     backups: dict[Name, BackupStore] = {}
     """The stores of its backups, by a name of your own."""
+<<<<<<< HEAD
     runbook: Runbook | None = None
+=======
+    capacity: Capacity = Capacity()
+>>>>>>> f809d00 (What grows is kept by each audit, and the days until each limit are told as a range; what breaks first on the way to a million users is named)
     targets: Targets = Targets()
     probing: Probing = Probing()
     load: Load | None = None
@@ -730,7 +755,8 @@ def secrets_of(profile: Profile) -> list[str]:
     """The secrets that stand in a profile's addresses; `dsns_of` gives what only libpq can read."""
     texts = []
     histograms = [s.histogram.prometheus for s in profile.services.values() if s.histogram]
-    for url in histograms + [s.url for s in profile.services.values()] + [s.url for s in profile.stores.values()]:
+    named = [s.url for s in profile.services.values()] + [s.url for s in profile.stores.values()]
+    for url in [*named, *histograms, profile.capacity.prometheus]:
         if url and (password := urlsplit(url).password):
             texts.append(password)
     for store in profile.stores.values():

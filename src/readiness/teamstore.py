@@ -19,7 +19,7 @@ from psycopg import conninfo, errors
 
 from readiness import history
 from readiness.facts.drills import DrillRecord
-from readiness.history import VERSION, OutcomeRecord, RunRecord, Store, StoreError
+from readiness.history import VERSION, Observed, OutcomeRecord, RunRecord, Store, StoreError
 from readiness.model import plain
 
 Place: TypeAlias = Path | str
@@ -254,6 +254,16 @@ class TeamStore:
         """
         with self._writing() as db:
             return db.execute(query, [target, keep, before]).rowcount
+
+    def observed(self, target: str, check: str, *, since: datetime, limit: int = 1000) -> list[Observed]:
+        """What a check saw in the runs of a target that began since a moment, oldest first, the newest `limit` of them."""
+        query = (
+            "select r.started_at, r.system_identifier, o.outcome from readiness.runs as r "
+            "inner join readiness.observations as o on r.id = o.run_id and o.check_id = %s "
+            "where r.target = %s and r.started_at >= %s order by r.started_at desc, r.id desc limit %s"
+        )
+        rows = self._rows(query, [check, target, since, limit])
+        return [Observed(r[0].astimezone(UTC), r[1], json.loads(r[2])) for r in reversed(rows)]
 
     def save_drill(self, record: DrillRecord) -> None:
         """Keep what a drill proved."""

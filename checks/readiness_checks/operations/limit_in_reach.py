@@ -1,0 +1,109 @@
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from math import isfinite
+
+from readiness import BINARY, Answer, Observation, Reason, Unseen, check, trends
+from readiness.facts.capacity import DATABASES, EarlierFigures, Figure, Figures, MonitoredFigures
+from readiness.facts.target import Target
+from readiness.model import Scalar
+
+SHOWN = 40  # points of a series in a report
+FAR = 3650.0  # days: what lies beyond is told as never
+
+
+@check(
+    subject="server",
+    universe="figures that grow",
+    priority="P2",
+    effort="M",
+    credit=BINARY,
+    mend="""
+    Disk: a larger volume before the earliest day, or old rows moved out (partitions). Connections: a pooler, smaller
+    pools. Sequences: bigint. Transaction ids: find what holds vacuum back. Audit often enough to see it come: a week of
+    daily runs is the least.
+    """,
+    links=("https://en.wikipedia.org/wiki/Theil%E2%80%93Sen_estimator",),
+)
+def limit_in_reach(
+    figures: Figures, earlier: EarlierFigures, monitored: MonitoredFigures, target: Target, *, days: float = 90
+) -> Answer:
+    """Nothing that grows meets its limit within the next months.
+
+    A disk that fills, numbers that run out and slots that are taken end a platform on a day that could be told months
+    ahead. Each figure is taken at every audit (or from Prometheus, where the profile names a query for it); a robust
+    line through eight points of a week or more gives the days that are left as a range, of which the earliest counts.
+    """
+    answers: list[Observation | Unseen] = [
+        Unseen(subject=name, reason=u.reason, detail=u.detail, unlock=u.unlock) for name, u in figures.unseen.items()
+    ]
+    for name, figure in figures.by_name.items():
+        at = [*(monitored.points.get(name) or earlier.points.get(name, ())), (target.now, figure.value)]
+        source = "Prometheus" if monitored.points.get(name) else "earlier audits"
+        answers.append(_looked(name, figure, at, source, monitored.unseen.get(name), days))
+    return answers
+
+
+def _looked(
+    name: str, figure: Figure, at: Sequence[tuple[datetime, float]], source: str, unseen: str | None, days: float
+) -> Observation | Unseen:
+    now = at[-1][0]
+    found = trends.hourly([((moment - now).total_seconds() / 86400, value) for moment, value in at])
+    points = found if figure.reset_by is None else trends.since_reset(found, drop=figure.reset_by)
+    shown = trends.thinned(points, SHOWN)
+    evidence: dict[str, Scalar | list[Scalar]] = {
+        "figure": "capacity",
+        "unit": figure.unit,
+        "value": round(figure.value, 3),
+        "limit": figure.limit,
+        "note": figure.note,
+        "source": source,
+        "points": len(points),
+        "over_days": round(points[-1][0] - points[0][0], 1),
+        "resets": len(found) - len(points),
+        "series_at": [(now + timedelta(days=day)).isoformat(timespec="minutes") for day, _ in shown],
+        "series": [round(value, 3) for _, value in shown],
+    }
+    if unseen is not None:
+        return Unseen(subject=name, kind=figure.kind, reason=Reason.UNREACHABLE, detail=unseen, evidence=evidence)
+    if not trends.enough(points):
+        return Unseen(
+            subject=name,
+            kind=figure.kind,
+            reason=Reason.INSUFFICIENT_SAMPLES,
+            detail=(
+                f"{len(points)} points over {points[-1][0] - points[0][0]:.1f} days tell no trend; "
+                f"{trends.LEAST_POINTS} over {trends.LEAST_DAYS:g} days do"
+            ),
+            unlock="audit daily (readiness serve, or a job), and keep the evidence store",
+            evidence=evidence,
+        )
+    line = trends.trend(points)
+    evidence |= {
+        "per_day": _rounded(line.slope),
+        "per_day_lower": _rounded(line.slope_low),
+        "per_day_upper": _rounded(line.slope_high),
+    }
+    if figure.limit is None:
+        if name == DATABASES:
+            return Unseen(
+                subject=name,
+                kind=figure.kind,
+                reason=Reason.NOT_CONFIGURED,
+                detail="the profile doesn't say how large the volume is",
+                unlock="declare `capacity: {disk_gb: ...}` in the profile",
+                evidence=evidence,
+            )
+        return Observation(subject=name, kind=figure.kind, ok=True, evidence=evidence)
+    earliest, likely, latest = line.reaches(figure.limit)
+    evidence |= {"days_lower": _days(earliest), "days_left": _days(likely), "days_upper": _days(latest)}
+    if likely < FAR:
+        evidence["full_at"] = (now + timedelta(days=likely)).isoformat(timespec="minutes")
+    return Observation(subject=name, kind=figure.kind, ok=earliest > days, evidence=evidence)
+
+
+def _days(days: float) -> float | str:
+    return round(days, 1) if days < FAR else "more than ten years"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}") if isfinite(value) else value
