@@ -404,7 +404,6 @@ class BackupStore(_Section):
         return self
 
 
-<<<<<<< HEAD
 class Runbook(_Section):
     """Where it is written down what is done when it is needed."""
 
@@ -412,7 +411,8 @@ class Runbook(_Section):
     """The document with the restore procedure, from the profile's own folder."""
     review_days: int = Field(default=180, gt=0)
     """How long a review holds: a line `Reviewed: YYYY-MM-DD` in it, or its last commit."""
-=======
+
+
 class Capacity(_Section):
     """What bounds the platform's growth, as far as a session of the database doesn't see it."""
 
@@ -431,7 +431,6 @@ class Capacity(_Section):
         if self.queries and not self.prometheus:
             raise ValueError("queries are asked of a Prometheus; name it")
         return self
->>>>>>> f809d00 (What grows is kept by each audit, and the days until each limit are told as a range; what breaks first on the way to a million users is named)
 
 
 class Targets(_Section):
@@ -579,11 +578,8 @@ class Profile(_Section):
     """Its standbys, by a name of your own."""
     backups: dict[Name, BackupStore] = {}
     """The stores of its backups, by a name of your own."""
-<<<<<<< HEAD
     runbook: Runbook | None = None
-=======
     capacity: Capacity = Capacity()
->>>>>>> f809d00 (What grows is kept by each audit, and the days until each limit are told as a range; what breaks first on the way to a million users is named)
     targets: Targets = Targets()
     probing: Probing = Probing()
     load: Load | None = None
