@@ -23,7 +23,7 @@ from readiness.document import DrillPart, PolicyPart, Question, Run, RunDocument
 from readiness.facts import capacity
 from readiness.facts.capacity import EarlierFigures
 from readiness.facts.drills import DrillRecord, DrillRecords
-from readiness.facts.http import HealthProbes
+from readiness.facts.http import HealthProbe, HealthProbes
 from readiness.facts.postgres import Postgres
 from readiness.facts.server import CatalogMark, Server
 from readiness.facts.target import Target
@@ -566,7 +566,7 @@ def _any_service_answers(facts: runner.Facts) -> bool:
         probes: HealthProbes = facts.get(HealthProbes)
     except Unobservable:
         return False
-    return any(p.answered for p in probes.by_service.values())
+    return any(isinstance(p, HealthProbe) and p.answered for p in probes.by_service.values())
 
 
 def _drill_part(record: Any, redactor: Redactor) -> DrillPart:

@@ -33,11 +33,13 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 NameOrNone = Annotated[str, StringConstraints(pattern=r"^([a-z][a-z0-9_-]{0,62})?$")]
 
 
-def _url_of(*schemes: str) -> AfterValidator:
+def _url_of(*schemes: str, with_port: str = "") -> AfterValidator:
     def sound(url: str) -> str:
         try:
             parts = urlsplit(url)
-            host, _port = parts.hostname, parts.port
+            host, port = parts.hostname, parts.port
+            if port is None and parts.scheme in with_port.split():
+                host = None
         except ValueError:
             host = None
         if not host or parts.scheme not in schemes or re.search(r"\s", url):
@@ -48,6 +50,11 @@ def _url_of(*schemes: str) -> AfterValidator:
 
 
 HttpUrl = Annotated[str, StringConstraints(max_length=2000), _url_of("http", "https")]
+ServiceUrl = Annotated[
+    str,
+    StringConstraints(max_length=2000),
+    _url_of("http", "https", "grpc", "grpcs", "tcp", with_port="grpc grpcs tcp"),
+]
 RedisUrl = Annotated[str, StringConstraints(max_length=2000), _url_of("redis", "rediss")]
 QualifiedName = Annotated[
     str, StringConstraints(pattern=r'^([a-z_][a-z0-9_$]*|"([^"]|"")+")\.([a-z_][a-z0-9_$]*|"([^"]|"")+")$')
@@ -79,11 +86,17 @@ class Pool(_Section):
 
 
 class Health(_Section):
-    """What a healthy answer looks like."""
+    """What a healthy answer looks like. Over tcp:// it is an open connection; over grpc:// the standard health service's."""
 
     path: str = Field(default="/health", pattern=r"^/")
     status: int = Field(default=200, ge=100, le=599)
     json_body: bool = Field(default=True, description="The body is JSON, and its status field says healthy.")
+    fields: dict[str, str | int | float | bool | None] = {}
+    """What else the body must say, by the path to it: `database.connected: true`."""
+    name: str | None = None
+    """How the service calls itself there (`service`, `name` or `app`), so that another at its address is noticed."""
+    grpc_service: str = ""
+    """What the health service of gRPC is asked for; empty: the whole server."""
 
 
 class Histogram(_Section):
@@ -105,7 +118,8 @@ class Service(_Section):
     """One service of the platform."""
 
     title: str = ""
-    url: HttpUrl | None = None
+    url: ServiceUrl | None = None
+    """`http://`, `https://`; `grpc://` and `grpcs://` (the extra `grpc`); `tcp://` where a connection is all that can be had."""
     health: Health | None = Health()
     """None where it has no health endpoint."""
     role: str | None = None
@@ -141,6 +155,10 @@ class Service(_Section):
             return None
         parts = urlsplit(self.url)
         return parts.port or (443 if parts.scheme == "https" else 80)
+
+    @property
+    def speaks_http(self) -> bool:
+        return self.url is not None and self.url.startswith("http")
 
 
 class Pooler(_Section):
@@ -229,6 +247,57 @@ class S3Store(_Store):
 
 Store = Annotated[QdrantStore | RedisStore | S3Store, Field(discriminator="kind")]
 """A store beside Postgres."""
+
+
+class Step(_Section):
+    """One request of a probe, and the answer that is expected.
+
+    `{name}` in a path, a value or a header stands for what was captured before, a variable of the probe's, or `{run}`: a word
+    that no other run has.
+    """
+
+    request: str = Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) /\S*$", description="`POST /login`.")
+    query: dict[str, str | int | float | bool] = {}
+    headers: dict[str, str] = {}
+    body: Any = None
+    """Sent as JSON."""
+    status: int = Field(default=200, ge=100, le=599)
+    fields: dict[str, str | int | float | bool | None] = {}
+    """What the JSON body must say, by the path to it: `user.id: "{user}"`, `items.0.title: ...`."""
+    present: tuple[str, ...] = ()
+    """Paths at which it must say something, whatever it is."""
+    capture: dict[Name, str] = {}
+    """Name -> the path of a value that later steps use."""
+
+
+class Probe(_Section):
+    """What a service must be able to do, as a sequence of requests; `readiness drill services` sends them.
+
+    They write: let them work in a tenant of their own, which `{run}` names, and clean up.
+    """
+
+    title: str = ""
+    service: Name
+    variables: dict[Name, SecretStr] = {}
+    steps: tuple[Step, ...] = Field(min_length=1)
+    cleanup: tuple[Step, ...] = ()
+    """Sent at the end, however that came; steps whose names were never captured are passed over."""
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        known = {"run", *self.variables}
+        for step in (*self.steps, *self.cleanup):
+            texts = [step.request, *map(str, step.query.values()), *step.headers.values(), str(step.body or "")]
+            for name in _PLACE.findall(" ".join([*texts, *map(str, step.fields.values())])):
+                if name not in known:
+                    raise ValueError(
+                        f"{step.request}: {{{name}}} is neither a variable nor captured by a step before it"
+                    )
+            known |= set(step.capture)
+        return self
+
+
+_PLACE = re.compile(r"\{([a-z][a-z0-9_-]*)\}")
 
 
 class Column(_Section):
@@ -564,6 +633,8 @@ class Profile(_Section):
     database: Database = Database()
     services: dict[Name, Service] = {}
     stores: dict[Name, Store] = {}
+    probes: dict[Name, Probe] = {}
+    """What services must be able to do, tried by `readiness drill services`."""
     poolers: dict[Name, Pooler] = {}
     """The connection poolers; `{}` where there are none."""
     schemas: dict[str, Schema] = {}
@@ -613,6 +684,9 @@ class Profile(_Section):
         for name, service in self.services.items():
             if service.pooler and service.pooler not in self.poolers:
                 raise ValueError(f"services.{name}.pooler: no pooler is named {service.pooler!r}")
+        for name, probe in self.probes.items():
+            if probe.service not in self.services or not self.services[probe.service].speaks_http:
+                raise ValueError(f"probes.{name}.service: no service with an http address is named {probe.service!r}")
         owners: dict[str, str] = {}
         for name, service in self.services.items():
             for own in (*(f"schema {s}" for s in service.schemas), *(f"table {t}" for t in service.tables)):
@@ -759,6 +833,7 @@ def secrets_of(profile: Profile) -> list[str]:
         match store:
             case QdrantStore(api_key=secret) | RedisStore(password=secret) | S3Store(secret_key=secret):
                 texts.append(secret.get_secret_value() if secret else "")
+    texts += [secret.get_secret_value() for probe in profile.probes.values() for secret in probe.variables.values()]
     return [text for text in texts if text]
 
 

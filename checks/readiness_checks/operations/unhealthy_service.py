@@ -1,4 +1,4 @@
-from readiness import RATIO, Answer, Observation, Reason, Unseen, check
+from readiness import RATIO, Answer, Observation, Reason, Unobservable, Unseen, check
 from readiness.facts.http import HealthProbe, HealthProbes
 
 
@@ -17,13 +17,22 @@ def unhealthy_service(probes: HealthProbes) -> Answer:
     """Every service's health endpoint says that it is healthy.
 
     A platform is as ready as its least ready service. The body counts, not only the status code: a 200 that carries
-    `"status": "DOWN"` is common. Each endpoint is asked twice, so that one which flaps is told.
+    `"status": "DOWN"` is common. Each endpoint is asked twice, so that one which flaps is told. Over gRPC the standard health service is
+    asked; over TCP all that can be said is that somebody takes the connection.
     """
     return [_judge(name, p) for name, p in probes.by_service.items()]
 
 
-def _judge(name: str, p: HealthProbe) -> Observation | Unseen:
-    evidence = {"url": p.url, "says": p.says, "http_status": p.status, "milliseconds": p.milliseconds}
+def _judge(name: str, p: HealthProbe | Unobservable) -> Observation | Unseen:
+    if isinstance(p, Unobservable):
+        return Unseen(subject=name, reason=p.reason, detail=p.detail, unlock=p.unlock)
+    evidence = {
+        "url": p.url,
+        "says": p.says,
+        "http_status": p.status,
+        "milliseconds": p.milliseconds,
+        "version": p.version,
+    }
     if not p.healthy and p.status in (401, 403):
         return Unseen(
             subject=name,

@@ -30,6 +30,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 10
     routes: Mapping[str, Route]
     context: Context
+    name: str
 
     def do_GET(self) -> None:
         self._answer()
@@ -41,6 +42,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         asked = f"{self.command} {parts.path}"
         status, body = reply(self.routes, self.context, asked, dict(parse_qsl(parts.query)))
+        if parts.path == "/health":
+            body = {"service": self.name, **body}
         raw = json.dumps(body, default=str).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -91,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     prepare, routes = ROUTES[given.service, given.state]
     try:
         prepare(context)
-        handler = type("_Routed", (_Handler,), {"routes": routes, "context": context})
+        handler = type("_Routed", (_Handler,), {"routes": routes, "context": context, "name": given.service})
         Server(listening, handler).serve_forever(poll_interval=0.1)
     finally:
         if pool is not None:

@@ -16,7 +16,7 @@ class DrillRecord:
     """One drill: when it was run, against what, and what came of it.
 
     Args:
-        kind: restore, rollback, load, audit-trail, alerts, rls, snapshot.
+        kind: restore, rollback, load, audit-trail, alerts, rls, snapshot, services.
         system_identifier: of the source, as `Server` has it; evidence of another system proves nothing here. None where
             what was proved is no server's (a folder of migrations).
     """

@@ -16,20 +16,43 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
 from readiness import __version__
+from readiness.authoring import Unobservable
 from readiness.facts.target import Target, declared, without_secrets
+from readiness.model import Reason
 from readiness.profile import Service
 
 MOST_BYTES = 1_000_000
-HEALTHY = frozenset({"ok", "up", "pass", "healthy", "green", "available", "true"})
+HEALTHY = frozenset({"ok", "up", "pass", "healthy", "green", "available", "true", "serving"})
+UNHEALTHY = frozenset(
+    {
+        "closed",
+        "critical",
+        "disconnected",
+        "down",
+        "error",
+        "fail",
+        "failed",
+        "false",
+        "offline",
+        "out_of_service",
+        "red",
+    }
+    | {"stopped", "timeout", "unavailable", "unhealthy", "unreachable"}
+)
 STATUS_FIELDS = ("status", "state", "healthy", "health")
+NAME_FIELDS = ("service", "name", "app", "application", "serviceId")
+VERSION_FIELDS = ("version", "releaseId")
+# Where health bodies list what a service hangs on: Spring, MicroProfile, the health+json draft, Terminus, and plain ones.
+DEPENDENCY_FIELDS = ("components", "checks", "dependencies", "details", "info", "error", "services")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +76,13 @@ class HealthProbe:
     """A service's health endpoint, asked twice, a moment apart.
 
     Args:
-        answered: whether any HTTP reply came.
+        answered: whether any reply came.
         healthy: whether both replies said so.
         says: what was wrong, or the status that the body gave.
+        body_status: the body's own word.
+        named: how the body calls the service; None where it doesn't.
+        dependencies: what it hangs on, by the body -> whether that is well; of words that say neither none are kept. None
+            where there was no body to read.
     """
 
     url: str
@@ -65,23 +92,35 @@ class HealthProbe:
     status: int | None
     milliseconds: float
     body_status: str | None
+    named: str | None = None
+    version: str | None = None
+    dependencies: Mapping[str, bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class HealthProbes:
-    by_service: Mapping[str, HealthProbe]
+    by_service: Mapping[str, HealthProbe | Unobservable]
 
     @classmethod
     def take(cls, target: Target) -> Self:
         declared(target.profile, "services")
         asked = {n: without_secrets(s) for n, s in target.profile.services.items() if s.url and s.health}
         seconds = target.profile.probing.http_timeout_seconds
-        return cls(side_by_side({n: partial(probe, s, seconds) for n, s in asked.items()}))
+        return cls(side_by_side({n: partial(_probe, s, seconds) for n, s in asked.items()}))
+
+
+def _probe(service: Service, seconds: float) -> HealthProbe | Unobservable:
+    try:
+        return probe(service, seconds)
+    except Unobservable as unseen:
+        return unseen
 
 
 def probe(service: Service, seconds: float) -> HealthProbe:
     assert service.url is not None
     assert service.health is not None
+    if not service.speaks_http:
+        return _without_http(service, seconds)
     url = service.url.rstrip("/") + service.health.path
     first = get(url, seconds)
     if first.error is None:
@@ -89,6 +128,7 @@ def probe(service: Service, seconds: float) -> HealthProbe:
     replies = [first, get(url, seconds)] if first.error is None else [first]
     verdicts = [judge(r, service) for r in replies]
     bad = next((said for ok, said, _ in verdicts if not ok), None)
+    body = _object(replies[-1])
     return HealthProbe(
         url=url,
         answered=any(r.status is not None for r in replies),
@@ -97,7 +137,147 @@ def probe(service: Service, seconds: float) -> HealthProbe:
         status=replies[-1].status,
         milliseconds=replies[-1].milliseconds,
         body_status=verdicts[-1][2],
+        named=_told(body, NAME_FIELDS),
+        version=_told(body, VERSION_FIELDS),
+        dependencies=None if body is None else dependencies_in(body),
     )
+
+
+def _without_http(service: Service, seconds: float) -> HealthProbe:
+    """Over gRPC the standard health service's word; over TCP that somebody takes the connection."""
+    assert service.url is not None
+    assert service.health is not None
+    parts = urlsplit(service.url)
+    started = time.perf_counter()
+    try:
+        reach = resolve(parts.hostname or "", parts.port or 0, seconds)
+        if parts.scheme == "tcp":
+            socket.create_connection(reach, timeout=seconds).close()
+            healthy, says = True, "it takes connections"
+        else:
+            word = grpc_health(service.url, service.health.grpc_service, seconds)
+            healthy, says = word == "SERVING", f"status is {word}"
+    except OSError as error:
+        return HealthProbe(
+            url=service.url,
+            answered=False,
+            healthy=False,
+            says=failure_class(error),
+            status=None,
+            milliseconds=math.inf,
+            body_status=None,
+        )
+    return HealthProbe(
+        url=service.url,
+        answered=True,
+        healthy=healthy,
+        says=says,
+        status=None,
+        milliseconds=(time.perf_counter() - started) * 1000,
+        body_status=None,
+    )
+
+
+def _object(reply: Reply) -> dict[str, Any] | None:
+    try:
+        body = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _told(body: Mapping[str, Any] | None, fields: tuple[str, ...]) -> str | None:
+    """A short plain word of the body's; anything else may hold more than should be quoted."""
+    found: Iterable[Any] = (body[f] for f in fields if f in body) if body else ()
+    return next((value for value in found if isinstance(value, str) and _A_NAME.fullmatch(value)), None)
+
+
+_A_NAME = re.compile(r"[\w .:/+@-]{1,80}")
+
+
+def dependencies_in(body: Mapping[str, Any]) -> dict[str, bool]:
+    """What a health body says of what the service hangs on: name -> well or not. Words that say neither are left out."""
+    found: dict[str, bool] = {}
+    for section in DEPENDENCY_FIELDS:
+        for name, value in _entries(body.get(section)):
+            if (well := _well(value)) is not None and _A_NAME.fullmatch(name):
+                found[name] = found.get(name, True) and well
+    return found
+
+
+def _entries(section: Any) -> list[tuple[str, Any]]:
+    match section:
+        case dict():
+            return [(str(name), value) for name, value in section.items()]
+        case list():
+            named = (item for item in section if isinstance(item, dict))
+            return [(str(item.get("name") or item.get("id") or ""), item) for item in named]
+        case _:
+            return []
+
+
+def _well(value: Any) -> bool | None:
+    match value:
+        case bool():
+            return value
+        case str():
+            word = value.strip().lower()
+            return (
+                True if word in HEALTHY | {"connected", "ready", "reachable"} else False if word in UNHEALTHY else None
+            )
+        case dict():
+            return next((w for f in STATUS_FIELDS if f in value and (w := _well(value[f])) is not None), None)
+        case list():  # the health+json draft: a list of measurements
+            words = [w for item in value if (w := _well(item)) is not None]
+            return all(words) if words else None
+        case _:
+            return None
+
+
+def grpc_health(url: str, service: str, seconds: float) -> str:
+    """The word of grpc.health.v1.Health/Check (grpc/health/v1/health.proto): SERVING, NOT_SERVING...
+
+    Raises:
+        Unobservable: grpcio is not installed.
+        OSError: no answer came.
+    """
+    try:
+        grpc = import_module("grpc")
+    except ImportError:
+        raise Unobservable(
+            Reason.UNSUPPORTED,
+            "asking over gRPC needs its library, which is not installed",
+            "pip install 'readiness[grpc]'",
+        ) from None
+    parts = urlsplit(url)
+    where = parts.netloc.rpartition("@")[2]
+    options = [("grpc.enable_http_proxy", 0)]
+    secure = parts.scheme == "grpcs"
+    channel = (
+        grpc.secure_channel(where, grpc.ssl_channel_credentials(), options)
+        if secure
+        else grpc.insecure_channel(where, options)
+    )
+    name = service.encode()
+    # The message holds one field, the service's name: its tag (1, length-delimited), its length, its bytes.
+    asked = b"\x0a" + bytes([len(name)]) + name if 0 < len(name) < 128 else b""
+    try:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+        answer: bytes = check(asked, timeout=seconds)
+    except grpc.RpcError as error:
+        code = error.code()
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            raise TimeoutError from None
+        if code is grpc.StatusCode.NOT_FOUND:
+            return "SERVICE_UNKNOWN"
+        if code is grpc.StatusCode.UNIMPLEMENTED:
+            return "not told: the server has no health service"
+        raise ConnectionError from None
+    finally:
+        channel.close()
+    # The answer holds one field, the status: its tag (1, varint) and the number; zero is left out.
+    number = answer[1] if len(answer) == 2 and answer[0] == 8 else 0
+    return ("UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN")[min(number, 3)]
 
 
 _A_WORD = re.compile(r"[\w -]{1,40}")
@@ -128,7 +308,35 @@ def judge(reply: Reply, service: Service) -> tuple[bool, str, str | None]:
         return False, f"HTTP {reply.status}, but {field} is no word for healthy", None
     if value not in HEALTHY:
         return False, f"HTTP {reply.status}, but {field} is {value!r}", value
+    for path, expected in health.fields.items():
+        if not says(body, path, expected):
+            return False, f"HTTP {reply.status}, but {path} is not {json.dumps(expected)}", value
     return True, f"{field} is {value!r}", value
+
+
+def says(body: Any, path: str, expected: Any) -> bool:
+    """Whether a body has a value at a path; true is not 1."""
+    try:
+        found = value_at(body, path)
+    except LookupError:
+        return False
+    return bool(found == expected) and isinstance(found, bool) == isinstance(expected, bool)
+
+
+def value_at(body: Any, path: str) -> Any:
+    """What a body has at a path of names and positions: `checks.0.status`.
+
+    Raises:
+        LookupError: it has nothing there.
+    """
+    for part in path.split("."):
+        if isinstance(body, dict):
+            body = body[part]
+        elif isinstance(body, list) and part.isdecimal():
+            body = body[int(part)]
+        else:
+            raise LookupError(path)
+    return body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +364,7 @@ class ServiceLatencies:
         asked = {
             n: without_secrets(s)
             for n, s in target.profile.services.items()
-            if s.url and (s.latency_path or s.health) and not s.histogram
+            if s.speaks_http and (s.latency_path or s.health) and not s.histogram
         }
         return cls(
             side_by_side(

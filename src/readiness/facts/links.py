@@ -130,7 +130,7 @@ class StoreLinks:
         found: dict[str, Comparison | Unobservable] = {}
         columns: dict[str, tuple[str, ...]] = {}
         try:
-            for name, rows, place in _places(target):
+            for name, rows, place in places(target):
                 columns[name] = tuple(_shown(r) for r in rows)
                 try:
                     if isinstance(place, Unobservable):
@@ -227,7 +227,7 @@ class _Objects:
         return [*found], False
 
 
-def _places(target: Target) -> Iterator[tuple[str, tuple[Rows, ...], Place | Unobservable]]:
+def places(target: Target) -> Iterator[tuple[str, tuple[Rows, ...], Place | Unobservable]]:
     """What may hold things that rows name; where the profile says nothing of the rows, why it can't be compared."""
     seconds = target.profile.probing.http_timeout_seconds
     for name, store in target.profile.stores.items():

@@ -1,0 +1,120 @@
+"""`readiness drill services`: what services must be able to do, tried."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from readiness import audit, history
+from readiness import profile as profiles
+from readiness.audit import Request
+from readiness.authoring import Unobservable
+from readiness.cli import support
+from readiness.cli.support import DatabaseOption, ProfileOption
+from readiness.drills import DrillError, evidence, services
+from readiness.facts.http import side_by_side
+from readiness.facts.probes import KIND, digest
+from readiness.facts.server import Server
+from readiness.facts.target import bare_url
+from readiness.yamldoc import ConfigError
+
+app = support.new_app()
+
+
+@app.command("services")
+def services_drill(
+    profile: ProfileOption = None,
+    database: DatabaseOption = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Send them. Without, they are listed and nothing is sent.")
+    ] = False,
+    valid_days: Annotated[
+        float, typer.Option("--valid-days", help="How long the proof counts.", min=0.1, max=366)
+    ] = evidence.VALID_DAYS,
+    output_format: Annotated[
+        Literal["console", "json"], typer.Option("--format", "-f", help="How the outcome is printed.")
+    ] = "console",
+    store: Annotated[Path | None, typer.Option("--evidence", metavar="FILE", help="The evidence store.")] = None,
+    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Keep nothing.")] = False,
+) -> int:
+    """Send the profile's probes to the services, and hold each answer against what is declared.
+
+    They write on the platform that the profile names, as any client does: in a tenant of their own, which `{run}` names, and
+    what they made is cleaned up as the probes say.
+    """
+    source = support.load_profile(profile)
+    declared = source.profile.probes
+    if not declared:
+        raise ConfigError(
+            "the profile declares no probes: probes: {NAME: {service: ..., steps: [{request: GET /...}]}}"
+        )
+    urls = {name: str(source.profile.services[probe.service].url) for name, probe in declared.items()}
+    if not yes:
+        for name, probe in declared.items():
+            print(f"{name}, to {bare_url(urls[name])}:")
+            for step in (*probe.steps, *probe.cleanup):
+                print(f"  {step.request}")
+        raise ConfigError("these requests write on the platform: --yes sends them (nothing was sent)")
+    support.redactor.learn(profiles.secrets_of(source.profile))
+    started_at = dt.datetime.now(dt.UTC)
+    server: Server | None = None
+    postgres = audit.connect(
+        Request(profile=source, policy=support.load_policy("beta"), dsn=database, redactor=support.redactor)
+    )
+    try:
+        server = Server.take(postgres)
+    except Unobservable as refusal:
+        if source.profile.unnamed:
+            raise ConfigError(refusal.detail) from None
+    finally:
+        postgres.close()
+    run, seconds = services.new_run(), source.profile.probing.http_timeout_seconds
+
+    def send(names: list[str]) -> dict[str, services.Tried]:
+        return {n: services.send(declared[n], urls[n], run=run, seconds=seconds) for n in names}
+
+    # Of one service's one after the other, services side by side.
+    by_service: dict[str, list[str]] = {}
+    for name, probe in declared.items():
+        by_service.setdefault(probe.service, []).append(name)
+    batches = side_by_side({service: partial(send, names) for service, names in by_service.items()})
+    found = {name: tried for batch in batches.values() for name, tried in batch.items()}
+    passed = all(tried.failure is None for tried in found.values())
+    told: dict[str, Any] = {
+        "run": run,
+        "sent": [f"{name} {digest(declared[name], urls[name])} {tried.steps}" for name, tried in found.items()],
+        "failures": [f"{name}: {tried.failure}" for name, tried in found.items() if tried.failure is not None],
+        "slowest_ms": round(max(tried.milliseconds for tried in found.values()), 1),
+    }
+    kept = None
+    if not no_evidence:
+        try:
+            kept = evidence.keep(
+                store or history.default_path(source.folder, os.environ, has_profile=source.path is not None),
+                kind=KIND,
+                target=audit.target_name(source.profile, server),
+                system_identifier=server.system_identifier if server else None,
+                taken_at=started_at,
+                passed=passed,
+                evidence=support.redactor.value(told),
+                valid_days=valid_days,
+            ).id
+        except DrillError as error:
+            raise ConfigError(support.redactor.text(str(error))) from None
+    if output_format == "json":
+        print(
+            json.dumps(support.redactor.value({"passed": passed, "kept": kept, **told}), indent=2, ensure_ascii=False)
+        )
+        return 0 if passed else 1
+    print(f"services drill {run}: {len(found)} probe{'' if len(found) == 1 else 's'}")
+    for name, tried in found.items():
+        said = f"FAIL {tried.failure}" if tried.failure else f"{tried.steps} steps as declared"
+        print(support.redactor.text(f"  {name}: {said}"))
+    print(f"{'PASSED' if passed else 'FAILED'}{f'; kept as {kept}' if kept else '; not kept'}")
+    return 0 if passed else 1
