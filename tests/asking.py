@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from readiness import audit, runner
 from readiness.authoring import Check
@@ -24,17 +26,16 @@ def checks() -> dict[str, Check]:
     return {c.info.id: c for c in audit.built_in_checks()}
 
 
-def ask(
-    check: str,
+@contextmanager
+def asking(
     dsn: str,
     *,
     profile: Profile | None = None,
-    parameters: Mapping[str, Scalar] | None = None,
     folder: Path = Path(),
     drills: DrillRecords | None = None,
     earlier: EarlierFigures | None = None,
-) -> Outcome:
-    """One check's outcome."""
+) -> Iterator[Callable[..., Outcome]]:
+    """Asks one check after another on one connection, of facts that are taken once: nothing may change meanwhile."""
     postgres = Postgres(dsn)
     target = Target(profile=profile or Profile(name="test"), folder=folder, now=NOW, trust_profile_sql=True)
     facts = runner.Facts(
@@ -45,10 +46,20 @@ def ask(
             EarlierFigures: earlier or EarlierFigures(),
         }
     )
-    try:
+
+    def asked(check: str, parameters: Mapping[str, Scalar] | None = None) -> Outcome:
         return runner.ask(checks()[check], facts, parameters or {})
+
+    try:
+        yield asked
     finally:
         postgres.close()
+
+
+def ask(check: str, dsn: str, *, parameters: Mapping[str, Scalar] | None = None, **looked_at: Any) -> Outcome:
+    """One check's outcome, of what is there now. `looked_at` as in `asking`."""
+    with asking(dsn, **looked_at) as asked:
+        return asked(check, parameters)
 
 
 def found(outcome: Outcome) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from asking import ask, found
+from asking import asking, found
 from readiness import declaration, profile
 from readiness.facts.inventory import Inventory
 from readiness.facts.postgres import Postgres
@@ -38,4 +38,5 @@ def declare(dsn: str, folder: Path) -> Profile:
 
 
 def differences(dsn: str, wanted: Profile) -> dict[str, set[str]]:
-    return {check: names for check in CHECKS if (names := found(ask(check, dsn, profile=wanted)))}
+    with asking(dsn, profile=wanted) as asked:
+        return {check: names for check in CHECKS if (names := found(asked(check)))}

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tools"))
 
 import judge
 
-from asking import ask, checks
+from asking import asking, checks
 from conforming import declare, differences
 from conftest import DEBIAN, Database
 from readiness.embedded import Cluster
@@ -64,9 +64,9 @@ def concept_of(expected: Path) -> str:
     return concept
 
 
-def findings(concept: str, dsn: str) -> tuple[list[str], list[Outcome]]:
+def findings(concept: str, asked: Callable[[str], Outcome]) -> tuple[list[str], list[Outcome]]:
     """What the concept's checks find, and their outcomes."""
-    outcomes = [ask(check, dsn) for check in CONCEPTS[concept]]
+    outcomes = [asked(check) for check in CONCEPTS[concept]]
     subjects = [o.subject for outcome in outcomes if isinstance(outcome, Examined) for o in outcome.findings]
     return subjects, outcomes
 
@@ -109,7 +109,8 @@ def test_case(
     psql(debian_database.dsn(), "-f", expected.with_name("setup.sql"))
     try:
         for role in ROLES:
-            subjects, outcomes = findings(concept, debian_database.dsn(**roles[role]))
+            with asking(debian_database.dsn(**roles[role])) as asked:
+                subjects, outcomes = findings(concept, asked)
             if role == "superuser":
                 unknown = [o for o in outcomes if isinstance(o, Unknown)]
                 assert not unknown, unknown
@@ -148,12 +149,13 @@ def test_schema(
         answered = json.loads(truth.read_text())["concepts"]
         for role in ROLES:
             found, unknown = {}, set()
-            for concept in [c for c, ids in CONCEPTS.items() if ids and c in answered]:
-                subjects, outcomes = findings(concept, debian_cluster.dsn(name, **roles[role]))
-                if any(isinstance(o, Unknown) for o in outcomes):
-                    unknown.add(concept)
-                else:
-                    found[concept] = subjects
+            with asking(debian_cluster.dsn(name, **roles[role])) as asked:
+                for concept in [c for c, ids in CONCEPTS.items() if ids and c in answered]:
+                    subjects, outcomes = findings(concept, asked)
+                    if any(isinstance(o, Unknown) for o in outcomes):
+                        unknown.add(concept)
+                    else:
+                        found[concept] = subjects
             verdicts = compare("truth", truth, found, tmp_path)
             wrong = {c: v for c, v in verdicts.items() if v["fn"] or v["fp"]}
             for concept in found:

@@ -21,7 +21,7 @@ import yaml
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from asking import ask, checks  # noqa: E402
+from asking import asking, checks  # noqa: E402
 from conftest import DEBIAN, SETTINGS  # noqa: E402
 from readiness import embedded  # noqa: E402
 from readiness.embedded import Cluster, Runtime  # noqa: E402
@@ -45,12 +45,13 @@ def judging() -> list[str]:
 def draw(dsn: str, schema: str) -> list[tuple[str, str]]:
     """(check, subject) of what is looked at, check by check."""
     drawn = []
-    for check in judging():
-        outcome = ask(check, dsn)
-        if isinstance(outcome, Examined):
-            # The least by a hash, not by a generator: a finding more or less moves no other in or out of the sample.
-            ranked = sorted((o.subject for o in outcome.findings), key=lambda s: _rank(schema, check, s))
-            drawn += [(check, subject) for subject in sorted(ranked[:DRAWN])]
+    with asking(dsn) as asked:
+        for check in judging():
+            outcome = asked(check)
+            if isinstance(outcome, Examined):
+                # The least by a hash, not by a generator: a finding more or less moves no other in or out of the sample.
+                ranked = sorted((o.subject for o in outcome.findings), key=lambda s: _rank(schema, check, s))
+                drawn += [(check, subject) for subject in sorted(ranked[:DRAWN])]
     return drawn
 
 
