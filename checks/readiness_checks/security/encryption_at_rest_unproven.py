@@ -1,27 +1,36 @@
-from readiness import BINARY, Answer, Reason, Unknown, check
-from readiness.facts.server import Server
+from readiness import BINARY, Answer, Observation, Reason, Unknown, check
+from readiness.facts.storage import Storage
 
 
 @check(
     subject="server",
-    universe="servers",
+    universe="places where the cluster's data lies",
     priority="P0",
     effort="M",
     credit=BINARY,
     attestable=True,
     mend="""
-    Encrypt the volume that the data directory and the backups lie on (LUKS, or the provider's switch), and have the
-    person who runs it vouch for that, with evidence: `readiness attest security/encryption-at-rest-unproven`.
+    Encrypt the volume that the data directory and the backups lie on (LUKS, or the provider's switch). Where that can be
+    seen from the server's host, audit there, as an account that may look into its folder; else have the person who runs
+    it vouch for it, with evidence: `readiness attest security/encryption-at-rest-unproven`.
     """,
 )
-def encryption_at_rest_unproven(server: Server) -> Answer:
-    """The data is encrypted where it lies, and somebody who can see it vouches for that.
+def encryption_at_rest_unproven(storage: Storage) -> Answer:
+    """The data is encrypted where it lies, as can be seen, or as somebody who can see it vouches for.
 
     A disk that leaves the data centre, a snapshot in the wrong account, a backup on a laptop: at rest only encryption
-    protects. Postgres itself does not know whether its disk is encrypted, and nothing is guessed here.
+    protects. A community build of Postgres doesn't know whether its disk is encrypted. Seen is a build that encrypts its
+    files itself, and dm-crypt under every place of the data where the audit runs on the server's own host. That nothing
+    is seen there proves nothing: what lies below a virtual disk is its provider's to know. Nothing is guessed.
     """
+    if all(storage.by_place.values()):
+        return [
+            Observation(subject=place, ok=True, evidence={"encrypted_by": by, "looked_at": storage.looked})
+            for place, by in storage.by_place.items()
+        ]
+    place = next(p for p, by in storage.by_place.items() if by is None)
     return Unknown(
         reason=Reason.NO_ATTESTATION,
-        detail=f"PostgreSQL {server.major} cannot see whether its storage is encrypted, and nobody has vouched for it",
+        detail=f"{place}: {storage.why.get(place) or storage.why['']}; and nobody has vouched for it",
         unlock="readiness attest security/encryption-at-rest-unproven --statement ... --by ... --role ... --evidence ...",
     )

@@ -1,0 +1,140 @@
+"""What the server's files lie on, as far as it can be seen: by a build that encrypts them itself, or on the same host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from readiness.authoring import Unobservable
+from readiness.facts.postgres import Postgres
+from readiness.model import Reason, quote_ident
+
+SYSFS, PROC = Path("/sys"), Path("/proc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    """The places where the cluster's data lies.
+
+    Args:
+        by_place: `data directory`, `write-ahead log`, `tablespace NAME` -> what encrypts it; None where nothing was seen to.
+        why: why nothing was seen, by place, or for all of them under "".
+        looked: how it was looked.
+    """
+
+    by_place: Mapping[str, str | None]
+    why: Mapping[str, str]
+    looked: str
+
+    @classmethod
+    def take(cls, postgres: Postgres) -> Self:
+        places = {"data directory": "", "write-ahead log": ""}
+        rows = postgres.rows(
+            "select t.spcname as name, pg_catalog.pg_tablespace_location(t.oid) as location "
+            "from pg_catalog.pg_tablespace as t where t.spcname !~ '^pg_' order by t.spcname",
+            marker="storage",
+        )
+        places |= {f"tablespace {quote_ident(row['name'])}": row["location"] for row in rows}
+        if (version := _own_encryption(postgres)) is not None:
+            by = f"the server itself (data_encryption_version {version})"
+            return cls(by_place=dict.fromkeys(places, by), why={}, looked="pg_control_init()")
+        looked = "the host's block devices"
+        try:
+            folder = _local_folder(postgres)
+        except Unobservable as unseen:
+            return cls(by_place=dict.fromkeys(places), why={"": unseen.detail}, looked=looked)
+        places |= {"data directory": str(folder), "write-ahead log": str(folder / "pg_wal")}
+        found: dict[str, str | None] = {}
+        why: dict[str, str] = {}
+        for place, path in places.items():
+            try:
+                number = device_of(path)
+            except OSError as error:
+                found[place], why[place] = None, f"{path}: {error.strerror}; look as the server's account"
+                continue
+            found[place], said = encrypting(number)
+            if found[place] is None:
+                why[place] = said
+        return cls(by_place=found, why=why, looked=looked)
+
+
+def _own_encryption(postgres: Postgres) -> int | None:
+    """The version of the server's own encryption; of PostgreSQL as the community builds it there is none.
+
+    EDB's servers tell it in a column of pg_control_init()
+    (https://www.enterprisedb.com/docs/tde/latest/enabling/verifying_tde/).
+    """
+    try:
+        (row,) = postgres.rows(
+            "select pg_catalog.to_jsonb(c) ->> 'data_encryption_version' as version from pg_catalog.pg_control_init() as c",
+            marker="storage",
+        )
+    except Unobservable:
+        return None
+    return int(row["version"]) if row["version"] and int(row["version"]) else None
+
+
+def _local_folder(postgres: Postgres) -> Path:
+    """The data directory, where the server is proved to run on this very host.
+
+    The backend that serves our session must be a process here, of that name, and not in another's container.
+
+    Raises:
+        Unobservable: it isn't, or that can't be seen.
+    """
+    (row,) = postgres.rows(
+        "select (select s.setting from pg_catalog.pg_settings as s where s.name = 'data_directory') as folder, "
+        "pg_catalog.pg_backend_pid() as pid, pg_catalog.current_database() as database",
+        marker="storage",
+    )
+    if not row["folder"]:
+        raise Unobservable(Reason.NO_PERMISSION, "the role may not see where the data directory is (pg_monitor may)")
+    try:
+        command = (PROC / str(row["pid"]) / "cmdline").read_bytes().decode("utf-8", "replace")
+    except OSError:
+        command = ""
+    if not command.startswith("postgres:") or f" {row['database']} " not in command:
+        raise Unobservable(Reason.NOT_OBSERVABLE, "the server does not run on the host that the audit runs on")
+    return Path(row["folder"])
+
+
+def device_of(path: str) -> int:
+    """The number of the device that a file lies on.
+
+    Raises:
+        OSError: it can't be looked at.
+    """
+    return Path(path).stat().st_dev
+
+
+def encrypting(device: int) -> tuple[str | None, str]:
+    """What encrypts the block device with this number, or why nothing was seen to.
+
+    dm-crypt shows in the mapped device's uuid (`CRYPT-LUKS2-...`); a volume of LVM or RAID is encrypted where all that it
+    lies on is.
+    """
+    if os.major(device) == 0:
+        return None, "its file system (overlay, ZFS, Btrfs, network) lies on no one device that can be looked at"
+    node = SYSFS / "dev" / "block" / f"{os.major(device)}:{os.minor(device)}"
+    return _encrypting(node.resolve(), depth=0)
+
+
+def _encrypting(node: Path, depth: int) -> tuple[str | None, str]:
+    if depth > 8 or not node.is_dir():
+        return None, "its block device is not shown here (a container?)"
+    uuid = node / "dm" / "uuid"
+    if uuid.is_file() and (kind := uuid.read_text(encoding="ascii", errors="replace").strip()).startswith("CRYPT-"):
+        return f"dm-crypt ({'-'.join(kind.split('-')[:2])}, {node.name})", ""
+    if (node / "partition").is_file():
+        return _encrypting(node.parent, depth + 1)
+    below = sorted((node / "slaves").iterdir()) if (node / "slaves").is_dir() else []
+    if not below:
+        return None, f"the device {node.name} is not encrypted by this host; whether what is below it is can't be seen"
+    told = [_encrypting(slave.resolve(), depth + 1) for slave in below]
+    for by, why in told:
+        if by is None:
+            return None, why
+    return ", ".join(sorted({by for by, _ in told if by})), ""
