@@ -11,9 +11,10 @@ why: |
   day every insert fails, and changing the type then rewrites the table and its indexes while the service stands still.
   bigint costs four bytes a row, often none at all after alignment.
 mend: |
-  On a small table: alter table ... alter column ... type bigint; (it rewrites the table under an exclusive lock, and
-  the sequence of a serial column needs alter sequence ... as bigint; too). On a large one add a bigint column, fill it
-  in batches behind a trigger, and swap. Foreign keys that refer to it have to follow.
+  A key that becomes a uuid (schema/non-uuid-primary-key asks for that) needs nothing else. Where it stays a number, on
+  a small table: alter table ... alter column ... type bigint; (it rewrites the table under an exclusive lock, and the
+  sequence of a serial column needs alter sequence ... as bigint; too). On a large one add a bigint column, fill it in
+  batches behind a trigger, and swap. Foreign keys that refer to it have to follow.
 links:
   - https://www.postgresql.org/docs/current/datatype-numeric.html#DATATYPE-INT
 ---*/

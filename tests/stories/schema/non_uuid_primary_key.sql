@@ -1,3 +1,4 @@
+--- parameters: natural_keys=public.payments;public."Locker; s" ; public.years;public.declared_twice
 --- near misses
 create domain uid as uuid;
 create table users (id uuid primary key default gen_random_uuid(), legacy int unique, code text unique);
@@ -19,6 +20,12 @@ create table only_number (id int primary key default 1 check (id = 1));
 create table only_bigint (id bigint primary key check (0 = id));
 create table only_text (id text primary key check (id = 'this'));
 create table only_lock (lock char(1) primary key default 'X');
+create table payments (id text primary key);
+create table refunds (payment_id text primary key references payments);
+create table "Locker; s" (id int primary key);
+create table years (year int primary key, code varchar(32));
+create table year_months (year int references years, month date, primary key (year, month));
+create table prefixes (prefix varchar(32) primary key);
 create type mood as enum ('sad', 'ok');
 create table moods (m mood primary key);
 create table no_key (id serial);
@@ -27,7 +34,7 @@ create table migration_info (id text primary key, applied_at timestamptz);
 create extension hstore;
 create table ext_state (id serial primary key);
 alter extension hstore add table ext_state;
---- broken: public.serials, public.identities, public.by_hand, public.numbers, public.by_int_domain, public.memberships, public.counted_pair, public.numbered_in_uuid, public.refers_in_uuid, public.text_id, public.text_ids, public."camelText", public.short_text, public.made_text, public.referred, public.two_rows, public.positive, public.int_root, "Odd ""Schema"."T, x"
+--- broken: public.serials, public.identities, public.by_hand, public.numbers, public.by_int_domain, public.memberships, public.numbered_in_uuid, public.refers_in_uuid, public."camelText", public.made_by_reference, public.account_stats, public.by_order_no, public.declared_twice, public.statuses, public.referred_to, public.short_text, public.made_text, public.referred, public.two_rows, public.positive, public.int_root, "Odd ""Schema"."T, x"
 create table serials (id serial primary key);
 create table identities (id bigint generated always as identity primary key);
 create table by_hand (n int primary key);
@@ -35,14 +42,20 @@ create table numbers (n numeric primary key);
 create domain number as int;
 create table by_int_domain (n number primary key);
 create table memberships (a int references serials, b int references by_hand, primary key (a, b));
-create table counted_pair (country char(2), year int, primary key (country, year));
 create table numbered_in_uuid (u uuid, n serial, primary key (u, n));
 create table refers_in_uuid (u uuid, n int references by_hand, primary key (u, n));
-create table text_id (id text primary key);
-create table text_ids (customer_id varchar(5) primary key);
-create table "camelText" ("customerUuid" text primary key);
+create table "camelText" ("customerUuid" char(32) primary key);
 create table short_text (key char(36) primary key);
 create table made_text (token text primary key default md5(random()::text));
+create table made_by_reference (token text primary key references made_text);
+create table account_stats (account_id int primary key);
+create table accounts (id uuid primary key);
+create table order_categories (id uuid primary key);
+create table by_order_no (order_category_no int primary key);
+create table declared_twice (id serial primary key);
+create table statuses ("statusId" int primary key);
+create table referred_to (thing_id int primary key);
+create table refers_to (id uuid primary key, thing_id int references referred_to);
 create table referred (id uuid primary key, legacy int unique);
 create table refers_by_number (id uuid primary key, legacy int references referred (legacy));
 create table two_rows (id int primary key check (id = 1 or id = 2));
@@ -52,8 +65,8 @@ create table int_part partition of int_root for values from (0) to (10);
 create schema "Odd ""Schema";
 create table "Odd ""Schema"."T, x" ("i d" bigserial primary key);
 --- mend
-drop table refers_in_uuid, memberships, serials, identities, by_hand, numbers, by_int_domain, counted_pair;
-drop table numbered_in_uuid, text_id, text_ids, "camelText", short_text, made_text, two_rows, positive, int_root;
+drop table refers_in_uuid, memberships, serials, identities, by_hand, numbers, by_int_domain;
+drop table numbered_in_uuid, "camelText", made_by_reference, account_stats, by_order_no, declared_twice, statuses, refers_to, referred_to, short_text, made_text, two_rows, positive, int_root;
 alter table refers_by_number drop column legacy;
 alter table "Odd ""Schema"."T, x" drop column "i d";
 alter table "Odd ""Schema"."T, x" add column id uuid primary key default gen_random_uuid();
