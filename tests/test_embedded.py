@@ -179,6 +179,27 @@ def test_an_owner_that_is_killed_while_it_makes_the_cluster_leaves_nothing(open_
     assert eventually(lambda: not any(open_tmp.iterdir()) and not working_in(open_tmp)), working_in(open_tmp)
 
 
+def test_a_process_that_nobody_told_of_ends_with_the_workshop(open_tmp: Path):
+    """As when its parent is killed just after starting it; what only names the folder is somebody else's."""
+    folder = open_tmp / "readiness-test-0123"
+    folder.mkdir()
+    environment = {**os.environ, keeper.MARK: str(folder)}
+    untold = subprocess.Popen(["sleep", "60"], env=environment)
+    other = subprocess.Popen(["sh", "-c", "sleep 60", str(folder)])
+    try:
+        subprocess.run(
+            [sys.executable, "-I", "-S", keeper.__file__], input=f"folder {folder}\n", text=True, check=True, timeout=30
+        )
+        assert untold.wait(10) == -signal.SIGINT
+        assert other.poll() is None
+        assert not folder.exists()
+    finally:
+        untold.kill()
+        other.kill()
+        untold.wait()
+        other.wait()
+
+
 def test_an_interruption_waits_until_a_new_process_is_known():
     done = []
 

@@ -156,6 +156,8 @@ class Workshop:
         self, arguments: Sequence[str | Path], *, stop_signal: int = signal.SIGTERM, **options: Any
     ) -> subprocess.Popen[Any]:
         """Start a process that ends with the workshop."""
+        given = options.get("env")
+        options["env"] = {**(os.environ if given is None else given), keeper.MARK: str(self.folder)}
         with _uninterrupted():  # else it could run without anybody knowing
             process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, start_new_session=True, **options)
             self._children.append(process)

@@ -15,10 +15,12 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 
 PATIENCE_SECONDS = 10.0
 RUN_SECONDS = 60.0
+MARK = "READINESS_WORKSHOP"  # in the environment of every process that a workshop starts: its folder
 
 
 def main() -> None:
@@ -43,10 +45,28 @@ def main() -> None:
                 folders.pop(path, None)
     for pid, number in reversed(processes.items()):
         end(pid, number)
+    for pid in untold(folders):
+        end(pid, signal.SIGINT)
     for command in reversed(commands):
         run(command)
     for folder in folders:
         remove(folder)
+
+
+def untold(folders: Iterable[str]) -> list[int]:
+    """Processes of one of the folders, by their environment: their parent was killed between starting them and telling.
+
+    Linux shows them; elsewhere they go on until they miss their folder.
+    """
+    marks = [f"{MARK}={folder}\0".encode() for folder in folders]
+    found = []
+    for entry in os.listdir("/proc") if os.path.isdir("/proc") else ():  # noqa: PTH112, PTH208  pathlib is slow to import
+        if entry.isdecimal():
+            with suppress(OSError), open(f"/proc/{entry}/environ", "rb") as file:  # noqa: PTH123
+                environment = file.read()
+                if any(mark in environment for mark in marks):
+                    found.append(int(entry))
+    return found
 
 
 def end(pid: int, number: int) -> None:
