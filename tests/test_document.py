@@ -520,7 +520,17 @@ def test_a_waiver_does_not_change_what_was_seen(tmp_path: Path, database: Databa
 
 # -- the same input, the same output ---------------------------------------------------------------------------
 
-VOLATILE = {"id", "sha256", "started_at", "finished_at", "duration_seconds", "duration_ms", "expires", "valid_until"}
+VOLATILE = {
+    "id",
+    "sha256",
+    "cost",
+    "started_at",
+    "finished_at",
+    "duration_seconds",
+    "duration_ms",
+    "expires",
+    "valid_until",
+}
 TIMED = {
     "performance/slow-query",
     "performance/slow-service",
@@ -529,6 +539,7 @@ TIMED = {
     # The server's counters, which the audit itself moves.
     "performance/large-table-read-whole",
     "performance/many-rollbacks",
+    "performance/connections-not-reused",
     "performance/sessions-cut-off",
     "performance/temp-file-spill",
     "performance/deadlocks",
@@ -563,7 +574,7 @@ def test_two_audits_of_one_unchanged_database_are_equal(real: Mapping[str, dict[
 
 def test_the_clock_is_handed_in(tmp_path: Path, database: Database, monkeypatch: pytest.MonkeyPatch):
     one, other = (look(tmp_path, database.bare_dsn(), EVERY_KIND, monkeypatch) for _ in range(2))
-    same = {"id": "x", "duration_seconds": 0.0, "sha256": ""}
+    same = {"id": "x", "duration_seconds": 0.0, "cost": None, "sha256": ""}
     first, second = (
         d.model_copy(update=same | {"checks": [c.model_copy(update={"duration_ms": 0.0}) for c in d.checks]})
         for d in (one, other)

@@ -19,9 +19,10 @@ from psycopg import conninfo
 
 from readiness import document, foreign, pack, policy, profile, register, requirements, runner, scoring, teamstore
 from readiness.authoring import Check, Unobservable
-from readiness.document import DrillPart, PolicyPart, Question, Run, RunDocument, TargetPart, TrendPart
+from readiness.document import CostPart, DrillPart, PolicyPart, Question, Run, RunDocument, TargetPart, TrendPart
 from readiness.facts import capacity
 from readiness.facts.capacity import EarlierFigures
+from readiness.facts.cost import Cost
 from readiness.facts.drills import DrillRecord, DrillRecords
 from readiness.facts.http import HealthProbe, HealthProbes
 from readiness.facts.postgres import Postgres
@@ -269,6 +270,7 @@ def _audit(
             waivers=waived,
             attestations=attested,
             drills=[_drill_part(r, request.redactor) for r in drills.records],
+            cost=_cost(postgres, server),
         ),
         request.redactor,
     )
@@ -280,6 +282,18 @@ def _audit(
         if request.strict
     )
     return Audit(document=built, card=card, interrupted=interrupted, not_strict=not_strict)
+
+
+def _cost(postgres: Postgres, server: Server | None) -> CostPart | None:
+    if server is None:
+        return None
+    cost = Cost.of(postgres, server)
+    return CostPart(
+        statements=cost.statements,
+        longest_ms=round(cost.longest_ms, 1),
+        cpu_ms=None if cost.cpu_ms is None else round(cost.cpu_ms, 1),
+        blocks=cost.blocks,
+    )
 
 
 def question(check: Check, in_policy: policy.Policy) -> Question:

@@ -283,6 +283,18 @@ class MeasurementPart(_Part):
     """The figure in each second of the measurement, in their order."""
 
 
+class CostPart(_Part):
+    """What the audit cost the server, of its own session alone."""
+
+    statements: int
+    longest_ms: float
+    """Of one statement with its transaction, on the auditor's side: the network is in it."""
+    cpu_ms: float | None = None
+    """CPU time of the server's process; None where the server's processes can't be seen from here."""
+    blocks: int | None = None
+    """Read, or found in shared buffers; None before PostgreSQL 18, which doesn't tell them by session."""
+
+
 class TrendPart(_Part):
     """An earlier run of the same target."""
 
@@ -436,6 +448,7 @@ class RunDocument(_Part):
     started_at: datetime
     finished_at: datetime
     duration_seconds: float
+    cost: CostPart | None = None
     partial: bool = False
     """The run was interrupted; what was not asked is unknown."""
     mixed_evidence: str | None = None
@@ -523,6 +536,7 @@ class Run:
     waivers: Sequence[Entry]
     attestations: Sequence[Entry]
     drills: Sequence[DrillPart]
+    cost: CostPart | None = None
 
 
 def build(run: Run, redactor: Redactor) -> RunDocument:
@@ -538,6 +552,7 @@ def build(run: Run, redactor: Redactor) -> RunDocument:
         started_at=run.started_at,
         finished_at=run.finished_at,
         duration_seconds=round(run.seconds, 3),
+        cost=run.cost,
         partial=run.partial,
         mixed_evidence=run.mixed_evidence,
         notes=[redactor.text(n) for n in run.notes],

@@ -9,10 +9,13 @@ side drops the socket. Every statement bears a marker comment and the session a 
 from __future__ import annotations
 
 import math
+import os
 import random
 import re
+import socket
 import time
 from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -316,6 +319,14 @@ class Postgres:
     def startup_pid(self) -> int:
         """The pid that the other side gave when we connected; a pooler gives its own."""
         return self._open().info.backend_pid
+
+    @property
+    def own_port(self) -> int | None:
+        """Our end's port of a TCP connection; None for a Unix socket."""
+        with suppress(OSError), socket.socket(fileno=os.dup(self._open().pgconn.socket)) as ours:
+            name = ours.getsockname()
+            return int(name[1]) if ours.family in (socket.AF_INET, socket.AF_INET6) else None
+        return None
 
     @property
     def server_version(self) -> int:

@@ -251,7 +251,8 @@ def _ledger(run: RunDocument) -> list[RenderableType]:
 def _tally(run: RunDocument) -> str:
     counts = {s: sum(c.status is s for c in run.checks) for s in Status}
     said = ", ".join(f"{n} {s.value.replace('_', ' ')}" for s, n in counts.items() if n)
-    return f"{count_of(len(run.checks), 'checks')}: {said}; {run.duration_seconds:.1f} s"
+    cost = f"; {words.cost(run.cost)}" if run.cost else ""
+    return f"{count_of(len(run.checks), 'checks')}: {said}; {run.duration_seconds:.1f} s{cost}"
 
 
 def _grid() -> Table:

@@ -71,6 +71,7 @@ def render(run: RunDocument, *, unfolded: bool = False, above: Markup | None = N
             embedded=Markup(document.embedded(run)),  # noqa: S704  base64
             checks=sorted(run.checks, key=lambda c: (_ORDER.index(c.status), not c.weight, -c.gain, c.id)),
             unmeasured=words.unmeasured(run),
+            cost=words.cost(run.cost) if run.cost else "",
             plan=_plan(run),
             services={s.id: s.title for s in run.services},
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from readiness.document import ChecklistPart, CheckPart, RequirementPart, RowPart, RunDocument
+from readiness.document import ChecklistPart, CheckPart, CostPart, RequirementPart, RowPart, RunDocument
 from readiness.model import Status, count_of
 from readiness.scoring import Decision
 
@@ -53,6 +53,14 @@ def score(run: RunDocument) -> str:
     if v.attested:
         said += f"; {v.attested:.1f} points rest on attestations"
     return said
+
+
+def cost(spent: CostPart) -> str:
+    """What the audit cost the server, in one line."""
+    told = [f"{spent.cpu_ms:,.0f} ms of CPU"] if spent.cpu_ms is not None else []
+    told += [f"{spent.blocks:,} blocks"] if spent.blocks is not None else []
+    told += [count_of(spent.statements, "statements"), f"the longest {spent.longest_ms:,.0f} ms"]
+    return f"cost the server {', '.join(told)}"
 
 
 def subject_line(run: RunDocument) -> str:
