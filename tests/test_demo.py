@@ -225,7 +225,8 @@ def test_before_is_what_the_document_reports(before: Platform):
 
 
 def test_before_the_memory_service_writes_files_and_the_gateway_forgets(before: Platform):
-    assert ask(before, "memory", "GET /health") == (503, {"status": "unhealthy", "qdrant": "unreachable"})
+    told = {"service": "memory", "status": "unhealthy", "qdrant": "unreachable"}
+    assert ask(before, "memory", "GET /health") == (503, told)
     files = before.folder / "services" / "memory" / "data"
     assert len(list(files.glob("*.json"))) >= 40
     status, body = ask(before, "memory", "POST /documents", title="One more", content="on herons")

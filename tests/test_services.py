@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,10 +20,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import grpc
 import pytest
+from psycopg import sql
 
 import stage
 from asking import NOW, ask, found
 from conftest import Database
+from readiness import profile as profiles
+from readiness.demo import database as demo_database
 from readiness.drills import services as drill
 from readiness.facts.drills import DrillRecord, DrillRecords
 from readiness.facts.http import dependencies_in
@@ -394,7 +399,7 @@ def test_a_probe_goes_its_way_and_cleans_up():
     shop = Shop()
     with serving(shop) as url:
         probe = shop_profile(url).probes["crud"]
-        tried = drill.send(probe, url, run="probe1", seconds=5)
+        tried = drill.send(probe, {"shop": url}, run="probe1", seconds=5)
         assert (tried.steps, tried.failure) == (3, None)
         assert shop.asked[0] == "POST /items?by=probe1"
         assert shop.items == {}, "cleaned up"
@@ -404,9 +409,11 @@ def test_a_probe_goes_its_way_and_cleans_up():
             ("delete", "clean-up: DELETE /items/{item}: HTTP 500, expected 204", 3, 4),
         ):
             shop.broken, shop.asked, shop.items = broken, [], {}
-            tried = drill.send(probe, url, run="probe2", seconds=5)
+            tried = drill.send(probe, {"shop": url}, run="probe2", seconds=5)
             assert (tried.failure, tried.steps, len(shop.asked)) == (failure, steps, sent)
-    assert drill.send(probe, url, run="probe3", seconds=1).failure == "POST /items?by={run}: connection refused"
+    assert (
+        drill.send(probe, {"shop": url}, run="probe3", seconds=1).failure == "POST /items?by={run}: connection refused"
+    )
 
 
 @pytest.mark.parametrize(
@@ -415,6 +422,7 @@ def test_a_probe_goes_its_way_and_cleans_up():
         ({"steps": [{"request": "GET /{gone}"}]}, "{gone} is neither a variable nor captured"),
         ({"steps": [{"request": "FETCH /"}]}, "should match pattern"),
         ({"steps": []}, "at least 1 item"),
+        ({"cleanup": [{"request": "GET /", "service": "other"}]}, "no service with an http address is named 'other'"),
         ({"service": "other"}, "no service with an http address is named 'other'"),
     ],
 )
@@ -424,7 +432,7 @@ def test_probes_that_make_no_sense(probe: dict[str, Any], said: str):
 
 
 def record(profile: Profile, failure: str | None = None, **own: Any) -> DrillRecords:
-    sent = [f"{n} {digest(p, str(profile.services[p.service].url))} 3" for n, p in profile.probes.items()]
+    sent = [f"{n} {digest(p, profile)} 3" for n, p in profile.probes.items()]
     failures = [f"{n}: {failure}" for n in profile.probes if failure]
     one = {
         "id": "services-1",
@@ -469,7 +477,7 @@ def test_the_command(tmp_path: Path):
         listed = stage.run("drill", "services", *database, env=env, cwd=tmp_path)
         assert listed.code == 2
         assert "nothing was sent" in listed.err
-        assert "DELETE /items/{item}" in listed.out
+        assert f"DELETE {url}/items/{{item}}" in listed.out
         assert not shop.asked
         done = stage.run("drill", "services", "--yes", *database, env=env, cwd=tmp_path)
         assert (done.code, "3 steps as declared" in done.out, "kept as services-" in done.out) == (0, True, True)
@@ -484,3 +492,54 @@ def test_the_command(tmp_path: Path):
         (tmp_path / "readiness.yaml").write_text("name: p\n")
         none = stage.run("drill", "services", "--yes", env=env, cwd=tmp_path)
         assert (none.code, "declares no probes" in none.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("state", "failures"),
+    [
+        ("after", {}),
+        (
+            "before",
+            {
+                # Who signs up is in the first table of users, and is looked for in the second one.
+                "auth-endpoints": "POST /login: HTTP 401, expected 200",
+                # Nothing cascades, so that a project that has a task can't be deleted.
+                "project-crud": "DELETE /project: HTTP 503, expected 200",
+            },
+        ),
+    ],
+)
+def test_the_sample_platforms_probes(state: str, failures: dict[str, str], embedded_database: Database, tmp_path: Path):
+    """Its services as processes, on the schema alone: its rows are no part of this."""
+    if state == "before":
+        embedded_database.run((demo_database.SQL / "before.sql").read_text())
+    else:
+        with embedded_database.connect() as admin:
+            demo_database.migrate(admin, demo_database.read_migrations(demo_database.SQL / "migrations"))
+    shipped = profiles.load_shipped("devmentor", {}).profile
+    with ExitStack() as stack:
+        urls = {}
+        for name in ("auth", "project"):
+            listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            urls[name] = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-P", "-m", "readiness.demo.service", "--service", name, "--state", state),
+                    *("--fd", str(listening.fileno()), "--parent", str(os.getpid()), "--folder", str(tmp_path)),
+                ],
+                pass_fds=[listening.fileno()],
+                env=dict(os.environ) | {"DATABASE_URL": embedded_database.dsn()},
+            )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+        found = {
+            name: drill.send(probe, urls, run=f"probe{number}", seconds=20)
+            for number, (name, probe) in enumerate(shipped.probes.items())
+        }
+        assert {name: tried.failure for name, tried in found.items() if tried.failure} == failures
+    with embedded_database.connect() as admin:
+        table = "public.users" if state == "before" else "auth.users"
+        left = admin.execute(f"select count(*) from {table} where username ~ '^probe'".encode()).fetchone()
+        for (role,) in admin.execute("select rolname from pg_roles where rolname ~ '_service$|^devmentor'").fetchall():
+            admin.execute(sql.SQL("drop owned by {0} cascade; drop role {0}").format(sql.Identifier(role)))
+    assert left == ((1,) if failures else (0,)), "before, whose project can't be deleted can't leave either"

@@ -257,6 +257,8 @@ class Step(_Section):
     """
 
     request: str = Field(pattern=r"^(GET|POST|PUT|PATCH|DELETE) /\S*$", description="`POST /login`.")
+    service: Name | None = None
+    """Who is asked, where that isn't the probe's own service."""
     query: dict[str, str | int | float | bool] = {}
     headers: dict[str, str] = {}
     body: Any = None
@@ -282,6 +284,11 @@ class Probe(_Section):
     steps: tuple[Step, ...] = Field(min_length=1)
     cleanup: tuple[Step, ...] = ()
     """Sent at the end, however that came; steps whose names were never captured are passed over."""
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Whom it asks."""
+        return tuple(dict.fromkeys([self.service, *(s.service for s in (*self.steps, *self.cleanup) if s.service)]))
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -685,8 +692,9 @@ class Profile(_Section):
             if service.pooler and service.pooler not in self.poolers:
                 raise ValueError(f"services.{name}.pooler: no pooler is named {service.pooler!r}")
         for name, probe in self.probes.items():
-            if probe.service not in self.services or not self.services[probe.service].speaks_http:
-                raise ValueError(f"probes.{name}.service: no service with an http address is named {probe.service!r}")
+            for asked in probe.services:
+                if asked not in self.services or not self.services[asked].speaks_http:
+                    raise ValueError(f"probes.{name}: no service with an http address is named {asked!r}")
         owners: dict[str, str] = {}
         for name, service in self.services.items():
             for own in (*(f"schema {s}" for s in service.schemas), *(f"table {t}" for t in service.tables)):

@@ -21,6 +21,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 
+from readiness.demo.people import PEOPLE
 from readiness.demo.pool import Pool, PoolExhaustedError
 from readiness.demo.process import Server, become_ordinary, end_when_told, end_with
 from readiness.demo.routes import ROUTES, Context, Refusal, Route
@@ -36,6 +37,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_POST(self) -> None:
+        self._answer()
+
+    def do_PUT(self) -> None:
+        self._answer()
+
+    def do_DELETE(self) -> None:
         self._answer()
 
     def _answer(self) -> None:
@@ -91,7 +98,8 @@ def main(arguments: list[str] | None = None) -> int:
     pool = Pool(dsn, application_name=f"devmentor-{given.service}") if dsn else None
     end_with(given.parent, pool.prune if pool else lambda: None)
     context = Context(pool=pool, folder=given.folder, addresses=json.loads(os.environ.get("ADDRESSES", "{}")))
-    prepare, routes = ROUTES[given.service, given.state]
+    prepare, daily = ROUTES[given.service, given.state]
+    routes = {**daily, **PEOPLE.get((given.service, given.state), {})}
     try:
         prepare(context)
         handler = type("_Routed", (_Handler,), {"routes": routes, "context": context, "name": given.service})

@@ -41,11 +41,11 @@ def new_run() -> str:
     return f"probe{secrets.token_hex(6)}"
 
 
-def send(probe: Probe, url: str, *, run: str, seconds: float) -> Tried:
+def send(probe: Probe, urls: Mapping[str, str], *, run: str, seconds: float) -> Tried:
     """Send a probe's steps until one fails, then its clean-up.
 
     Args:
-        url: the service's.
+        urls: of the services that it asks, by name.
         run: what `{run}` stands for.
         seconds: for each request.
     """
@@ -53,7 +53,7 @@ def send(probe: Probe, url: str, *, run: str, seconds: float) -> Tried:
     failure: str | None = None
     done, slowest = 0, 0.0
     for step in probe.steps:
-        reply, wrong = _take(step, url, known, seconds)
+        reply, wrong = _take(step, urls[step.service or probe.service], known, seconds)
         if reply.error is None:
             slowest = max(slowest, reply.milliseconds)
         if wrong is not None:
@@ -63,7 +63,7 @@ def send(probe: Probe, url: str, *, run: str, seconds: float) -> Tried:
     for step in probe.cleanup:
         if not _names(step) <= set(known):
             continue  # what it would clean up was never made
-        _, wrong = _take(step, url, known, seconds)
+        _, wrong = _take(step, urls[step.service or probe.service], known, seconds)
         if wrong is not None and failure is None:
             failure = f"clean-up: {step.request}: {wrong}"
     return Tried(steps=done, failure=failure, milliseconds=slowest)

@@ -12,15 +12,21 @@ from readiness.authoring import Unobservable
 from readiness.facts.drills import DrillRecords
 from readiness.facts.target import Target, declared
 from readiness.model import Reason
-from readiness.profile import Probe
+from readiness.profile import Probe, Profile
 
 KIND = "services"
 UNLOCK = "readiness drill services --yes"
 
 
-def digest(probe: Probe, url: str) -> str:
+def digest(probe: Probe, profile: Profile) -> str:
     """Of what a probe does, and where: evidence of another declaration proves nothing of this one."""
-    return hashlib.sha256(f"{url}\n{probe.model_dump_json(exclude={'title', 'variables'})}".encode()).hexdigest()
+    where = " ".join(urls_of(probe, profile).values())
+    return hashlib.sha256(f"{where}\n{probe.model_dump_json(exclude={'title', 'variables'})}".encode()).hexdigest()
+
+
+def urls_of(probe: Probe, profile: Profile) -> dict[str, str]:
+    """The addresses of the services that a probe asks."""
+    return {name: str(profile.services[name].url) for name in probe.services}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +71,7 @@ class ProbeProofs:
             sha256, steps = sent.get(name, ("", "0"))
             if not sha256:
                 found[name] = Unobservable(Reason.STALE, "the last drill did not send it", UNLOCK)
-            elif sha256 != digest(probe, str(target.profile.services[probe.service].url)):
+            elif sha256 != digest(probe, target.profile):
                 found[name] = Unobservable(Reason.STALE, "it was declared anew since the last drill", UNLOCK)
             else:
                 found[name] = Proof(

@@ -19,7 +19,7 @@ from readiness.cli import support
 from readiness.cli.support import DatabaseOption, ProfileOption
 from readiness.drills import DrillError, evidence, services
 from readiness.facts.http import side_by_side
-from readiness.facts.probes import KIND, digest
+from readiness.facts.probes import KIND, digest, urls_of
 from readiness.facts.server import Server
 from readiness.facts.target import bare_url
 from readiness.yamldoc import ConfigError
@@ -54,12 +54,12 @@ def services_drill(
         raise ConfigError(
             "the profile declares no probes: probes: {NAME: {service: ..., steps: [{request: GET /...}]}}"
         )
-    urls = {name: str(source.profile.services[probe.service].url) for name, probe in declared.items()}
     if not yes:
         for name, probe in declared.items():
-            print(f"{name}, to {bare_url(urls[name])}:")
+            print(f"{name}:")
+            urls = {service: bare_url(url) for service, url in urls_of(probe, source.profile).items()}
             for step in (*probe.steps, *probe.cleanup):
-                print(f"  {step.request}")
+                print(f"  {step.request.replace(' ', f' {urls[step.service or probe.service]}', 1)}")
         raise ConfigError("these requests write on the platform: --yes sends them (nothing was sent)")
     support.redactor.learn(profiles.secrets_of(source.profile))
     started_at = dt.datetime.now(dt.UTC)
@@ -75,9 +75,13 @@ def services_drill(
     finally:
         postgres.close()
     run, seconds = services.new_run(), source.profile.probing.http_timeout_seconds
+    at = {name: number for number, name in enumerate(declared)}  # each probe has a tenant of its own
 
     def send(names: list[str]) -> dict[str, services.Tried]:
-        return {n: services.send(declared[n], urls[n], run=run, seconds=seconds) for n in names}
+        return {
+            n: services.send(declared[n], urls_of(declared[n], source.profile), run=f"{run}{at[n]}", seconds=seconds)
+            for n in names
+        }
 
     # Of one service's one after the other, services side by side.
     by_service: dict[str, list[str]] = {}
@@ -88,7 +92,7 @@ def services_drill(
     passed = all(tried.failure is None for tried in found.values())
     told: dict[str, Any] = {
         "run": run,
-        "sent": [f"{name} {digest(declared[name], urls[name])} {tried.steps}" for name, tried in found.items()],
+        "sent": [f"{name} {digest(declared[name], source.profile)} {tried.steps}" for name, tried in found.items()],
         "failures": [f"{name}: {tried.failure}" for name, tried in found.items() if tried.failure is not None],
         "slowest_ms": round(max(tried.milliseconds for tried in found.values()), 1),
     }
