@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from asking import ask
+from asking import ask, found
 from conftest import DEBIAN
 from readiness import embedded
 from readiness.embedded import Cluster, Runtime
 from readiness.model import Examined, Observation, Reason, Unknown
+from readiness.profile import Profile
 
 CHECK = "security/certificate-expiring"
 OPENSSL_CA = (
@@ -76,3 +77,93 @@ def test_without_tls_there_is_nothing_to_look_at(embedded_cluster: Cluster):
     outcome = ask(CHECK, embedded_cluster.dsn())
     assert isinstance(outcome, Unknown)
     assert outcome.reason is Reason.NOT_OBSERVABLE
+
+
+# -- verified as clients would ---------------------------------------------------------------------------------
+
+VERIFIED = "security/certificate-unverifiable"
+
+
+CURVE = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+
+def signed(
+    server: Cluster, *, key_kind: tuple[str, ...] = CURVE, digest: str = "sha256", name: str = "IP:127.0.0.1"
+) -> Path:
+    """Give the server a certificate that a CA of ours has signed; the CA's own."""
+    folder = server.workshop.folder
+    ca_key, ca = folder / "ca.key", folder / "ca.crt"
+    key, request, certificate = (folder / f"server.{end}" for end in ("key", "csr", "crt"))
+    new = ("req", "-nodes", "-sha256", "-newkey")
+    if not ca.exists():
+        openssl(folder, *new, *CURVE, "-x509", "-days", "30", "-subj", "/CN=Test CA", "-keyout", ca_key, "-out", ca)
+    (folder / "name").write_text(f"subjectAltName={name}\n")
+    openssl(folder, *new, *key_kind, "-subj", "/CN=db", "-keyout", key, "-out", request)
+    openssl(
+        folder,
+        *("x509", "-req", f"-{digest}", "-days", "90", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial"),
+        *("-extfile", "name", "-out", certificate),
+    )
+    key.chmod(0o600)
+    server.give(key)
+    server.give(certificate)
+    server.configure({"ssl": "on", "ssl_cert_file": str(certificate), "ssl_key_file": str(key)})
+    server.restart()
+    return ca
+
+
+def refused(server: Cluster, ca: Path) -> str | None:
+    """What a service would say that trusts this CA; the auditor itself would not come in by it, where it is wrong."""
+    dsn = server.dsn(sslmode="verify-full", sslrootcert=str(ca))
+    declared = Profile.model_validate({"name": "test", "services": {"app": {"dsn": dsn}}})
+    outcome = ask(VERIFIED, server.dsn(sslmode="require"), profile=declared)
+    assert isinstance(outcome, Examined), outcome
+    (only,) = outcome.observations
+    said = only.evidence["refused"]
+    assert only.ok is (said is None)
+    return None if said is None else str(said)
+
+
+def test_chain_name_key_and_signature_as_a_client_verifies_them(server: Cluster, monkeypatch: pytest.MonkeyPatch):
+    """The server's own OpenSSL would refuse a weak key; it is told to take it, ours is not."""
+    ca = signed(server)
+    assert refused(server, ca) is None
+    assert found(ask(VERIFIED, server.dsn(sslmode="verify-full", sslrootcert=str(ca)))) == set()
+    by_name = ask(VERIFIED, server.dsn(sslmode="verify-ca", sslrootcert=str(ca), host="localhost"))
+    assert found(by_name) == {f"localhost:{server.port}"}, "the auditor's own, which looks at the CA alone"
+    gone = Profile.model_validate(
+        {"name": "test", "services": {"app": {"dsn": server.dsn(sslmode="verify-full", sslrootcert="none.crt")}}}
+    )
+    assert isinstance(ask(VERIFIED, server.dsn(), profile=gone), Unknown)
+    unnamed = ask(VERIFIED, server.dsn(sslmode="require"))
+    assert isinstance(unnamed, Unknown)
+    assert unnamed.reason is Reason.NOT_CONFIGURED
+    own = Profile.model_validate(
+        {
+            "name": "test",
+            "services": {
+                "good": {"dsn": server.dsn(sslmode="verify-full", sslrootcert=str(ca))},
+                "named": {"dsn": server.dsn(sslmode="verify-full", sslrootcert=str(ca), host="localhost")},
+                "trusting": {"dsn": server.dsn(sslmode="require")},
+                "socket": {"dsn": "host=/run/postgresql dbname=a"},
+            },
+        }
+    )
+    assert found(ask(VERIFIED, server.dsn(), profile=own)) == {"named"}, "the certificate is an address's"
+    assert found(ask("security/client-not-verifying", server.dsn(), profile=own)) == {"trusting"}
+    undeclared = Profile.model_validate({"name": "test", "services": {"app": {}}})
+    assert isinstance(ask("security/client-not-verifying", server.dsn(), profile=undeclared), Unknown)
+    show(server, day(-1), day(90))
+    assert refused(server, ca) == "self-signed certificate"
+    assert "mismatch" in str(refused(server, signed(server, name="DNS:db.example")))
+    lax = server.workshop.folder / "openssl.cnf"
+    lax.write_text(
+        "openssl_conf = c\n[c]\nssl_conf = s\n[s]\nsystem_default = d\n[d]\nCipherString = DEFAULT:@SECLEVEL=0\n"
+    )
+    server.give(lax)
+    monkeypatch.setenv("OPENSSL_CONF", str(lax))
+    assert "too weak" in str(refused(server, signed(server, digest="sha1")))
+    assert "too weak" in str(refused(server, signed(server, key_kind=("rsa:1024",))))
+    weak = ask(CHECK, server.dsn(sslmode="require"))
+    assert isinstance(weak, Examined)
+    assert "too weak" in str(weak.observations[0].evidence["refused"])

@@ -307,6 +307,11 @@ class Postgres:
         found = {"host": info.host, "hostaddr": info.hostaddr, "port": str(info.port), "dbname": info.dbname}
         return {key: value for key, value in found.items() if value}
 
+    @property
+    def tls_parameters(self) -> Mapping[str, str]:
+        """What the connection string says of TLS, without keys."""
+        return {key: self._parameters[key] for key in ("sslmode", "sslrootcert") if key in self._parameters}
+
     def __reduce__(self) -> str:
         raise TypeError("a session goes to no other process")
 

@@ -17,7 +17,14 @@ import psycopg
 from psycopg import conninfo
 
 from readiness.authoring import Unobservable
-from readiness.facts.postgres import APPLICATION_NAME, CONNECT_SECONDS, Address, Postgres, classify_connect
+from readiness.facts.postgres import (
+    APPLICATION_NAME,
+    CONNECT_SECONDS,
+    Address,
+    Postgres,
+    classify_connect,
+    parse_dsn,
+)
 from readiness.facts.server import Server
 from readiness.facts.target import Target
 from readiness.model import Reason, quote_ident
@@ -148,6 +155,76 @@ class ServerCertificate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Client:
+    """How one client comes in over TLS, and what it would say of the server's certificate.
+
+    Args:
+        address: where it connects to; None where that is no TCP.
+        sslmode: as libpq would take it.
+        roots: what it trusts: a file, or `system`; None where nothing is named.
+        refused: what is wrong with the certificate or its name, by those roots; None where it is right.
+        unseen: why that could not be tried.
+    """
+
+    address: str | None
+    sslmode: str
+    roots: str | None
+    refused: str | None = None
+    unseen: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """The auditor (under "") and each service whose connection string is declared: chain and name, verified as it would.
+
+    Nothing but handshakes is sent.
+    """
+
+    by_name: Mapping[str, Client]
+
+    @classmethod
+    def take(cls, postgres: Postgres, target: Target) -> Self:
+        found = {"": _client({**postgres.tls_parameters, **postgres.whereabouts}, target)}
+        for name, service in target.profile.services.items():
+            if service.dsn:
+                try:
+                    found[name] = _client(parse_dsn(service.dsn.get_secret_value()), target)
+                except ValueError as error:
+                    raise Unobservable(Reason.NOT_CONFIGURED, f"services.{name}.dsn: {error}") from error
+        return cls(by_name=found)
+
+
+def _client(parameters: Mapping[str, str], target: Target) -> Client:
+    host = (parameters.get("host") or "").split(",")[0]
+    address = (parameters.get("hostaddr") or "").split(",")[0] or host
+    mode = parameters.get("sslmode") or target.environment.get("PGSSLMODE") or "prefer"
+    roots = parameters.get("sslrootcert") or target.environment.get("PGSSLROOTCERT")
+    if not address or address.startswith(("/", "@")):
+        return Client(address=None, sslmode=mode, roots=roots)
+    reach = (address, int((parameters.get("port") or "5432").split(",")[0]))
+    shown = f"{host or address}:{reach[1]}"
+    if roots is None:
+        return Client(address=shown, sslmode=mode, roots=None)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.set_ciphers(_STRONG)
+    told: dict[str, str] = {}
+    try:
+        if roots == "system":
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(target.path(roots))
+        with _handshake(reach, host or address, context):
+            pass
+    except ssl.SSLCertVerificationError as error:
+        told = {"refused": error.verify_message}
+    except Unobservable as unseen:
+        told = {"unseen": unseen.detail}
+    except OSError as error:  # ssl's own errors are such; a file that can't be read too
+        told = {"unseen": f"{roots}: {error.strerror or error}"}
+    return Client(address=shown, sslmode=mode, roots=roots, **told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One attempt to come to a TLS session, with one version or one kind of ciphers alone.
 
@@ -238,6 +315,8 @@ _REFUSALS = frozenset(
 )
 
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)  # "SSLRequest" of the frontend/backend protocol
+# OpenSSL's level 2, whatever its own default: keys of RSA from 2048 bits on, no signature by SHA-1 (SSL_CTX_set_security_level).
+_STRONG = "DEFAULT:@SECLEVEL=2"
 _OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 
 
@@ -267,6 +346,7 @@ def _context(trusted: bytes | None) -> ssl.SSLContext:
     else:
         context.load_verify_locations(cadata=trusted)
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.set_ciphers(_STRONG)
     return context
 
 

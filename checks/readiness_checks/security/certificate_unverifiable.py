@@ -1,0 +1,39 @@
+from readiness import BINARY, Answer, Observation, Reason, Unknown, Unseen, check
+from readiness.facts.tls import Clients
+
+
+@check(
+    subject="service",
+    universe="clients that verify the server",
+    priority="P1",
+    effort="M",
+    credit=BINARY,
+    mend="""
+    A certificate from a CA that the clients trust, made out to the name by which they come (subjectAltName), with a key of
+    2048 bits or more and signed by SHA-256 or better; ssl_cert_file holds what lies between it and the CA, too. Clients
+    get the CA as sslrootcert.
+    """,
+    links=("https://www.postgresql.org/docs/current/libpq-ssl.html",),
+)
+def certificate_unverifiable(clients: Clients) -> Answer:
+    """The server's certificate stands up to what its clients verify.
+
+    A certificate that no client can verify, for its chain, its name, its key or its signature, teaches everybody to
+    switch verification off; then whoever sits between is the server. So it is verified as each client would, with the
+    roots (sslrootcert) of its own connection string and the name by which it comes.
+    """
+    answers: list[Observation | Unseen] = []
+    for name, c in clients.by_name.items():
+        if c.roots is None or c.address is None:
+            continue  # it doesn't verify; security/client-not-verifying says so
+        subject, kind = (name, "service") if name else (c.address, "address")
+        if c.unseen is not None:
+            answers.append(Unseen(subject=subject, kind=kind, reason=Reason.UNREACHABLE, detail=c.unseen))
+        else:
+            evidence = {"address": c.address, "roots": c.roots, "refused": c.refused}
+            answers.append(Observation(subject=subject, kind=kind, ok=c.refused is None, evidence=evidence))
+    return answers or Unknown(
+        reason=Reason.NOT_CONFIGURED,
+        detail="no connection string names what to verify the server's certificate by",
+        unlock="sslrootcert=... (or sslrootcert=system) in the auditor's connection string, or in a service's dsn",
+    )
