@@ -7,6 +7,7 @@ import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,11 +15,12 @@ import pytest
 from asking import NOW, ask
 from conftest import DEBIAN
 from readiness import embedded
+from readiness.cli.drill import load as load_command
 from readiness.drills import load, scratch
 from readiness.drills.mix import Kind
 from readiness.embedded import Cluster, Runtime
 from readiness.facts.drills import DrillRecord, DrillRecords
-from readiness.model import Examined, Reason, Unknown
+from readiness.model import Examined, Reason, Unknown, plain
 from stage import Done, environment, eventually, run, start
 
 pytestmark = pytest.mark.alone
@@ -212,8 +214,16 @@ def test_the_checks_read_what_was_shown(embedded_database):
         )
         return DrillRecords(records=(made,), now=NOW)
 
-    series = [{"transactions": n, "p95_ms": 1.5} for n in (990, 1008)]
-    shown = record(connections_held=100, transactions_per_second=999.0, series=series, waits={"CPU": 0.5})
+    told: dict[str, Any] = {
+        "connections_held": 100,
+        "transactions_per_second": 999.0,
+        "errors": {},
+        "waits": {"CPU": 0.5},
+    }
+    told["series"] = [{"transactions": n, "p95_ms": 1.5} for n in (990, 1008)]
+    kept = load_command.flat(told | {"at_promised_rate": {"p95_ms": 7.5}})
+    assert kept == plain(kept), "it comes back from the store as it is"
+    shown = record(**kept)
     for check, ok in (("connections-unproven", True), ("throughput-unproven", False)):
         outcome = ask(f"performance/{check}", embedded_database.dsn(), drills=shown)
         assert isinstance(outcome, Examined)
@@ -221,6 +231,7 @@ def test_the_checks_read_what_was_shown(embedded_database):
         if check == "throughput-unproven":
             assert outcome.observations[0].evidence["series"] == [990, 1008]
             assert outcome.observations[0].evidence["waited_for"] == "CPU 50%"
+            assert outcome.observations[0].evidence["p95_ms_at_promised_rate"] == 7.5
         never = ask(f"performance/{check}", embedded_database.dsn())
         assert isinstance(never, Unknown)
         assert never.reason is Reason.NO_ATTESTATION

@@ -245,3 +245,36 @@ def test_what_can_not_be_tried_is_told(platform: Database, tmp_path: Path):
     (tmp_path / "readiness.yaml").write_text("name: walled\n")
     assert drill(tmp_path, platform).code == 2
     platform.run("drop table bare, untold")
+
+
+def test_what_belongs_to_a_tenant_by_another_table_is_tried_by_the_value_that_leads_there(
+    platform: Database, tmp_path: Path
+):
+    """Notes belong to books and books to tenants: notes hold no tenant themselves."""
+    app = platform.bare_role
+    platform.run(f"""
+        create table notes (id int primary key, book int not null);
+        insert into notes select i, 1 + i % 6 from generate_series(1, 60) as i;
+        alter table notes enable row level security;
+        alter table notes force row level security;
+        create policy own on notes using (book in (select s.id from sound as s));
+        grant select, insert, update, delete on notes to {app};
+    """)
+    path = lay(tmp_path, platform, "notes")
+    said = drill(tmp_path, platform)
+    assert said.code == 2
+    assert "public.notes has no column 'tenant'" in said.err
+    own = "  columns: {public.notes: book}\n  owners: {public.notes: 'select id, tenant from sound'}\n"
+    path.write_text(path.read_text() + own)
+    said = drill(tmp_path, platform)
+    assert (said.code, said.out.count("not proved")) == (0, 0), said.said
+    platform.run("create policy lets on notes for select using (book > 3)")
+    said = drill(tmp_path, platform)
+    assert said.code == 1
+    assert f"FAIL public.notes: {app} sees other tenants' rows: its policies let it" in said.out.replace(
+        "app ", f"{app} "
+    )
+    path.write_text(path.read_text().replace("select id, tenant", "select id, nothing"))
+    said = drill(tmp_path, platform)
+    assert said.code == 2
+    assert "row_security.owners: public.notes" in said.err

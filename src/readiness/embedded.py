@@ -311,7 +311,8 @@ class Cluster:
                 stop_signal=signal.SIGINT,  # fast shutdown: sessions are ended, the data is written
                 stdout=log,
                 stderr=log,
-                env=self.runtime.env(),
+                # As another account it may not even look for certificates in our home, and goes without TLS then.
+                env=self.runtime.env() | {"HOME": str(self.workshop.folder)},
                 cwd=self.workshop.folder,
                 **self.owner,
             )
@@ -387,6 +388,7 @@ def create(
     name: str = "data",
     settings: Mapping[str, str | int] | None = None,
     fast: bool = False,
+    checksums: bool = False,
 ) -> Cluster:
     """A new cluster in a workshop, not started."""
     owner = server_account()
@@ -410,6 +412,7 @@ def create(
             [
                 *(runtime.bindir / "initdb", "-D", made.data, "-U", made.superuser, "-A", "scram-sha-256"),
                 *("--pwfile", passfile, "-E", "UTF8", "--no-locale", "--no-sync"),
+                *(("--data-checksums",) if checksums else ()),
             ],
             env=runtime.env(),
             cwd=workshop.folder,

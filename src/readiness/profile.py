@@ -409,6 +409,9 @@ class RowSecurity(_Section):
     """The column that holds a row's tenant, where `columns` names no other."""
     columns: dict[QualifiedName, str] = {}
     """Table -> its tenant column, as far as it isn't `column`."""
+    owners: dict[QualifiedName, str] = {}
+    """Table -> SQL that yields (value of its column, the tenant whose it is), where the column holds not the tenant but what
+    belongs to one: `select id, user_id from projects.projects`."""
     settings: dict[SettingName, str] = {}
     """What a session sets for a tenant, by name: `app.tenant_id: "{tenant}"`."""
     roles: tuple[str, ...] = ()
@@ -797,6 +800,11 @@ def shipped() -> list[str]:
     """The names of the profiles that come with the tool."""
     folder = files("readiness_config") / "profiles"
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def shipped_text(name: str) -> bytes:
+    """The file of a shipped profile, to copy."""
+    return (files("readiness_config") / "profiles" / f"{name}.yaml").read_bytes()
 
 
 def load_shipped(name: str, environment: Mapping[str, str], *, overrides: Mapping[str, str] | None = None) -> Source:

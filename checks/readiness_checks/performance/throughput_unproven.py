@@ -25,16 +25,15 @@ def throughput_unproven(drills: DrillRecords, target: Target) -> Answer:
     promised = target.profile.targets.transactions_per_second
     told = drill.evidence
     shown = told.get("transactions_per_second") or 0
-    at_rate = told.get("at_promised_rate") or {}
     evidence: dict[str, Scalar | list[Scalar]] = {
         "shown": shown,
         "promised": promised,
         "refused": told.get("refused"),
         "sessions_lost": told.get("sessions_lost"),
         "failed": told.get("failed"),
-        "p95_ms_at_promised_rate": at_rate.get("p95_ms"),
+        "p95_ms_at_promised_rate": told.get("at_promised_rate_p95_ms"),
         "p95_ms_unlimited": told.get("p95_ms"),
-        "waited_for": ", ".join(f"{what} {share:.0%}" for what, share in (told.get("waits") or {}).items()) or None,
+        "waited_for": ", ".join(told.get("waits") or ()) or None,
         "client_at_its_limit": told.get("client_at_its_limit"),
         "where": told.get("where"),
         "workload": told.get("workload"),
@@ -49,7 +48,7 @@ def throughput_unproven(drills: DrillRecords, target: Target) -> Answer:
             "target": promised,
             "samples": told.get("transactions"),
             "source": f"drill {drill.id}: {told.get('workload')}",
-            "series": [second["transactions"] for second in series],
+            "series": [*series],
         }
     ok = shown >= promised and not told.get("sessions_lost")
     return Observation(subject="load", ok=ok, evidence=evidence, expires=drill.expires_at)

@@ -60,7 +60,12 @@ def demo(
     try:
         with platform.raised(state, runtime=runtime, told=_told(quiet=quiet)) as up:
             request = Request(
-                profile=up.source, policy=chosen, dsn=up.dsn, environment=os.environ, redactor=support.redactor
+                profile=up.source,
+                policy=chosen,
+                dsn=up.dsn,
+                evidence=up.evidence,
+                environment=os.environ,
+                redactor=support.redactor,
             )
             found = run_with_progress(request, quiet=quiet)
             if found.interrupted is not None:

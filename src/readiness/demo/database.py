@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,29 +94,39 @@ def fill_before(cluster: Cluster) -> None:
         admin.execute("analyze")
 
 
-def fill_after(cluster: Cluster, repository: Path) -> None:
-    """The database of the finished platform: by its migrations, with the same rows.
+Witness = Callable[[str], None]
+"""Looks at the content when there is something to see: "before" the cutover, and "after" it."""
+
+
+def fill_after(cluster: Cluster, repository: Path, witness: Witness = lambda _moment: None) -> None:
+    """The database of the finished platform: made as it was before, then migrated, its rows moved, and added to.
 
     Args:
-        repository: the platform's, with its database/migrations, seeds and access.sql.
+        repository: the platform's, with its database/migrations, seeds, cutover and access.sql.
     """
-    with cluster.connect() as admin:
-        admin.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+    scripts = repository / "database" / "cutover"
+    fill_before(cluster)
+    witness("before")
     with cluster.connect(DATABASE) as admin:
+        admin.execute((scripts / "1-set-aside.sql").read_bytes())
         migrate(admin, read_migrations(repository / "database" / "migrations"))
         admin.execute((repository / "database" / "access.sql").read_bytes())
         for seed in sorted((repository / "database" / "seeds").glob("*.sql")):
             admin.execute(seed.read_bytes())
-    _load(cluster, "sample.sql", "after_people.sql")
     with ThreadPoolExecutor(max_workers=2) as pool, _Sessions(cluster) as sessions:
         halves = [
-            pool.submit(sessions.load, "after_work.sql", vacuum=["projects"]),
-            pool.submit(sessions.load, "after_rest.sql", vacuum=["auth", "memory", "learning", "gateway", "scraper"]),
+            pool.submit(sessions.load, scripts / "2-move.sql"),
+            pool.submit(
+                sessions.load, SQL / "sample.sql", SQL / "after_new.sql", vacuum=["memory", "learning", "gateway"]
+            ),
         ]
         for half in halves:
             half.result()
+    witness("after")
     with cluster.connect(DATABASE) as admin:
-        admin.execute("drop schema sample cascade")
+        admin.execute((scripts / "3-clean-up.sql").read_bytes())
+    with _Sessions(cluster) as sessions:
+        sessions.load(vacuum=["auth", "projects", "scraper"])
 
 
 def give_passwords(cluster: Cluster, roles: list[str]) -> dict[str, str]:
@@ -170,7 +180,7 @@ class _Sessions:
                 session.cancel_safe(timeout=2)
             session.close()
 
-    def load(self, *files: str, vacuum: Sequence[str] = ()) -> None:
+    def load(self, *files: Path, vacuum: Sequence[str] = ()) -> None:
         """Run scripts in a session of their own, then vacuum and analyse the tables of some schemas.
 
         Neither triggers nor foreign keys are asked, as with `pg_restore --disable-triggers`: the trail of changes
@@ -178,8 +188,8 @@ class _Sessions:
         """
         session = self._cluster.connect(DATABASE, options="-c session_replication_role=replica")
         self._open.append(session)
-        for name in files:
-            session.execute((SQL / name).read_bytes())
+        for file in files:
+            session.execute(file.read_bytes())
         for (table,) in session.execute(
             "select format('%%I.%%I', schemaname, tablename) from pg_tables where schemaname = any(%s)", [list(vacuum)]
         ).fetchall():
@@ -188,4 +198,4 @@ class _Sessions:
 
 def _load(cluster: Cluster, *files: str) -> None:
     with _Sessions(cluster) as sessions:
-        sessions.load(*files)
+        sessions.load(*(SQL / name for name in files))

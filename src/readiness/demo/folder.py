@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from readiness import profile
 from readiness.demo import State
 from readiness.demo.database import SQL
 
@@ -27,8 +28,10 @@ def lay_out(folder: Path, state: State) -> bool:
     database = folder / "database"
     shutil.copytree(SQL / "migrations", database / "migrations", copy_function=shutil.copyfile)
     shutil.copytree(SQL / "seeds", database / "seeds", copy_function=shutil.copyfile)
+    shutil.copytree(SQL / "cutover", database / "cutover", copy_function=shutil.copyfile)
     shutil.copyfile(SQL / "access.sql", database / "access.sql")
-    (folder / ".gitignore").write_text("node_modules/\nservices/memory/data/\n", encoding="utf-8")
+    (folder / profile.FILE_NAME).write_bytes(profile.shipped_text("devmentor"))
+    (folder / ".gitignore").write_text("node_modules/\nservices/memory/data/\n.readiness/\n", encoding="utf-8")
     now = time.time()
     for path in folder.rglob("*"):
         os.utime(path, (now, now))  # as of one commit: no file is newer than another

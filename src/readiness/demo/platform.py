@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,9 +19,10 @@ from typing import Any
 
 from psycopg import conninfo
 
-from readiness import embedded, profile
-from readiness.demo import DemoError, State, database, traffic
+from readiness import embedded, history, profile
+from readiness.demo import DemoError, State, database, proofs, stores, traffic
 from readiness.demo.folder import lay_out
+from readiness.demo.stores import Running
 from readiness.embedded import Cluster, Runtime, Workshop
 
 PROFILE = "devmentor"
@@ -73,6 +76,8 @@ class Platform:
         source: its profile, with every address put in.
         dsn: the auditor's connection; it may look at everything and change nothing.
         folder: its repository.
+        values: what its profile asks its environment for.
+        evidence: the store with what its people proved; None before, when they had proved nothing.
         processes: the services'.
         answered, refused: how many requests of the moment of traffic went well, and how many didn't.
     """
@@ -81,6 +86,8 @@ class Platform:
     source: profile.Source
     dsn: str
     folder: Path
+    evidence: Path | None
+    values: Mapping[str, str]
     cluster: Cluster
     processes: Mapping[str, subprocess.Popen[Any]]
     answered: int
@@ -91,6 +98,8 @@ class Platform:
 def raised(state: State, *, runtime: Runtime | None = None, told: Told = lambda _step: None) -> Iterator[Platform]:
     """Bring the platform up; nothing of it stays behind the block, however that ends.
 
+    With TLS where the server's programs were built with it, and openssl is there to make a certificate.
+
     Raises:
         EmbeddedError: no server can be had.
         DemoError: the rest of it did not come up.
@@ -99,45 +108,97 @@ def raised(state: State, *, runtime: Runtime | None = None, told: Told = lambda 
         workshop = stack.enter_context(Workshop("demo"))
         told("starting PostgreSQL")
         settings = _SETTINGS_BEFORE if state == "before" else _SETTINGS_AFTER
-        cluster = embedded.create(runtime or embedded.find_runtime(), workshop, settings=settings)
+        chosen = runtime or embedded.find_runtime()
+        cluster = embedded.create(chosen, workshop, settings=settings, checksums=state == "after")
         cluster.start()
         folder = workshop.folder / PROFILE
         lay_out(folder, state)
-        if state == "before":
-            told("loading the platform's data")
-            database.fill_before(cluster)
-            superuser = cluster.dsn(database.DATABASE)
-            roles = {role: superuser for role in SERVICES.values() if role}
+        raise_it = _raised_before if state == "before" else _raised_after
+        yield raise_it(stack, cluster, folder, told)
+
+
+def _raised_before(stack: ExitStack, cluster: Cluster, folder: Path, told: Told) -> Platform:
+    told("loading the platform's data")
+    database.fill_before(cluster)
+    superuser = cluster.dsn(database.DATABASE)
+    auditor = database.make_auditor(cluster)
+    told("starting the services")
+    dsns = {name: superuser for name, role in SERVICES.items() if role and name not in WITHOUT_DATABASE_BEFORE}
+    addresses, processes = _in_service(stack, cluster, folder, "before", dsns, {})
+    told("letting people work")
+    answered, refused = traffic.run(addresses["api-gateway"], "before")
+    nobody = conninfo.make_conninfo(
+        "", host="127.0.0.1", port=_closed_port(stack).rpartition(":")[2], dbname=database.DATABASE
+    )
+    values = _values(auditor, addresses, dsns, standby=nobody, beside={})
+    return Platform(
+        state="before",
+        source=_profile(folder, values),
+        values=values,
+        dsn=auditor,
+        folder=folder,
+        evidence=None,
+        cluster=cluster,
+        processes=processes,
+        answered=answered,
+        refused=refused,
+    )
+
+
+def _raised_after(stack: ExitStack, cluster: Cluster, folder: Path, told: Told) -> Platform:
+    workshop = cluster.workshop
+    superuser = cluster.dsn(database.DATABASE)
+    environment = proofs.environment({}, cluster.runtime.bindir)
+    commands = proofs.Commands(workshop, folder / profile.FILE_NAME, environment)
+    told("walking the migrations up, down and up")
+    rollback, log = ("drill", "rollback", "--quiet"), workshop.folder / "rollback.log"
+    walking = commands.start(*rollback, log=log)
+    told("applying the migrations, moving the platform's data, comparing every row")
+    before, after = (workshop.folder / f"{moment}.snapshot" for moment in ("before", "after"))
+    changes = ("--changes", folder / "database" / "cutover" / "changes.yaml", "--database", superuser, "--quiet")
+
+    def witness(moment: str) -> None:
+        if moment == "before":
+            commands.run("snapshot", before, *changes)
         else:
-            told("applying the migrations, loading the platform's data")
-            database.fill_after(cluster, folder)
-            roles = database.give_passwords(cluster, [*(role for role in SERVICES.values() if role), REPLICATOR])
-        auditor = database.make_auditor(cluster)
-        if state == "after":
-            told("archiving, a standby")
-            _put_into_service(cluster)
-            _follow(cluster, roles[REPLICATOR])
-        told("starting the services")
-        addresses = {name: f"{scheme}://{_closed_port(stack)}" for name, scheme in STORES.items()}
-        dsns = {
-            name: roles[role]
-            for name, role in SERVICES.items()
-            if role and not (state == "before" and name in WITHOUT_DATABASE_BEFORE)
-        }
-        processes = _start_services(stack, workshop, cluster, folder, state, addresses, dsns)
-        _await_services(workshop, processes, addresses)
-        told("letting people work")
-        answered, refused = traffic.run(addresses["api-gateway"], state)
-        yield Platform(
-            state=state,
-            source=_profile(folder, auditor, addresses, dsns),
-            dsn=auditor,
-            folder=folder,
-            cluster=cluster,
-            processes=processes,
-            answered=answered,
-            refused=refused,
-        )
+            commands.run("snapshot", after, "--before", before, *changes)
+            commands.run("compare", before, after)
+
+    database.fill_after(cluster, folder, witness)
+    beside = _stores(workshop, cluster)
+    roles = database.give_passwords(cluster, [*(role for role in SERVICES.values() if role), REPLICATOR])
+    auditor = database.make_auditor(cluster)
+    told("archiving, a backup, a standby")
+    _put_into_service(cluster)
+    standby = _follow(cluster, auditor, roles[REPLICATOR])
+    _back_up(cluster)
+    told("starting the services")
+    dsns = {name: roles[role] for name, role in SERVICES.items() if role}
+    for name in beside.keys() - {"redis"}:
+        stores.await_up(workshop, name, beside[name])
+    addresses, processes = _in_service(stack, cluster, folder, "after", dsns, beside)
+    told("letting people work")
+    answered, refused = traffic.run(addresses["api-gateway"], "after")
+    values = _values(auditor, addresses, dsns, standby=standby, beside=beside)
+    told("the drills")
+    drills = replace(commands, environment=environment | values)
+    drills.run("drill", "rls", "--database", superuser)
+    drills.run("drill", "audit-trail", "--database", superuser)
+    drills.run("drill", "restore", "--database", superuser, "--quiet")
+    proofs.ended(walking, rollback, log)
+    drills.try_out("drill", "load", "--server", superuser, "--same-server", "--seconds", "2", "--scale", "1")
+    return Platform(
+        state="after",
+        source=_profile(folder, values),
+        values=values,
+        dsn=auditor,
+        folder=folder,
+        evidence=history.default_path(folder, {}, has_profile=True),
+        cluster=cluster,
+        processes=processes,
+        answered=answered,
+        refused=refused,
+    )
 
 
 def session(platform: Platform) -> str:
@@ -164,6 +225,7 @@ def _put_into_service(cluster: Cluster) -> None:
         {"archive_mode": "on", "archive_command": f"test ! -f {into}/%f && cp %p {into}/%f"}
         | ({"shared_preload_libraries": "pg_stat_statements"} if counted else {})
     )
+    _encipher(cluster)
     cluster.restart()
     with cluster.connect(database.DATABASE) as admin:
         if counted:
@@ -171,8 +233,55 @@ def _put_into_service(cluster: Cluster) -> None:
         admin.execute("select pg_switch_wal()")
 
 
-def _follow(cluster: Cluster, dsn: str) -> None:
-    """A streaming standby.
+def _encipher(cluster: Cluster) -> None:
+    """TLS, and nothing without it, where the server's programs can: the wheel's can't."""
+    openssl = shutil.which("openssl")
+    with cluster.connect() as admin:
+        library = admin.execute("select setting from pg_settings where name = 'ssl_library'").fetchone()
+    if library != ("OpenSSL",) or openssl is None:
+        return
+    key, certificate = cluster.workshop.folder / "server.key", cluster.workshop.folder / "server.crt"
+    try:
+        cluster.workshop.run(
+            [
+                *(openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "365", "-subj", "/CN=localhost"),
+                *("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", certificate),
+            ]
+        )
+    except subprocess.CalledProcessError as error:
+        raise DemoError("openssl made no certificate") from error
+    key.chmod(0o600)
+    cluster.give(key)
+    cluster.give(certificate)
+    cluster.configure(
+        {
+            "ssl": "on",
+            "ssl_cert_file": str(certificate),
+            "ssl_key_file": str(key),
+            "ssl_min_protocol_version": "TLSv1.2",
+            "ssl_ciphers": "HIGH:!aNULL:!3DES",
+        }
+    )
+    rules = cluster.data / "pg_hba.conf"
+    rules.write_text(re.sub(r"^host\b", "hostssl", rules.read_text(), flags=re.MULTILINE))
+
+
+def _back_up(cluster: Cluster) -> None:
+    """A base backup, where the profile says that they lie; what is written after it is in the archive."""
+    folder = cluster.workshop.folder / "backups"
+    folder.mkdir(mode=0o700)
+    cluster.give(folder)
+    done = cluster.tool(
+        *("pg_basebackup", "--pgdata", str(folder / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")),
+        *("--checkpoint=fast", "--wal-method=none", "--no-sync"),
+        check=False,
+    )
+    if done.returncode:
+        raise DemoError(f"no backup could be made: {''.join(done.stderr.strip().splitlines()[-1:])}")
+
+
+def _follow(cluster: Cluster, auditor: str, dsn: str) -> str:
+    """A streaming standby; the auditor's way to it.
 
     Args:
         dsn: of the role that may replicate.
@@ -198,7 +307,7 @@ def _follow(cluster: Cluster, dsn: str) -> None:
         ],
         check=False,
         text=True,
-        env=cluster.runtime.env(),
+        env=cluster.runtime.env() | {"HOME": str(cluster.workshop.folder)},
         cwd=cluster.workshop.folder,
         **cluster.owner,
     )
@@ -207,9 +316,70 @@ def _follow(cluster: Cluster, dsn: str) -> None:
         raise DemoError(f"no standby could be made: {''.join(said) or 'pg_basebackup said nothing'}")
     standby.configure({"port": standby.port})
     standby.start()
+    return conninfo.make_conninfo(auditor, port=standby.port)
+
+
+def _stores(workshop: Workshop, cluster: Cluster) -> dict[str, Running]:
+    """The stores beside Postgres, as far as what they are made of is installed: they load while the rest goes on."""
+    found: dict[str, Running] = {}
+    program = stores.find_redis()
+    if program is not None:
+        settings = {"maxmemory": "64mb", "maxmemory-policy": "allkeys-lru"}
+        found["redis"] = stores.start_redis(workshop, program, settings=settings)
+    if not stores.has_stand_ins():
+        return found
+    with cluster.connect(database.DATABASE) as admin:
+        points = [str(p) for (p,) in admin.execute("select qdrant_point_id from memory.chunks")]
+        keys = admin.execute(
+            "select storage_key from projects.project_files union all select storage_key from projects.file_versions"
+        ).fetchall()
+    chunks = {"collection": "chunks", "size": 4, "ids": points, "payload_indexes": ["user_id"]}
+    ends = {
+        "ID": "old versions end",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "NoncurrentVersionExpiration": {"NoncurrentDays": "30"},
+    }
+    bucket = {
+        "bucket": "devmentor-files",
+        "keys": [key for (key,) in keys],
+        "versioned": True,
+        "encrypted": True,
+        "lifecycle": [ends],
+    }
+    found["qdrant"] = stores.start_qdrant(workshop, fill=[chunks])
+    found["s3"] = stores.start_s3(workshop, fill=[bucket])
+    return found
 
 
 # -- the services ----------------------------------------------------------------------------------------------
+
+
+def _in_service(
+    stack: ExitStack,
+    cluster: Cluster,
+    folder: Path,
+    state: State,
+    dsns: Mapping[str, str],
+    beside: Mapping[str, Running],
+) -> tuple[dict[str, str], dict[str, subprocess.Popen[Any]]]:
+    """The services' addresses and processes, when each of them answers; the stores' addresses beside them."""
+    addresses = {
+        name: beside[name].url if name in beside else f"{scheme}://{_closed_port(stack)}"
+        for name, scheme in STORES.items()
+    }
+    processes = _start_services(
+        stack,
+        cluster.workshop,
+        cluster,
+        folder,
+        state,
+        addresses,
+        dsns,
+        beside["qdrant"].secret if "qdrant" in beside else "",
+    )
+    _await_services(cluster.workshop, processes, addresses)
+    return addresses, processes
 
 
 def _start_services(
@@ -220,6 +390,7 @@ def _start_services(
     state: State,
     addresses: dict[str, str],
     dsns: Mapping[str, str],
+    qdrant_key: str,
 ) -> dict[str, subprocess.Popen[Any]]:
     """One process each. They listen on sockets that we opened: no port can be lost to somebody else in between."""
     names = [name for name in SERVICES if not (state == "before" and name == "learning")]
@@ -240,7 +411,12 @@ def _start_services(
                 stdout=log,
                 stderr=log,
                 pass_fds=[sockets[name].fileno()],
-                env=plain | {"DATABASE_URL": dsns.get(name, ""), "ADDRESSES": json.dumps(addresses)},
+                env=plain
+                | {
+                    "HOME": str(workshop.folder),
+                    "DATABASE_URL": dsns.get(name, ""),
+                    "ADDRESSES": json.dumps(addresses | {"qdrant-key": qdrant_key}),
+                },
             )
         sockets[name].close()
     stack.callback(_stop_together, processes.values())
@@ -277,11 +453,23 @@ def _closed_port(stack: ExitStack) -> str:
     return f"127.0.0.1:{held.getsockname()[1]}"
 
 
-def _profile(folder: Path, auditor: str, addresses: Mapping[str, str], dsns: Mapping[str, str]) -> profile.Source:
-    """The shipped profile, with the demo's addresses and nothing of this machine's environment."""
-    values = {"DATABASE_URL": auditor}
+def _values(
+    auditor: str, addresses: Mapping[str, str], dsns: Mapping[str, str], *, standby: str, beside: Mapping[str, Running]
+) -> dict[str, str]:
+    """What the profile asks its environment for."""
+    values = {"DATABASE_URL": auditor, "STANDBY_DATABASE_URL": standby}
     values |= {f"{_variable(name)}_URL": url for name, url in addresses.items()}
     values |= {f"{_variable(name)}_DATABASE_URL": dsn for name, dsn in dsns.items()}
+    for name, store in beside.items():
+        secret = {"qdrant": "QDRANT_API_KEY", "redis": "REDIS_PASSWORD", "s3": "S3_SECRET_KEY"}[name]
+        values[secret] = store.secret
+        if name == "s3":
+            values["S3_ACCESS_KEY"] = store.user
+    return values
+
+
+def _profile(folder: Path, values: Mapping[str, str]) -> profile.Source:
+    """The shipped profile, with the demo's addresses and nothing of this machine's environment."""
     return profile.load_shipped(PROFILE, {}, overrides=values).model_copy(update={"folder": folder})
 
 

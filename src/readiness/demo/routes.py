@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -315,8 +316,30 @@ def _memory_health_after(context: Context, parameters: Parameters) -> Answer:
     return status, {**body, "search": "vectors" if _reachable(context.addresses["qdrant"]) else "words"}
 
 
+def _put_points(context: Context, user: uuid.UUID, points: list[uuid.UUID]) -> None:
+    """A point for each chunk, where Qdrant is up. Its vector is made up: no model of embeddings comes along."""
+    if not points or not _reachable(context.addresses["qdrant"]):
+        return
+    parts = urlsplit(context.addresses["qdrant"])
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+    vectors = [
+        {"id": str(p), "vector": [1.0 + b for b in p.bytes[:4]], "payload": {"user_id": str(user)}} for p in points
+    ]
+    headers = {"Content-Type": "application/json", "api-key": context.addresses.get("qdrant-key", "")}
+    try:
+        connection.request("PUT", "/collections/chunks/points?wait=true", json.dumps({"points": vectors}), headers)
+        if connection.getresponse().status != HTTPStatus.OK:
+            raise Refusal(503, "the points were not taken")
+    except OSError as error:
+        raise Refusal(503, "the points were not taken") from error
+    finally:
+        connection.close()
+
+
 def _add_document_after(context: Context, parameters: Parameters) -> Answer:
+    """Rows and points: the rows are committed when the points are there."""
     user, content = _key(parameters, "user"), parameters.get("content", "")
+    points: list[uuid.UUID] = []
     with context.transaction(user) as connection:
         document = connection.execute(
             "insert into memory.documents (user_id, title, source) values (%s, %s, 'api://documents') returning id",
@@ -324,11 +347,13 @@ def _add_document_after(context: Context, parameters: Parameters) -> Answer:
         ).fetchone()
         assert document is not None
         for position, part in enumerate(content.split("\n\n")):
+            points.append(uuid.uuid4())
             connection.execute(
                 "insert into memory.chunks (document_id, position, content, token_count, qdrant_point_id) "
                 "values (%s, %s, %s, %s, %s)",
-                [document["id"], position, part, len(part.split()), uuid.uuid4()],
+                [document["id"], position, part, len(part.split()), points[-1]],
             )
+        _put_points(context, user, points)
     return 201, {"document": document["id"]}
 
 

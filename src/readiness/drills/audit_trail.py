@@ -69,6 +69,7 @@ class Declared:
         events: name -> what the platform sends.
         classes: that pgAudit must log.
         tenants: quoted table -> its tenant column.
+        owners: quoted table -> SQL that yields (value of that column, whose it is), where the column leads to the tenant.
         settings: name -> value, with `{tenant}` in it: what a session sets to write a tenant's row.
     """
 
@@ -77,6 +78,7 @@ class Declared:
     events: Mapping[str, AuditEvent] = field(default_factory=dict)
     classes: Sequence[str] = ()
     tenants: Mapping[str, str] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -497,6 +499,11 @@ class _Work:
         if column is None:
             return
         tenant = self._one("select %s::pg_catalog.jsonb operator(pg_catalog.->>) %s", (row, column))[0]
+        if owner := self.declared.owners.get(table.quoted):
+            whose = sql.SQL(
+                "select (select o.tenant::text from ({}) as o (value, tenant) where o.value::text = %s limit 1)"
+            )
+            tenant = self._one(whose.format(sql.SQL(owner)), (tenant,))[0]
         for name, form in self.declared.settings.items() if tenant is not None else ():
             self.session.execute("select pg_catalog.set_config(%s, %s, true)", (name, form.replace("{tenant}", tenant)))
 

@@ -57,10 +57,13 @@ class Declared:
     Args:
         columns: quoted table -> its tenant column.
         settings: name -> value, with `{tenant}` in it.
+        owners: quoted table -> SQL that yields (value of that column, whose it is), where the column holds not the tenant
+            but what belongs to one: a task's project.
     """
 
     columns: Mapping[str, str]
     settings: Mapping[str, str]
+    owners: Mapping[str, str] = field(default_factory=dict)
     roles: Sequence[str]
     tenants: Sequence[str] = ()
 
@@ -70,8 +73,10 @@ class _Table:
     """A tenant table with what to try it with.
 
     Args:
-        a, b: two tenants with rows; the second one None where there is one alone.
+        a, b: two tenants with rows (or a value of the column that is theirs); the second None where there is one alone.
         stranger: a made-up tenant without rows; None where its type takes none.
+        others: whose rows must not be shown to another; None for anybody's.
+        values: where the column holds what belongs to a tenant, all that is each one's: a, b -> values.
     """
 
     wall: Wall
@@ -81,8 +86,16 @@ class _Table:
     a: str
     b: str | None
     stranger: str | None
+    others: list[str] | None
+    values: Mapping[str, list[str]]
     guarded: bool
     """Whether a trigger looks at rows before they are written: what it changes or refuses is part of the wall."""
+
+    def others_of(self, tenant: str | None) -> list[str] | None:
+        """What must not be shown to a tenant; None for whatever is not its own."""
+        if not self.values:
+            return self.others
+        return [value for who, theirs in self.values.items() if who != tenant for value in theirs]
 
 
 def drill(
@@ -152,8 +165,8 @@ class _Work:
     def __init__(self, session: psycopg.Connection[Any], declared: Declared, seconds: float) -> None:
         self.session = session
         self.declared = declared
-        self.others = list(declared.tenants) or None
-        """Whose rows must not be shown to another; anybody's, where none are declared."""
+        self.tenant_of: dict[str, str] = {}
+        """A value that belongs to a tenant -> the tenant."""
         self.milliseconds = max(1, round(seconds * 1000))
         row = self._one("select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = current_user")
         # What a policy sees as session_user is the application's too, where we may.
@@ -190,13 +203,16 @@ class _Work:
             raise DrillError(f"{name} has no column {column!r}; mend row_security.column or .columns")
         kind, guarded = facts[0]
         table, quoted = sql.SQL(wall.quoted), sql.Identifier(column)
+        owner = self.declared.owners.get(name)
         try:
-            tenants = self._tenants(table, quoted, kind)
+            tenants = self._owned(table, quoted, owner) if owner else self._tenants(table, quoted, kind)
         except errors.InsufficientPrivilege as error:
             raise DrillError(f"the drill's role must see every row of {name}; run it as a superuser") from error
         except _NOT_TRIED as error:
             tried.unproved.append(f"no tenant's rows could be looked up: {_line(error)}")
             return None
+        except errors.ProgrammingError as error:
+            raise DrillError(f"row_security.owners: {name}: {_line(error)}") from error
         if not tenants:
             tried.unproved.append("it holds no row of any tenant, so there is nothing that could be shown")
             return None
@@ -207,7 +223,9 @@ class _Work:
             type=kind,
             a=tenants[0],
             b=tenants[1] if len(tenants) > 1 else None,
-            stranger=self._stranger(table, quoted, kind),
+            stranger=self._stranger(table, quoted, kind, owner),
+            others=list(self.declared.tenants) or None,
+            values=self._values(table, quoted, owner, tenants) if owner else {},
             guarded=guarded,
         )
 
@@ -229,14 +247,59 @@ class _Work:
                 found.append(row[0])
         return found[:2]
 
-    def _stranger(self, table: sql.Composable, column: sql.Composable, kind: str) -> str | None:
-        """A tenant of the column's type that has no rows."""
+    def _owned(self, table: sql.Composable, column: sql.Composable, owner: str) -> list[str]:
+        """Of two tenants one value each that is theirs and that the table has rows of."""
+        found: list[str] = []
+        with self._bounded():
+            self.session.execute("select pg_catalog.set_config('row_security', 'off', true)")
+            for at in range(2):
+                query = sql.SQL(
+                    "select o.value::text, o.tenant::text from ({}) as o (value, tenant) inner join {} as t on t.{} = o.value "
+                    "where o.tenant is not null and o.tenant::text <> all (%s) and (%s::text is null or o.tenant::text = %s) "
+                    "limit 1"
+                ).format(sql.SQL(owner), table, column)
+                wanted = self.declared.tenants[at] if at < len(self.declared.tenants) else None
+                row = self.session.execute(query, ([self.tenant_of[v] for v in found], wanted, wanted)).fetchone()
+                if row is None:
+                    break
+                self.tenant_of[row[0]] = row[1]
+                found.append(row[0])
+        return found
+
+    def _values(
+        self, table: sql.Composable, column: sql.Composable, owner: str, values: Sequence[str]
+    ) -> dict[str, list[str]]:
+        """All values of the column that are a tenant's (the first thousand), by the one value that stands for it."""
+        query = sql.SQL(
+            "select distinct o.value::text from ({}) as o (value, tenant) inner join {} as t on t.{} = o.value "
+            "where o.tenant::text = %s order by 1 limit 1000"
+        ).format(sql.SQL(owner), table, column)
+        with self._bounded():
+            self.session.execute("select pg_catalog.set_config('row_security', 'off', true)")
+            return {v: [own for (own,) in self.session.execute(query, (self.tenant_of[v],)).fetchall()] for v in values}
+
+    def _stranger(self, table: sql.Composable, column: sql.Composable, kind: str, owner: str | None) -> str | None:
+        """A tenant of the column's type that has no rows; where the column holds what belongs to one, such a thing of his."""
+        none = sql.SQL("select not exists (select from {} as t where t.{} = %s::{})").format(
+            table, column, sql.SQL(kind)
+        )
+        made = self._made_up(none)
+        if made is None or owner is None:
+            return made
+        with suppress(psycopg.Error), self._bounded():
+            query = sql.SQL("select pg_catalog.pg_typeof(o.tenant)::text from ({}) as o (value, tenant) limit 1")
+            row = self.session.execute(query.format(sql.SQL(owner))).fetchone()
+        whose = self._made_up(sql.SQL("select %s::{} is not null").format(sql.SQL(row[0]))) if row else None
+        if whose is None:
+            return None
+        self.tenant_of[made] = whose
+        return made
+
+    def _made_up(self, fits: sql.Composed) -> str | None:
         for made in (str(uuid.uuid4()), f"-{secrets.randbelow(20_000) + 10_000}", secrets.token_hex(4)):
             with suppress(psycopg.Error), self._bounded():
                 self.session.execute("select pg_catalog.set_config('row_security', 'off', true)")
-                none = sql.SQL("select not exists (select from {} as t where t.{} = %s::{})")
-                row = self.session.execute(none.format(table, column, sql.SQL(kind)), (made,)).fetchone()
-                if row == (True,):
+                if self.session.execute(fits, (made,)).fetchone() == (True,):
                     return made
         return None
 
@@ -247,7 +310,7 @@ class _Work:
         seen = self._shown_columns(role, table.wall.oid)
         column = sql.Identifier(table.column)
         if table.column in seen:
-            if self._shows(table.name, column, role, tenant, tried):
+            if self._shows(table, table.name, column, role, tenant, tried):
                 cause = self._cause(table, role)
                 tried.findings.append(f"{role} sees {_others(tenant)}: {cause}")
             elif tenant in (table.a, table.b):
@@ -260,7 +323,7 @@ class _Work:
         for view in table.wall.views:
             columns = self._shown_columns(role, view.oid)
             if table.column in columns:
-                if self._shows(sql.SQL(view.quoted), column, role, tenant, tried):
+                if self._shows(table, sql.SQL(view.quoted), column, role, tenant, tried):
                     tried.findings.append(f"{role} sees {_others(tenant)} through the view {view.quoted}")
             elif columns and view.exempt and tenant is None:
                 self._whole_view(view, role, tried)
@@ -268,13 +331,13 @@ class _Work:
             self._call(definer, table, role, tenant, tried)
 
     def _shows(
-        self, where: sql.Composable, column: sql.Composable, role: str, tenant: str | None, tried: Tried
+        self, table: _Table, where: sql.Composable, column: sql.Composable, role: str, tenant: str | None, tried: Tried
     ) -> bool:
         """Whether it shows rows of another tenant; rows of none are nobody's secret."""
         query = sql.SQL(
             "select exists (select from {0} as t where t.{1}::text <> %s and (%s::text[] is null or t.{1}::text = any (%s)))"
         ).format(where, column)
-        others = self.others
+        others = table.others_of(tenant)
         return (
             self._ask(query, (tenant or "", others, others), role, tenant, tried, "others' rows", closed=False) is True
         )
@@ -320,7 +383,8 @@ class _Work:
             sql.SQL(definer.call),
             sql.SQL("%s::{}").format(sql.SQL(table.type)) if takes_tenant else sql.SQL(""),
         )
-        told = [table.column, table.column, tenant or "", self.others, table.column, self.others]
+        others = table.others_of(tenant)
+        told = [table.column, table.column, tenant or "", others, table.column, others]
         parameters = [*told, *([other] if takes_tenant else [])]
         try:
             with self._as(role, tenant):
@@ -532,8 +596,9 @@ class _Work:
         """As the application's role, with what it sets for a tenant."""
         with self._bounded(read_only=read_only):
             self.session.execute(self.become.format(sql.Identifier(role)))
-            for name, form in self.declared.settings.items() if tenant is not None else ():
-                value = form.replace("{tenant}", tenant) if tenant else ""
+            who = self.tenant_of.get(tenant, tenant) if tenant else tenant
+            for name, form in self.declared.settings.items() if who is not None else ():
+                value = form.replace("{tenant}", who) if who else ""
                 self.session.execute("select pg_catalog.set_config(%s, %s, true)", (name, value))
             yield
 

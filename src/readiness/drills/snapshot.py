@@ -489,10 +489,7 @@ def _read_one(
             total += Sums(rows=1, high=high, low=low)
             batches[-1].append((key, high, low))
             if len(batches[-1]) >= _BATCH:
-                with writing:
-                    db.executemany(
-                        "insert into rows values (?, ?, ?, ?, ?, ?)", [(*where, *row) for row in batches.pop()]
-                    )
+                _insert(db, writing, where, batches.pop())
                 batches.append([])
         _insert(db, writing, where, batches[-1])
         with writing:

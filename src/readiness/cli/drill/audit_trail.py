@@ -118,6 +118,7 @@ def _declared(profile: profiles.Profile) -> audit_trail.Declared:
         events=own.events,
         classes=own.classes,
         tenants={t: c for t, c in tenants.items() if t in {shown(*split_name(n)) for n in of.tables}},
+        owners={shown(*split_name(table)): query for table, query in of.owners.items()},
         settings=of.settings,
     )
 

@@ -88,7 +88,7 @@ def load_drill(
             system_identifier=None,
             taken_at=started_at,
             passed=passed,
-            evidence=support.redactor.value(told),
+            evidence=support.redactor.value(flat(told)),
             valid_days=valid_days,
         )
         kept = record.id
@@ -119,6 +119,19 @@ def told_of(found: Result, where: str) -> dict[str, Any]:
         return told
     told |= {"workload": f"{found.mix}, {found.capacity.seconds} s, from this machine", **_worked(found.capacity)}
     return told | ({"at_promised_rate": _worked(found.promised)} if found.promised else {})
+
+
+def flat(told: dict[str, Any]) -> dict[str, Any]:
+    """The evidence as the store takes it: scalars and lists of them."""
+    kept = {
+        name: value for name, value in told.items() if name not in ("series", "waits", "errors", "at_promised_rate")
+    }
+    if "series" in told:
+        kept["series"] = [second["transactions"] for second in told["series"]]
+        kept["waits"] = [f"{what} {share:.0%}" for what, share in told["waits"].items()]
+        kept["errors"] = [f"{state} {count}" for state, count in told["errors"].items()]
+    at_rate = flat(told["at_promised_rate"]) if told.get("at_promised_rate") else {}
+    return kept | {f"at_promised_rate_{name}": value for name, value in at_rate.items()}
 
 
 def _worked(work: Work) -> dict[str, Any]:

@@ -114,7 +114,8 @@ def _declared(profile: profiles.Profile) -> rls.Declared:
         )
     of = {shown(*split_name(table)): column for table, column in own.columns.items()}
     columns = {t: c for t in (shown(*split_name(t)) for t in own.tables) if (c := of.get(t, own.column)) is not None}
-    return rls.Declared(columns=columns, settings=own.settings, roles=roles, tenants=own.tenants)
+    owners = {shown(*split_name(table)): query for table, query in own.owners.items()}
+    return rls.Declared(columns=columns, settings=own.settings, owners=owners, roles=roles, tenants=own.tenants)
 
 
 def _print(found: dict[str, rls.Tried], gone: list[str], kept: str | None, *, passed: bool, verbose: bool) -> None:

@@ -1,30 +1,6 @@
--- Beside after_work.sql: sessions and the trail; and what had no table before, the memory service's files, the AI
--- gateway's memory, learning.
+-- What had no table before the migration: collaborators and versions of files, resets and verifications, the memory
+-- service's files, the AI gateway's memory, learning.
 select pg_catalog.setseed(0.5);
-
-insert into auth.user_sessions (id, user_id, token, ip_address, created_at, expires_at)
-select
-    s.id,
-    u.id,
-    s.token,
-    s.ip_address::inet,
-    s.created_at,
-    s.created_at + interval '15 days'
-from sample.sessions as s
-inner join sample.users as u on s.user_n = u.n
-order by s.n;
-
-insert into auth.audit_log (user_id, event, details, ip_address, created_at)
-select
-    u.id,
-    'login',
-    '{}',
-    s.ip_address::inet,
-    s.created_at
-from sample.sessions as s
-inner join sample.users as u on s.user_n = u.n
-where s.n % 10 = 0
-order by s.n;
 
 insert into auth.password_resets (user_id, token_hash, created_at, expires_at, used_at)
 select
@@ -154,14 +130,30 @@ select
     now() + interval '1 day'
 from generate_series(1, 1000) as n;
 
-insert into scraper.sources (id, url, last_run_at)
+insert into projects.project_collaborators (project_id, user_id, invited_by, role, created_at)
 select
-    md5('source ' || n)::uuid,
-    format('https://docs.devmentor.example/%s/', n),
-    now() - interval '2 hours'
-from generate_series(1, 20) as n;
+    p.id,
+    md5('user ' || 1501 + p.n % 1500)::uuid,
+    u.id,
+    (array['viewer', 'editor', 'maintainer'])[1 + p.n / 2 % 3]::projects.collaborator_role,
+    p.created_at + interval '1 day'
+from sample.projects as p
+inner join sample.users as u on p.user_n = u.n
+where p.n % 2 = 0
+order by p.n;
 
-insert into scraper.pages (id, source_id, url, body, fetched_at)
-select id, md5('source ' || source_n)::uuid, url, body, fetched_at
-from sample.pages
-order by n;
+insert into projects.file_versions (file_id, version, storage_key, size_bytes, created_by, created_at)
+select
+    f.id,
+    v.version,
+    'projects/' || p.id || '/' || f.id || '/' || v.version,
+    f.size_bytes,
+    u.id,
+    f.created_at + v.version * interval '1 day'
+from sample.files as f
+inner join sample.projects as p on f.project_n = p.n
+inner join sample.users as u on p.user_n = u.n
+cross join generate_series(1, 2) as v (version)
+order by f.n, v.version;
+
+drop schema sample cascade;
