@@ -535,6 +535,8 @@ TIMED = {
     "performance/slow-query",
     "performance/slow-service",
     "performance/slow-statement",
+    "performance/slow-role",
+    "performance/statement-reads-whole",
     "operations/unhealthy-service",
     # The server's counters, which the audit itself moves.
     "performance/large-table-read-whole",

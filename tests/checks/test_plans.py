@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from asking import ask, found
-from conftest import Database
+from conftest import DEBIAN, Database
 from readiness.embedded import Cluster
+from readiness.facts.advice import compared
 from readiness.model import Examined, Reason, Unknown
 from readiness.profile import Profile
 
@@ -148,3 +149,121 @@ def test_a_role_that_may_not_read_is_told_the_grant(million: Database):
         outcome = ask(f"performance/{check}", million.bare_dsn(), profile=declared)
         assert isinstance(outcome, Unknown), check
         assert outcome.unlock == f"grant select on public.orders to {million.bare_role};"
+
+
+# -- which index would help ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("condition", "columns"),
+    [
+        ("(orders.customer = 7)", ["customer"]),
+        ("((orders.id > 5) AND (orders.customer = 7))", ["customer", "id"]),
+        ("((orders.id > 5) AND (orders.id < 9) AND (orders.city < 3))", ["id"]),
+        ("((orders.customer = 7) OR (orders.city = 3))", []),
+        ("(lower(orders.note) = 'x'::text)", []),
+        ("((orders.note)::text = 'city = 3'::text)", ["note"]),
+        ("(orders.city = ANY ('{1,2}'::integer[]))", ["city"]),
+        ("(orders.region = (orders.city + 1))", ["region"]),
+        ('(o."Odd name" = 1)', ["Odd name"]),
+        ("(customers.customerid = 1)", []),
+        ("(NOT (orders.note ~~ '%x%'::text))", []),
+    ],
+)
+def test_what_a_condition_compares(condition: str, columns: list[str]):
+    there = ["id", "customer", "city", "region", "note", "Odd name"]
+    assert compared(condition, there) == columns
+
+
+def test_an_index_is_proposed_with_what_the_planner_makes_of_it(million: Database):
+    declared = profile("select id, note from public.orders where customer = $1 and id > $2", [[7, 100], [11, 5]])
+
+    def look():
+        outcome = ask("performance/sequential-scan", million.dsn(), profile=declared)
+        assert isinstance(outcome, Examined)
+        return outcome
+
+    by_hand = look().findings[0]
+    assert by_hand.remedy == "create index concurrently on public.orders (customer, id);"
+    assert "not estimated" in str(by_hand.evidence["effect"])
+    if not (DEBIAN.parent.parent.parent.parent / "share/postgresql/15/extension/hypopg.control").exists():
+        pytest.skip("hypopg is not installed (apt-get install postgresql-15-hypopg)")
+    if million.cluster.runtime.bindir == DEBIAN:
+        million.run("create extension hypopg")
+        asked = look().findings[0]
+        assert asked.remedy == by_hand.remedy
+        assert asked.evidence["effect"] == "estimated, by hypopg"
+        assert 0 < asked.evidence["cost_with_index"] < asked.evidence["cost"] / 10
+        with million.connect() as other:
+            assert other.execute("select count(*) from pg_indexes where tablename = 'orders'").fetchone() == (1,)
+        million.run("drop extension hypopg")
+    million.run((by_hand.remedy or "").replace(";", ""))
+    mended = look()
+    million.run("drop index orders_customer_id_idx")
+    assert not mended.findings
+
+
+def test_partitions_that_are_read_in_vain(million: Database):
+    million.run(
+        """
+        create table events (at int not null, kind int not null) partition by range (at);
+        create table events_0 partition of events for values from (0) to (10);
+        create table events_1 partition of events for values from (10) to (20);
+        create table events_2 partition of events for values from (20) to (30);
+        create table events_3 partition of events for values from (30) to (40);
+        create table events_4 partition of events for values from (40) to (50);
+        insert into events select n % 50, n / 50 from generate_series(0, 999) as n;
+        insert into events values (45, 777);
+        analyze events
+        """
+    )
+    declared = profile(
+        {
+            "unaware": "select * from public.events where kind = 777",
+            "pruned": "select * from public.events where kind = 777 and at = 45",
+            "all": "select count(*) from public.events",
+            "late": "select * from public.events where kind = 777 and at = (select 45)",  # left out at run time
+            "other": "select * from public.customers where id = 3",
+        }
+    )
+    outcome = ask("performance/partition-read-in-vain", million.dsn(), profile=declared)
+    assert found(outcome) == {"unaware"}
+    assert isinstance(outcome, Examined)
+    evidence = outcome.findings[0].evidence
+    assert (evidence["table"], evidence["partitions_read"], evidence["gave_nothing"]) == ("public.events", 5, 4)
+    million.run("drop table events")
+
+
+def test_what_production_runs_by_its_generic_plan(million: Database):
+    check = "performance/statement-reads-whole"
+    million.run("create extension pg_stat_statements")
+    with million.connect() as admin:
+        admin.execute("select pg_stat_statements_reset()")
+        for n in range(3):
+            admin.execute("select note from public.orders where customer = %s", [n])
+            admin.execute("select note from orders where id = %s", [n])
+            admin.execute("select sum(id) from public.orders")
+            admin.execute("update public.orders set note = note where id = %s", [-n])
+    outcome = ask(check, million.dsn())
+    assert isinstance(outcome, Examined)
+    (bad,) = outcome.findings
+    assert "where customer = $1" in str(bad.evidence["statement"])
+    assert bad.evidence["table"] == "public.orders"
+    assert bad.evidence["estimated_rows"] < 1000
+    fine = [str(o.evidence["statement"]) for o in outcome.observations if o.ok]
+    assert any("sum(id)" in text for text in fine)
+    assert any("orders where id = $1" in text for text in fine)
+    assert not any("update" in text for text in fine)
+    million.run("create index orders_customer on orders (customer)")
+    mended = found(ask(check, million.dsn()))
+    million.run("drop index orders_customer")
+    assert mended == set()
+    million.run(f"grant pg_monitor to {million.bare_role}")
+    unseen = ask(check, million.bare_dsn())
+    million.run(f"revoke pg_monitor from {million.bare_role}")
+    assert isinstance(unseen, Unknown)
+    assert unseen.reason is Reason.NO_PERMISSION
+    with million.connect() as admin:  # nothing of ours is left
+        ours = "select count(*) from pg_stat_activity where application_name like 'readiness%'"
+        assert admin.execute(ours).fetchone() == (0,)
+    million.run("drop extension pg_stat_statements")

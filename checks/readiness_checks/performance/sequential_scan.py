@@ -1,4 +1,5 @@
 from readiness import BINARY, Answer, Observation, Reason, Unseen, check
+from readiness.facts.advice import IndexSuggestions, Suggestion
 from readiness.facts.plans import Node, QueryPlan, QueryPlans
 from readiness.model import Scalar
 
@@ -16,17 +17,24 @@ from readiness.model import Scalar
     """,
     links=("https://www.postgresql.org/docs/current/using-explain.html",),
 )
-def sequential_scan(plans: QueryPlans, *, rows: int = 100_000, kept: float = 0.1) -> Answer:
+def sequential_scan(plans: QueryPlans, advice: IndexSuggestions, *, rows: int = 100_000, kept: float = 0.1) -> Answer:
     """No critical query reads a large table from end to end for a few of its rows.
 
     Such a scan takes as long as the table is large: fine in a test, too slow a year later, and it empties the cache for
     everybody. A scan that keeps a good part of what it reads is the right way and is not told. The plan's shape is kept, so
     that `readiness diff` and `--fail-on changed-plan` tell when the server takes another way than in the last run.
+
+    The index that the condition asks for stands with it. Where hypopg is installed the planner was asked about it, without building
+    it, and its costs without and with are told; where it would not take the index, none is proposed. Without hypopg what the index
+    would bring is not estimated.
     """
-    return [*(_judge(plan, rows, kept) for plan in plans.by_name.values()), *plans.unseen]
+    return [
+        *(_judge(plan, advice.by_query.get(plan.name), rows, kept) for plan in plans.by_name.values()),
+        *plans.unseen,
+    ]
 
 
-def _judge(plan: QueryPlan, rows: int, kept: float) -> Observation | Unseen:
+def _judge(plan: QueryPlan, index: Suggestion | None, rows: int, kept: float) -> Observation | Unseen:
     scans = [node for node in plan.nodes if node.kind == "Seq Scan"]
     found = [node for node in scans if _read(node) >= rows and (node.rows or 0) < kept * _read(node)]
     named = max(found or scans, key=_read, default=None)
@@ -46,7 +54,15 @@ def _judge(plan: QueryPlan, rows: int, kept: float) -> Observation | Unseen:
             unlock="raise probing.statement_seconds",
             evidence=evidence,
         )
-    return Observation(subject=plan.name, ok=not found, evidence=evidence)
+    remedy = None
+    if found and index is not None and index.taken is not False:
+        remedy = index.statement
+        evidence |= {
+            "cost": index.cost,
+            "cost_with_index": index.cost_with,
+            "effect": "not estimated: hypopg is not to be had here" if index.taken is None else "estimated, by hypopg",
+        }
+    return Observation(subject=plan.name, ok=not found, evidence=evidence, remedy=remedy)
 
 
 def _read(node: Node) -> float:

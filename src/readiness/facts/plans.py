@@ -185,3 +185,37 @@ def read(plan: Mapping[str, Any], *, early: bool = False) -> Node:
         spilled=on_disk,
         children=tuple(read(child, early=early or stops) for child in plan.get("Plans", ())),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Partitions:
+    """Each part of a partitioned table -> the whole that it is a part of, quoted with their schemas."""
+
+    whole: Mapping[str, str]
+
+    @classmethod
+    def take(cls, postgres: Postgres) -> Self:
+        return cls({row["part"]: row["whole"] for row in postgres.rows(_PARTITIONS, marker="partitions")})
+
+
+_PARTITIONS = """
+with recursive parts as (
+    select c.oid, c.oid as part
+    from pg_catalog.pg_class as c
+    where c.relkind = 'p' and not c.relispartition
+    union all
+    select p.oid, i.inhrelid
+    from parts as p
+    inner join pg_catalog.pg_inherits as i on p.part = i.inhparent
+)
+select
+    pg_catalog.format('%I.%I', pn.nspname, pc.relname) as part,
+    pg_catalog.format('%I.%I', wn.nspname, wc.relname) as whole
+from parts as p
+inner join pg_catalog.pg_class as pc on p.part = pc.oid
+inner join pg_catalog.pg_namespace as pn on pc.relnamespace = pn.oid
+inner join pg_catalog.pg_class as wc on p.oid = wc.oid
+inner join pg_catalog.pg_namespace as wn on wc.relnamespace = wn.oid
+where p.part <> p.oid
+order by part
+"""

@@ -4,7 +4,7 @@ encoding would otherwise break the whole look.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -76,12 +76,7 @@ class StatementStatistics:
     def take(cls, postgres: Postgres, server: Server) -> Self:
         server.require("pg_monitor")
         server.require("extension pg_stat_statements")
-        (home,) = postgres.rows(
-            "select pg_catalog.quote_ident(ns.nspname) as schema from pg_catalog.pg_extension as x "
-            "inner join pg_catalog.pg_namespace as ns on x.extnamespace = ns.oid "
-            "where x.extname = 'pg_stat_statements'",
-            marker="statements",
-        )
+        (home,) = postgres.rows(_HOME, marker="statements")
         toplevel = "s.toplevel" if server.major >= 14 else "true"
         source = f"{home['schema']}.pg_stat_statements"
         numbers = postgres.rows(_NUMBERS.format(source=source, toplevel=toplevel), (MOST,), marker="statements")
@@ -118,6 +113,38 @@ class StatementStatistics:
             },
             window_seconds=window["seconds"] or 0.0,
         )
+
+
+def full_texts(postgres: Postgres, server: Server, queryids: Sequence[str]) -> Mapping[str, str]:
+    """The whole texts of statements, by query id; those over some length aren't among them. None where they can't be read."""
+    server.require("extension pg_stat_statements")
+    (home,) = postgres.rows(_HOME, marker="statements")
+    source = f"{home['schema']}.pg_stat_statements"
+    try:
+        rows = postgres.rows(_FULL.format(source=source), ([int(q) for q in queryids],), marker="statements")
+    except Unobservable as unseen:
+        if unseen.reason is not Reason.ERROR:
+            raise
+        return {}
+    return {str(row["queryid"]): row["text"] for row in rows}
+
+
+_HOME = """
+select pg_catalog.quote_ident(ns.nspname) as schema
+from pg_catalog.pg_extension as x
+inner join pg_catalog.pg_namespace as ns on x.extnamespace = ns.oid
+where x.extname = 'pg_stat_statements'
+"""
+
+_FULL = """
+select s.queryid::int8 as queryid, pg_catalog.min(s.query) as text
+from {source}(true) as s
+where
+    s.dbid = (select d.oid from pg_catalog.pg_database as d where d.datname = pg_catalog.current_database())
+    and s.queryid = any ($1::int8[])
+    and pg_catalog.length(s.query) < 20000
+group by s.queryid
+"""
 
 
 def _texts(postgres: Postgres, source: str, queryids: list[int]) -> dict[int, str]:
