@@ -9,7 +9,6 @@ from asking import ask, checks, found, remedies
 from conftest import Database
 from readiness.facts.logins import Login, Logins
 from readiness.facts.postgres import APPLICATION_NAME
-from readiness.facts.server import Server
 from readiness.model import Examined, NotApplicable, Outcome, Reason, Unknown
 
 
@@ -41,11 +40,6 @@ def test_an_application_that_is_superuser(embedded_database: Database):
     assert "checkout-service" not in seen()
 
 
-def server(role: str) -> Server:
-    values = dict.fromkeys(Server.__slots__) | {"role": role, "memberships": frozenset(), "extensions": frozenset()}
-    return Server(**values)
-
-
 def test_a_role_that_nobody_uses(embedded_database: Database, role: str):
     """On a server whose statistics are of today nothing is said; of statistics of a month it is."""
     check = "security/login-role-unseen"
@@ -59,14 +53,14 @@ def test_a_role_that_nobody_uses(embedded_database: Database, role: str):
     assert f"alter role {role} nologin;" in remedies(told)
 
     asked = checks()[check].ask
-    used, unused, busy = (Login(name=n, superuser=False, applications=a, statements=s) for n, a, s in (
-        ("used", (), 7), ("unused", (), 0), ("busy", ("app",), 0)
-    ))  # fmt: skip
-    month = Logins(roles=(used, unused, busy), counted_days=31)
-    assert {o.subject for o in asked(month, server("me")) if not o.ok} == {"unused"}
-    assert {o.subject for o in asked(month, server("unused")) if not o.ok} == set(), "the auditor's own is in use"
-    assert isinstance(asked(Logins(roles=(unused,), counted_days=31, evicted=True), server("me")), Unknown)
-    assert isinstance(asked(Logins(roles=(unused,), counted_days=None, why="x"), server("me")), Unknown)
+    used, unused, standby = (
+        Login(name=name, superuser=False, applications=(), sessions=sessions, statements=statements)
+        for name, sessions, statements in (("used", 0, 7), ("unused", 0, 0), ("standby", 1, 0))
+    )
+    month = Logins(roles=(used, unused, standby), counted_days=31)
+    assert {o.subject for o in asked(month) if not o.ok} == {"unused"}
+    assert isinstance(asked(Logins(roles=(unused,), counted_days=31, evicted=True)), Unknown)
+    assert isinstance(asked(Logins(roles=(unused,), counted_days=None, why="x")), Unknown)
 
 
 def test_a_password_in_the_statistics(embedded_database: Database, role: str):

@@ -326,6 +326,34 @@ def test_plaintext_is_refused_once_every_line_is_hostssl(debian_database: Databa
         assert found(ask("security/plaintext-rule", dsn)) == set()
 
 
+def test_a_line_for_the_servers_own_host_is_told_from_others(debian_database: Database):
+    """The audit comes by loopback, where plaintext is let in; what elsewhere is, the lines say, and who may read them."""
+    check, cluster = "security/plaintext-admitted", debian_database.cluster
+    elsewhere = "hostssl all all 10.0.0.0/8 scram-sha-256"
+    with loaded(cluster, hba=(elsewhere,)):
+        assert found(ask(check, debian_database.dsn())) == {"postgres"}, "nobody from elsewhere reaches its port anyway"
+    kept = (cluster.data / "postgresql.conf").read_text()
+    cluster.configure({"listen_addresses": "127.0.0.1,192.0.2.1"})  # an address that is nobody's: it goes on without
+    try:
+        cluster.restart()
+        with loaded(cluster, hba=(elsewhere,)):
+            outcome = ask(check, debian_database.dsn())
+            assert found(outcome) == set()
+            assert isinstance(outcome, Examined)
+            assert outcome.observations[0].evidence["from_this_host_alone"] is True
+            unseen = ask(check, debian_database.bare_dsn())
+            assert isinstance(unseen, Unknown), "who can't read the lines can't tell"
+            assert unseen.reason is Reason.NOT_OBSERVABLE
+        with loaded(cluster, hba=(elsewhere, "host all postgres 192.168.0.0/16 scram-sha-256")):
+            assert found(ask(check, debian_database.dsn())) == {"postgres"}, "one stray host line"
+            assert len(found(ask("security/plaintext-rule", debian_database.dsn()))) == 1
+        with loaded(cluster, hba=(elsewhere, "host all another 192.168.0.0/16 scram-sha-256")):
+            assert found(ask(check, debian_database.dsn())) == set(), "of another role"
+    finally:
+        (cluster.data / "postgresql.conf").write_text(kept)
+        cluster.restart()
+
+
 def test_weak_tls_setting(database: Database, debian_cluster: Cluster):
     outcome = ask("security/weak-tls-setting", database.dsn())
     assert found(outcome) == (set() if database.cluster is debian_cluster else {"ssl"}), "the embedded one has no TLS"

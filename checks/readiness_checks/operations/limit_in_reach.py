@@ -5,7 +5,7 @@ from math import isfinite
 from readiness import BINARY, Answer, Observation, Reason, Unseen, check, trends
 from readiness.facts.capacity import DATABASES, EarlierFigures, Figure, Figures, MonitoredFigures
 from readiness.facts.target import Target
-from readiness.model import Scalar
+from readiness.model import Scalar, count_of
 
 SHOWN = 40  # points of a series in a report
 FAR = 3650.0  # days: what lies beyond is told as never
@@ -71,8 +71,8 @@ def _looked(
             kind=figure.kind,
             reason=Reason.INSUFFICIENT_SAMPLES,
             detail=(
-                f"{len(points)} points over {points[-1][0] - points[0][0]:.1f} days tell no trend; "
-                f"{trends.LEAST_POINTS} over {trends.LEAST_DAYS:g} days do"
+                f"{count_of(len(points), 'points')} over {points[-1][0] - points[0][0]:.1f} days: no trend; "
+                f"{trends.LEAST_POINTS} over {trends.LEAST_DAYS:g} days tell one"
             ),
             unlock="audit daily (readiness serve, or a job), and keep the evidence store",
             evidence=evidence,

@@ -1,6 +1,5 @@
 from readiness import RATIO, Answer, Observation, Reason, Unknown, check
 from readiness.facts.logins import Logins
-from readiness.facts.server import Server
 
 
 @check(
@@ -15,7 +14,7 @@ from readiness.facts.server import Server
     """,
     links=("https://www.postgresql.org/docs/current/sql-alterrole.html",),
 )
-def login_role_unseen(logins: Logins, server: Server, *, days: float = 30) -> Answer:
+def login_role_unseen(logins: Logins, *, days: float = 30) -> Answer:
     """Every login role is used by somebody.
 
     A role that nobody uses is a password that nobody would miss, and nobody changes. The server keeps no last login: a
@@ -28,8 +27,7 @@ def login_role_unseen(logins: Logins, server: Server, *, days: float = 30) -> An
             detail=f"the server keeps no last login, and {logins.why}",
             unlock=logins.unlock,
         )
-    absent = [login for login in logins.roles if not login.applications and not login.statements]
-    absent = [login for login in absent if login.name != server.role]
+    absent = [login for login in logins.roles if not login.sessions and not login.statements]
     if absent and (logins.evicted or logins.counted_days < days):
         said = "some were given up" if logins.evicted else f"for {logins.counted_days:.1f} of {days:g} days"
         return Unknown(
@@ -41,7 +39,7 @@ def login_role_unseen(logins: Logins, server: Server, *, days: float = 30) -> An
         Observation(
             subject=login.name,
             ok=login not in absent,
-            evidence={"sessions": len(login.applications), "statements": login.statements},
+            evidence={"sessions": login.sessions, "statements": login.statements},
             remedy=f"alter role {login.name} nologin;",
         )
         for login in logins.roles

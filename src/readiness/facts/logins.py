@@ -17,12 +17,14 @@ class Login:
     Args:
         name: quoted.
         applications: application_name of its client sessions just now, in order; ours are left out. Empty names are "".
+        sessions: how many it has just now, ours and those of its standbys among them.
         statements: that were counted of it, in all databases; None where none are counted, or not whose.
     """
 
     name: str
     superuser: bool
     applications: tuple[str, ...]
+    sessions: int
     statements: int | None
 
 
@@ -64,6 +66,7 @@ class Logins:
                     name=row["role"],
                     superuser=row["superuser"],
                     applications=tuple(row["applications"]),
+                    sessions=row["sessions"],
                     statements=None if days is None else calls.get(row["role"], 0),
                 )
                 for row in rows
@@ -103,7 +106,8 @@ select
             and a.backend_type = 'client backend'
             and coalesce(a.application_name, '') not like $1
         order by 1
-    )::text[] as applications
+    )::text[] as applications,
+    (select pg_catalog.count(*) from pg_catalog.pg_stat_activity as a where a.usesysid = r.oid) as sessions
 from pg_catalog.pg_roles as r
 where r.rolcanlogin
 order by r.rolname

@@ -9,7 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
 
@@ -17,6 +17,7 @@ import psycopg
 from psycopg import conninfo
 
 from readiness.authoring import Unobservable
+from readiness.facts.hba import CLEAR, TLS, ConnectionRules
 from readiness.facts.postgres import (
     APPLICATION_NAME,
     CONNECT_SECONDS,
@@ -37,18 +38,22 @@ class Attempt:
     Args:
         admitted: the server went on in the clear: it let us in, or asked for a password.
         reply: what it said.
+        of_this_host: whether only a client on the server's own host is let in so, and those from elsewhere come by TLS
+            alone, by the rules; None where that can't be told.
     """
 
     role: str
     admitted: bool
     reply: str
+    of_this_host: bool | None = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaintextAttempts:
     """The answer for our own role and for each service's: rules are by role and database.
 
-    A proxy that ends TLS before Postgres answers for itself, which is what a client meets.
+    A proxy that ends TLS before Postgres answers for itself, which is what a client meets. An audit from the server's own
+    host meets the lines for that host; then the rules say what a client from elsewhere would.
     """
 
     address: str
@@ -61,7 +66,47 @@ class PlaintextAttempts:
         roles = dict.fromkeys([server.role, *(s.role for s in target.profile.services.values() if s.role)])
         with tempfile.NamedTemporaryFile(prefix="readiness-empty-") as empty:
             attempts = tuple(_attempt(postgres.whereabouts, str(role), empty.name, address) for role in roles)
+        if any(a.admitted for a in attempts) and _on_its_own_host(postgres, server):
+            told = dict(zip(roles, _of_this_host(postgres, server, list(map(str, roles))), strict=True))
+            attempts = tuple(
+                replace(a, of_this_host=told[role]) if a.admitted else a
+                for role, a in zip(roles, attempts, strict=True)
+            )
         return cls(address=str(address), attempts=attempts)
+
+
+def _on_its_own_host(postgres: Postgres, server: Server) -> bool:
+    """Whether our session comes from the server's own host, and it offers TLS at all."""
+    where = postgres.whereabouts
+    (row,) = postgres.rows(
+        "select pg_catalog.host(pg_catalog.inet_client_addr()) as client, pg_catalog.current_setting('ssl') as ssl",
+        marker="plaintext",
+    )
+    ends = (where.get("hostaddr") or where.get("host") or "", row["client"] or "")
+    return row["ssl"] == "on" and not server.pooled and all(end == "::1" or end.startswith("127.") for end in ends)
+
+
+def _of_this_host(postgres: Postgres, server: Server, roles: list[str]) -> list[bool | None]:
+    """By the rules: a client from elsewhere can come by TLS, and not without."""
+    try:
+        rules = ConnectionRules.take(postgres, server)
+        in_force = [rule for rule in rules.in_force() if rule.method != "reject"]
+        groups = postgres.rows(
+            "select r.rolname::text as role, array("
+            "select g.rolname::text from pg_catalog.pg_roles as g where pg_catalog.pg_has_role(r.oid, g.oid, 'member') "
+            "order by g.rolname) as groups from pg_catalog.pg_roles as r where r.rolname = any ($1::text[]) "
+            "order by r.rolname",
+            (roles,),
+            marker="plaintext",
+        )
+    except Unobservable:
+        return [None] * len(roles)
+    of = {row["role"]: row["groups"] for row in groups}
+
+    def reaches(role: str, over: str) -> bool:
+        return any(rules.met(rule, over=(over,), role=role, groups=of.get(role, ())) for rule in in_force)
+
+    return [reaches(role, TLS) and not reaches(role, CLEAR) for role in roles]
 
 
 def _attempt(whereabouts: Mapping[str, str], role: str, empty_passfile: str, address: Address) -> Attempt:
