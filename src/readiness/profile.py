@@ -458,6 +458,30 @@ class StandbyServer(_Section):
     """As `database.dsn`, with the auditor's role: it is the same one there."""
 
 
+AlertKind = Literal["connections", "slow-queries", "replication-lag", "backup-age", "disk", "wraparound"]
+
+
+class Monitoring(_Section):
+    """What watches the platform, and tells its people when something is wrong."""
+
+    prometheus: HttpUrl | None = None
+    """Where Prometheus answers: its rules, its series, its Alertmanagers."""
+    alertmanager: HttpUrl | None = None
+    """Where Alertmanager answers: who gets what."""
+    token: SecretStr | None = None
+    """Sent to both as a bearer token, over https alone."""
+    rule_files: tuple[str, ...] = ()
+    """Files of alert rules, from the profile's own folder, with * and **; where no Prometheus is named."""
+    labels: dict[str, str] = {}
+    """What the series about the audited server bear, where Prometheus knows several: `instance: db:9187`."""
+    alerts: tuple[AlertKind, ...] = (
+        *("connections", "slow-queries", "replication-lag", "backup-age", "disk", "wraparound"),
+    )
+    """What must raise an alert."""
+    fresh_seconds: float = Field(default=300, gt=0)
+    """How old the exporter's newest sample may be."""
+
+
 class BackupStore(_Section):
     """Where backups of the audited database lie, and how one asks."""
 
@@ -655,6 +679,7 @@ class Profile(_Section):
     migrations: Migrations | None = None
     row_security: RowSecurity = RowSecurity()
     audit: Audit = Audit()
+    monitoring: Monitoring = Monitoring()
     standbys: dict[Name, StandbyServer] = {}
     """Its standbys, by a name of your own."""
     backups: dict[Name, BackupStore] = {}
@@ -841,8 +866,10 @@ def secrets_of(profile: Profile) -> list[str]:
     """The secrets that stand in a profile's addresses; `dsns_of` gives what only libpq can read."""
     texts = []
     histograms = [s.histogram.prometheus for s in profile.services.values() if s.histogram]
+    watching = [profile.monitoring.prometheus, profile.monitoring.alertmanager, profile.capacity.prometheus]
+    texts.append(profile.monitoring.token.get_secret_value() if profile.monitoring.token else "")
     named = [s.url for s in profile.services.values()] + [s.url for s in profile.stores.values()]
-    for url in [*named, *histograms, profile.capacity.prometheus]:
+    for url in [*named, *histograms, *watching]:
         if url and (password := urlsplit(url).password):
             texts.append(password)
     for store in profile.stores.values():

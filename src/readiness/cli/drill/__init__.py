@@ -13,6 +13,7 @@ DRILLS: dict[str, tuple[str, str]] = {
     "rls": ("rls", "Row level security, tried: each role, as this tenant, that one and nobody."),
     "load": ("load", "Connections held at once, and the throughput that they sustain."),
     "audit-trail": ("audit_trail", "The audit trail, tried: each role's changes, and what they leave."),
+    "alerts": ("alerts", "Alert rules, tried: which fire in trouble, which never do."),
     "services": ("services", "The declared requests, sent to the services; they write, in a tenant of their own."),
     "leftovers": ("leftovers", "What a crash of the machine left behind on a server, and its removal."),
 }

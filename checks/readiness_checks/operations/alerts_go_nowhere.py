@@ -1,0 +1,48 @@
+from readiness import RATIO, Answer, Observation, Reason, Unseen, check
+from readiness.authoring import Subject
+from readiness.facts.monitoring import AlertRoutes
+
+
+@check(
+    subject="address",
+    universe="stages that an alert passes",
+    priority="P1",
+    effort="S",
+    credit=RATIO,
+    attestable=True,
+    mend="""
+    Name the Alertmanager in Prometheus' configuration (`alerting: alertmanagers:`), give its route a receiver with an
+    integration, and end silences that match everything.
+    """,
+    links=("https://prometheus.io/docs/alerting/latest/configuration/",),
+)
+def alerts_go_nowhere(routes: AlertRoutes) -> Answer:
+    """Alerts reach somebody: Prometheus has an Alertmanager, whose routes lead to receivers, and no silence covers all.
+
+    A rule that fires in a Prometheus without Alertmanager, or into a receiver without an integration, is seen by whoever
+    happens to look at its page.
+    """
+
+    def alertmanager() -> Subject:
+        if routes.mute is None:
+            return Unseen(
+                subject="Alertmanager",
+                reason=Reason.NOT_OBSERVABLE,
+                detail=routes.why,
+                unlock="declare `monitoring.alertmanager:` in the profile",
+            )
+        return Observation(
+            subject="Alertmanager",
+            ok=not routes.mute and not routes.silenced,
+            evidence={
+                "receivers_that_tell_nobody": ", ".join(routes.mute) or None,
+                "silences_of_everything": ", ".join(routes.silenced) or None,
+            },
+        )
+
+    prometheus = Observation(
+        subject="Prometheus",
+        ok=routes.active > 0,
+        evidence={"alertmanagers": routes.active, "dropped": routes.dropped or None},
+    )
+    return [prometheus, alertmanager()]

@@ -1,0 +1,371 @@
+"""Alert rules by meaning, and tried: a real Prometheus with an exporter and an Alertmanager, and promtool for the drill."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from psycopg import conninfo
+
+import stage
+from asking import ask, found
+from conftest import Database
+from readiness.drills import alerts
+from readiness.embedded import Cluster
+from readiness.facts.drills import DrillRecords
+from readiness.facts.monitoring import AlertRules, _blanket, _mute, seconds_of
+from readiness.facts.target import Target
+from readiness.history import open_store
+from readiness.model import Examined, Outcome, Unknown
+from readiness.profile import Profile
+from test_metrics import get, program
+from test_monitoring import MONITORING, Prometheus
+
+SETTINGS = {"max_connections": 100.0, "superuser_reserved_connections": 3.0}
+USED = "sum by (instance) (pg_stat_activity_count)"
+
+# Rule -> its expression and `for`; and what the drill says of it, or that it is proved, or that it is none of this trouble.
+FIRE = {
+    "ratio": (f"{USED} / max by (instance) (pg_settings_max_connections) > 0.8", "5m"),
+    "one state": ('pg_stat_activity_count{state="active"} > 80', "1m"),
+    "recorded": ("instance:used > 90", "5m"),
+    "lag": ("max(pg_replication_lag_seconds or pg_replication_lag) > 30", "5m"),
+    "lag in bytes": ("pg_stat_replication_pg_wal_lsn_diff > 2^30", "2m"),
+    "mean": ("rate(pg_stat_statements_total_time_seconds[5m]) / rate(pg_stat_statements_calls[5m]) > 0.5", ""),
+    "long": ('pg_stat_activity_max_tx_duration{state!~"idle.*"} > 600', "5m"),
+    "backup by time": ('time() - pgbackrest_backup_last_timestamp{stanza="main"} > 26 * 3600', "10m"),
+    "disk": ('node_filesystem_avail_bytes{mountpoint=~"/|/var.*"} / node_filesystem_size_bytes < 0.1', "30m"),
+    "disk soon": ("predict_linear(node_filesystem_avail_bytes[1h], 4 * 3600) < 0", "10m"),
+    "ids": ("pg_database_wraparound_age_datfrozenxid_seconds > 1.5e9", "10m"),
+}
+NEVER = {
+    "more than all": (
+        f"{USED} / max by (instance) (pg_settings_max_connections) > 1.5",
+        "",
+        "no value that its metrics",
+    ),
+    "of another server": (f"{USED} > 500", "", "no value that its metrics"),
+    "for a month": (f"{USED} > 80", "30d", "its condition never holds for 30 d"),
+    "sides that don't match": ("pg_stat_activity_count / pg_settings_max_connections > 0.8", "", "no labels in common"),
+    "less than nothing": ("node_filesystem_avail_bytes < 0", "", "no value that its metrics"),
+    "beyond the last id": ("pg_database_wraparound_age_datfrozenxid_seconds > 2.2e9", "", "no value that its metrics"),
+}
+ALWAYS = {"always": (f"{USED} >= 0", "", "fires although all is well")}
+OTHER = {
+    "nobody connected": (f"{USED} < 1", "5m"),
+    "not told": ("absent(pg_stat_activity_count)", "5m"),
+    "down": ("pg_up == 0", "1m"),
+}
+
+
+def write_rules(path: Path, *rules: dict[str, Any]) -> None:
+    recorded = {"record": "instance:used", "expr": USED}
+    path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [recorded, *rules]}]}))
+
+
+def alert(name: str, expr: str, held: str = "", *_: str) -> dict[str, Any]:
+    return {"alert": name, "expr": expr, **({"for": held} if held else {})}
+
+
+def rules_of(folder: Path, **monitoring: Any) -> AlertRules:
+    profile = Profile.model_validate({"name": "watched", "monitoring": monitoring})
+    return AlertRules.take(Target(profile=profile, folder=folder, now=datetime.now(UTC)))
+
+
+def test_rules_that_never_fire_are_told_from_rules_that_do(tmp_path: Path):
+    program("promtool")
+    everything = {**FIRE, **NEVER, **ALWAYS, **OTHER}
+    write_rules(tmp_path / "r.yml", *(alert(name, *told) for name, told in everything.items()))
+    rules = rules_of(tmp_path, rule_files=["*.yml"])
+    tried = alerts.drill(rules, "promtool", settings=SETTINGS, hours=2, step=30)
+    proved = {name.removesuffix(" (r.yml, g)") for t in tried.values() for name in t.proved}
+    assert proved == set(FIRE)
+    findings = {f for t in tried.values() for f in t.findings}
+    for name, (_, _, why) in {**NEVER, **ALWAYS}.items():
+        assert [f for f in findings if f.startswith(f"{name} (r.yml, g)") and why in f], (name, findings)
+    assert len(findings) == len(NEVER) + len(ALWAYS)
+
+
+def test_the_rules_that_ship_are_proved(tmp_path: Path):
+    program("promtool")
+    path = MONITORING / "prometheus" / "rules" / "postgres.yml"
+    (tmp_path / "postgres.yml").write_text(path.read_text())
+    rules = rules_of(tmp_path, rule_files=["postgres.yml"])
+    tried = alerts.drill(rules, "promtool", settings=SETTINGS, hours=2, step=30)
+    assert {k for k, t in tried.items() if t.proved} == set(rules.kinds)
+    assert not [f for t in tried.values() for f in t.findings]
+
+
+@dataclass
+class Watch:
+    """A database that is watched.
+
+    Args:
+        rules: Prometheus' own file of rules.
+    """
+
+    database: Database
+    prometheus: Prometheus
+    alertmanager: str
+    rules: Path
+    processes: dict[str, subprocess.Popen[bytes]]
+
+    def profile(self, **monitoring: Any) -> Profile:
+        own = {"prometheus": self.prometheus.url, "alertmanager": self.alertmanager, **monitoring}
+        return Profile.model_validate({"name": "watched", "monitoring": own})
+
+    def ask(self, check: str, **monitoring: Any) -> Outcome:
+        return ask(f"operations/{check}", self.database.dsn(), profile=self.profile(**monitoring))
+
+    def reload(self, *rules: dict[str, Any], routed: bool = True) -> None:
+        """New rules in Prometheus, evaluated; with an Alertmanager, or without."""
+        write_rules(self.rules, *rules)
+        told = yaml.safe_load((self.prometheus.folder / "prometheus.yml").read_text())
+        address = self.alertmanager.removeprefix("http://")
+        told["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [address]}]}] if routed else []}
+        (self.prometheus.folder / "prometheus.yml").write_text(yaml.safe_dump(told))
+        assert self.prometheus.process
+        self.prometheus.process.send_signal(signal.SIGHUP)
+        names = {r["alert"] for r in rules}
+
+        def done() -> bool:
+            now = [r for g in self.prometheus.ask("rules")["groups"] for r in g["rules"] if r["type"] == "alerting"]
+            active = self.prometheus.ask("alertmanagers")["activeAlertmanagers"]
+            return (
+                {r["name"] for r in now} == names
+                and all(r["health"] != "unknown" for r in now)
+                and bool(active) == routed
+            )
+
+        assert stage.eventually(done, 30)
+
+
+def receive(watch: Watch, receiver: dict[str, Any]) -> None:
+    """Another receiver of Alertmanager's."""
+    config = {"route": {"receiver": receiver["name"]}, "receivers": [receiver]}
+    (watch.prometheus.folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
+    watch.processes["alertmanager"].send_signal(signal.SIGHUP)
+
+    def done() -> bool:
+        told = json.loads(get(f"{watch.alertmanager}/api/v2/status"))
+        return bool(yaml.safe_load(told["config"]["original"])["route"]["receiver"] == receiver["name"])
+
+    assert stage.eventually(done, 30)
+
+
+@pytest.fixture(scope="module")
+def watch(embedded_cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    folder = tmp_path_factory.mktemp("watch")
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    ports = [stage.free_port() for _ in range(3)]
+    with ExitStack() as stack:
+        made = stack.enter_context(stage.database(embedded_cluster))
+
+        own = {k: str(v) for k, v in conninfo.conninfo_to_dict(made.dsn()).items()}
+        address = (
+            f"postgresql://{own['user']}:{own['password']}@127.0.0.1:{own['port']}/{own['dbname']}?sslmode=disable"
+        )
+
+        def start(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(arguments, **quiet, **options)
+            stack.callback(lambda: (process.kill(), process.wait()))
+            return process
+
+        exporter = start(
+            program("prometheus-postgres-exporter"),
+            f"--web.listen-address=127.0.0.1:{ports[0]}",
+            env={"DATA_SOURCE_NAME": address},
+        )
+        (folder / "alertmanager.yml").write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
+        alertmanager = start(
+            program("prometheus-alertmanager"),
+            f"--config.file={folder / 'alertmanager.yml'}",
+            f"--storage.path={folder / 'am'}",
+            f"--web.listen-address=127.0.0.1:{ports[1]}",
+            "--cluster.listen-address=",
+        )
+        config = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(folder / "rules.yml")],
+            "scrape_configs": [
+                {"job_name": "postgres", "static_configs": [{"targets": [f"127.0.0.1:{ports[0]}"]}]},
+            ],
+        }
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+        write_rules(folder / "rules.yml")
+        prometheus = Prometheus(folder, ports[2])
+        stack.callback(lambda: prometheus.stop(signal.SIGKILL))
+        prometheus.start()
+        assert stage.eventually(lambda: prometheus.query("pg_up == 1"), 60)
+        assert stage.eventually(lambda: stage.answers(f"http://127.0.0.1:{ports[1]}/-/ready"), 30)
+        processes = {"exporter": exporter, "alertmanager": alertmanager}
+        yield Watch(made, prometheus, f"http://127.0.0.1:{ports[1]}", folder / "rules.yml", processes)
+
+
+LIVE = {
+    "sound": ("sum(pg_stat_activity_count) / sum(pg_settings_max_connections) > 0.8", "5m"),
+    "renamed": ("pg_stat_activity_counts > 80", ""),
+    "mislabelled": ('pg_stat_activity_max_tx_duration{state="activ"} > 600', "5m"),
+    "either name": ("max(pg_stat_database_numbackends_new or pg_stat_database_numbackends) > 50", "1m"),
+    "unlike sides": ("pg_stat_database_numbackends / pg_settings_max_connections > 0.8", ""),
+    "twice": ("pg_settings_max_connections * on (nothing) group_left pg_stat_activity_count > 5", ""),
+}
+
+
+def test_loaded_rules_are_found_by_meaning_and_the_dead_ones_named(watch: Watch, tmp_path: Path):
+    watch.reload(*(alert(name, *told) for name, told in LIVE.items()))
+    missing = watch.ask("alert-missing")
+    assert found(missing) == {"slow-queries", "replication-lag", "backup-age", "disk", "wraparound"}
+    assert isinstance(missing, Examined)
+    slow = next(o for o in missing.findings if o.subject == "slow-queries")
+    assert 'no series of pg_stat_activity_max_tx_duration{state="activ"}' in str(slow.evidence["cannot_fire"])
+    assert found(watch.ask("alert-missing", alerts=["connections"])) == set()
+    broken = watch.ask("alert-rule-broken")
+    assert found(broken) == {"renamed (g)", "mislabelled (g)", "twice (g)"}
+    assert isinstance(broken, Examined)
+    told = {o.subject: str(o.evidence["trouble"]) for o in broken.findings}
+    assert "no series of pg_stat_activity_counts in the last hour" in told["renamed (g)"]
+    assert "found duplicate series" in told["twice (g)"] or "multiple matches" in told["twice (g)"]
+
+    # And tried, with the labels that are there: the drill, from the command line; the next audit believes it.
+    (tmp_path / "readiness.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "name": "watched",
+                "monitoring": {
+                    "prometheus": watch.prometheus.url,
+                    "alerts": ["connections", "slow-queries"],
+                },
+            }
+        )
+    )
+
+    def drill() -> stage.Done:
+        return stage.run(
+            *(
+                "drill",
+                "alerts",
+                "-d",
+                watch.database.dsn(),
+                "--hours",
+                "1",
+                "-f",
+                "json",
+                "--evidence",
+                tmp_path / "e.db",
+            ),
+            env=stage.environment(tmp_path),
+            cwd=tmp_path,
+        )
+
+    done = drill()
+    assert done.code == 1, done.said
+    assert done.document["proved"] == ["connections: sound (g)", "connections: either name (g)"]
+    findings = done.document["findings"]
+    assert [f for f in findings if "mislabelled (g) never fires: Prometheus has no series of" in f]
+    assert [f for f in findings if "unlike sides (g) never fires: its parts have no labels in common" in f]
+    assert [f for f in findings if f.startswith("connections: twice (g): ")]
+    assert len(findings) == 3
+
+    def outcome(*kinds: str) -> Outcome:
+        store = open_store(tmp_path / "e.db", now=datetime.now(UTC))
+        records = DrillRecords(records=tuple(store.drills("watched")), now=datetime.now(UTC))
+        store.close()
+        profile = watch.profile(alerts=list(kinds))
+        return ask("operations/alert-unproven", watch.database.dsn(), profile=profile, drills=records)
+
+    assert found(outcome("connections", "slow-queries")) == {"connections", "slow-queries"}
+    watch.reload(
+        alert("sound", *LIVE["sound"]), alert("long", 'pg_stat_activity_max_tx_duration{state="active"} > 600')
+    )
+    assert isinstance(outcome("connections"), Unknown), "its rules changed since"
+    assert drill().code == 0
+    assert found(outcome("connections", "slow-queries")) == set()
+    assert isinstance(watch.ask("alert-unproven"), Unknown)
+
+
+def test_alerts_that_reach_nobody(watch: Watch):
+    watch.reload(routed=False)
+    outcome = watch.ask("alerts-go-nowhere")
+    assert found(outcome) == {"Prometheus", "Alertmanager"}
+    watch.reload(routed=True)
+    assert found(watch.ask("alerts-go-nowhere")) == {"Alertmanager"}
+    receive(watch, {"name": "people", "webhook_configs": [{"url": "http://127.0.0.1:1/"}]})
+    assert found(watch.ask("alerts-go-nowhere")) == set()
+    unasked = watch.ask("alerts-go-nowhere", alertmanager=None)
+    assert isinstance(unasked, Unknown)
+    assert "names no Alertmanager" in unasked.detail or any("names no Alertmanager" in u.detail for u in unasked.unseen)
+
+
+@pytest.mark.parametrize(
+    ("route", "mute"),
+    [
+        ({"receiver": "none"}, ("none",)),
+        ({"receiver": "none", "routes": [{"receiver": "people", "matchers": ["severity = critical"]}]}, ()),
+        ({"receiver": "people", "routes": [{"receiver": "none"}]}, ()),
+        ({"receiver": "none", "routes": [{"matchers": ["a = b"]}, {"receiver": "empty"}]}, ("none", "empty")),
+    ],
+)
+def test_who_is_told_stands_in_the_routes(route: dict[str, Any], mute: tuple[str, ...]):
+    receivers = [
+        {"name": "none"},
+        {"name": "empty", "email_configs": []},
+        {"name": "people", "email_configs": [{"to": "x"}]},
+    ]
+    assert _mute({"route": route, "receivers": receivers}) == mute
+
+
+def test_a_silence_of_everything_is_one_that_every_alert_matches():
+    def silence(name: str, *matchers: dict[str, Any]) -> dict[str, Any]:
+        return {"id": name, "status": {"state": "active"}, "matchers": list(matchers)}
+
+    every = {"name": "alertname", "value": ".*", "isRegex": True, "isEqual": True}
+    one = {"name": "instance", "value": "db", "isRegex": False, "isEqual": True}
+    assert _blanket(
+        [silence("all", every), silence("one", every, one), silence("not", {**every, "isEqual": False})]
+    ) == ("all",)
+
+
+def test_the_very_server_is_scraped_and_fresh(watch: Watch):
+    def wrong(**monitoring: Any) -> str:
+        outcome = watch.ask("database-not-scraped", **monitoring)
+        assert isinstance(outcome, Examined)
+        return "".join(str(o.evidence["wrong"]) for o in outcome.findings)
+
+    assert wrong() == ""
+    assert wrong(labels={"instance": "elsewhere"}) == "no exporter's pg_up in the last hour"
+    watch.processes["exporter"].kill()
+    assert stage.eventually(lambda: "targets that are down: postgres/127.0.0.1" in wrong(fresh_seconds=0.5), 30)
+    assert "s old" in wrong(fresh_seconds=0.5)
+
+
+def test_what_can_not_be_asked_is_unknown(embedded_database: Database, tmp_path: Path):
+    def outcome(check: str, **monitoring: Any) -> Unknown:
+        profile = Profile.model_validate({"name": "x", **({"monitoring": monitoring} if monitoring else {})})
+        told = ask(f"operations/{check}", embedded_database.dsn(), profile=profile, folder=tmp_path)
+        assert isinstance(told, Unknown)
+        return told
+
+    for check in ("alert-missing", "alert-rule-broken", "alerts-go-nowhere", "database-not-scraped"):
+        assert outcome(check).reason == "not_configured"
+    nobody = f"http://127.0.0.1:{stage.free_port()}"
+    assert outcome("alert-missing", prometheus=nobody).reason == "unreachable"
+    assert "matches none.yml" in outcome("alert-missing", rule_files=["none.yml"]).detail
+    (tmp_path / "bad.yml").write_text("groups: [{name: g, rules: [1]}]")
+    assert "no file of Prometheus' rules" in outcome("alert-missing", rule_files=["bad.yml"]).detail
+    (tmp_path / "new.yml").write_text("groups: [{name: g, rules: [{alert: a, expr: 'sum('}]}]")
+    assert isinstance(outcome("alert-rule-broken", rule_files=["new.yml"]), Unknown)
+    assert "these can't be: a (new.yml, g)" in str(outcome("alert-missing", rule_files=["new.yml"]).unseen)
+
+
+def test_durations_are_prometheus_own():
+    assert [seconds_of(t) for t in ("", "0s", "90s", "1h30m", "2d", "500ms")] == [0, 0, 90, 5400, 172800, 0.5]
