@@ -543,3 +543,78 @@ def test_the_sample_platforms_probes(state: str, failures: dict[str, str], embed
         for (role,) in admin.execute("select rolname from pg_roles where rolname ~ '_service$|^devmentor'").fetchall():
             admin.execute(sql.SQL("drop owned by {0} cascade; drop role {0}").format(sql.Identifier(role)))
     assert left == ((1,) if failures else (0,)), "before, whose project can't be deleted can't leave either"
+
+
+# -- what it keeps in memory -----------------------------------------------------------------------------------
+
+MEMORY = "operations/memory-store-in-source"
+KEPT = {
+    "a.js": ("const sessions = new Map();\napp.post('/login', (q) => {\n  sessions.set(q.id, q);\n});", 3),
+    "b.ts": ("export const all: Item[] = [];\n\nexport function add(i: Item) { all.push(i); }", 3),
+    "c.ts": (
+        "class Store {\n  private items = new Map<string, X>();\n  put(k: string) { this.items.set(k, 1); }\n}",
+        3,
+    ),
+    "d.mjs": ("let byId = {};\nfunction put(x) {\n byId[x.id] = x;\n}", 3),
+    "e.js": ("class S { items = new Set(); add(x) {\n this.items.add(x); } }", 2),
+    "f.py": ("answers: dict[str, str] = {}\n\ndef answer(q):\n    answers[q] = ask(q)\n", 4),
+    "g.py": (
+        "from collections import defaultdict\nseen = defaultdict(list)\ndef see(k, v):\n    seen[k].append(v)\n    seen.update({})\n",
+        5,
+    ),
+}
+NOT_KEPT = {
+    "filled as it loads": (
+        "a.js",
+        "const m = new Map();\nfor (const x of all) m.set(x, 1);\nfunction f(x) { return m.get(x); }",
+    ),
+    "a constant": ("b.ts", "const routes = { a: 1 };\nexport function f(k) { return routes[k]; }"),
+    "of one request": (
+        "c.js",
+        "function f(rows) { const m = new Map(); rows.forEach((r) => m.set(r.id, r)); return m; }",
+    ),
+    "another's": ("d.js", "import { redis } from './r';\nasync function f(k) { await redis.set(k, 1); }"),
+    "of one call": (
+        "e.py",
+        "def f(rows):\n    found = {}\n    for r in rows:\n        found[r.id] = r\n    return found\n",
+    ),
+    "a constant of Python": ("f.py", "KINDS = {'a': 1}\ndef f(k):\n    x = KINDS[k]\n    return x\n"),
+}
+
+
+def in_memory(folder: Path, name: str, code: str, **own: Any) -> Outcome:
+    (folder / "src").mkdir()
+    (folder / "src" / name).write_text(code)
+    service = {"sources": ["src"], "keeps_memory": False} | own
+    return ask(MEMORY, NOWHERE, profile=services(a=service), folder=folder)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_kept_in_memory_is_told_with_its_place(name: str, tmp_path: Path):
+    code, line = KEPT[name]
+    outcome = in_memory(tmp_path, name, code)
+    assert found(outcome) == {"a"}
+    assert (of(outcome, "a")["file"], of(outcome, "a")["line"]) == (f"src/{name}", line)
+
+
+@pytest.mark.parametrize("what", NOT_KEPT)
+def test_what_is_not_kept_is_no_finding(what: str, tmp_path: Path):
+    assert found(in_memory(tmp_path, *NOT_KEPT[what])) == set()
+
+
+def test_memory_of_other_languages_or_undeclared_is_unknown(tmp_path: Path):
+    outcome = in_memory(tmp_path, "a.go", 'package main\nvar m = map[string]int{}\nfunc f() { m["a"] = 1 }')
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is Reason.UNSUPPORTED
+    silent = ask(MEMORY, NOWHERE, profile=services(a={"sources": ["src"]}), folder=tmp_path)
+    assert isinstance(silent, Unknown)
+    assert "keeps_memory: false" in (silent.unlock or "")
+    meant = ask(MEMORY, NOWHERE, profile=services(a={"sources": ["src"], "keeps_memory": True}), folder=tmp_path)
+    assert found(meant) == set()
+
+
+def test_the_sample_gateways_dictionary():
+    shipped = profiles.load_shipped("devmentor", {}).profile
+    sources = Path(demo_database.__file__).parent / "sources"
+    assert found(ask(MEMORY, NOWHERE, profile=shipped, folder=sources / "before")) == {"ai-gateway"}
+    assert found(ask(MEMORY, NOWHERE, profile=shipped, folder=sources / "after")) == set()

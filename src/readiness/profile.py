@@ -144,6 +144,8 @@ class Service(_Section):
     """Folders of its source code."""
     keeps_files: bool | None = None
     """Whether it may keep data in files of its own; false: its sources write none."""
+    keeps_memory: bool | None = None
+    """Whether it may keep data in its own memory from one request to the next; false: its sources don't."""
 
     @property
     def host(self) -> str | None:

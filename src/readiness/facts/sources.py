@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from readiness.authoring import Unobservable
+from readiness.facts.kept import SUFFIXES, kept_in_memory
 from readiness.facts.target import Target, declared
 from readiness.model import Reason
 from readiness.sqltext import Creation, Statement, qualified, statements
@@ -113,6 +114,8 @@ class Source:
         writes: calls that write files which are kept.
         scripts: how many of the files are JavaScript or TypeScript, where writes without a transaction can be told.
         untied: functions that write to several tables, each statement on a connection of the pool's own choosing.
+        kept: containers in memory that functions write into.
+        kept_unread: files of languages that are not read for that.
         unseen: why it could not be read.
     """
 
@@ -121,6 +124,8 @@ class Source:
     writes: tuple[Place, ...] = ()
     scripts: int = 0
     untied: tuple[Place, ...] = ()
+    kept: tuple[Place, ...] = ()
+    kept_unread: int = 0
     unseen: Unobservable | None = None
 
 
@@ -165,7 +170,8 @@ def _read(home: Path, folders: tuple[str, ...], apart: Path | None) -> Source:
     ddl: list[Place] = []
     writes: list[Place] = []
     untied: list[Place] = []
-    scripts = 0
+    kept: list[Place] = []
+    scripts, kept_unread = 0, 0
     for folder in folders:
         if not (home / folder).is_dir():
             return Source(unseen=Unobservable(Reason.NOT_OBSERVABLE, f"there is no folder {folder}"))
@@ -180,6 +186,10 @@ def _read(home: Path, folders: tuple[str, ...], apart: Path | None) -> Source:
                 ddl += _ddl(code.decode("utf-8", "replace"), shown, 1)
                 continue
             root = _parser(path.suffix).parse(code).root_node
+            if path.suffix in SUFFIXES:
+                kept += [Place(path=shown, line=line, what=what) for line, what in kept_in_memory(root)]
+            else:
+                kept_unread += 1
             if _LANGUAGES[path.suffix][0] in _SCRIPTS:
                 scripts += 1
                 untied += _untied(root, code, shown)
@@ -189,7 +199,15 @@ def _read(home: Path, folders: tuple[str, ...], apart: Path | None) -> Source:
     if not files:
         unseen = Unobservable(Reason.UNSUPPORTED, f"no source file of a known language lies in {', '.join(folders)}")
         return Source(unseen=unseen)
-    return Source(files=files, ddl=tuple(ddl), writes=tuple(writes), scripts=scripts, untied=tuple(untied))
+    return Source(
+        files=files,
+        ddl=tuple(ddl),
+        writes=tuple(writes),
+        scripts=scripts,
+        untied=tuple(untied),
+        kept=tuple(kept),
+        kept_unread=kept_unread,
+    )
 
 
 def _files(folder: Path, apart: Path | None) -> Iterator[Path]:
