@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-ALL = ("startup", "audit", "scrape", "catalogue", "content", "links", "report", "beside")
+ALL = ("startup", "audit", "scrape", "catalogue", "content", "links", "report", "beside", "restore")
 
 
 def main() -> None:

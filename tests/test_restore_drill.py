@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import pwd
 import shutil
 import signal
 import time
@@ -16,6 +18,8 @@ import psycopg
 import pytest
 
 import stage
+from asking import ask
+from asking import found as found_in
 from conftest import DEBIAN
 from readiness import embedded
 from readiness import profile as profiles
@@ -25,6 +29,7 @@ from readiness.embedded import Cluster, Runtime
 from readiness.profile import Profile
 
 ROWS = 2_000
+INCOMING = ("barman", "barman/main", "barman/main/incoming")
 
 
 @dataclass
@@ -83,7 +88,7 @@ def kept() -> Iterator[Kept]:
 
     def archives(made: Cluster) -> None:
         folder = made.workshop.folder
-        for name in ("repo", "log", "lock", "spool", "base", "wal", "dumps", "space"):
+        for name in ("repo", "log", "lock", "spool", "base", "wal", "dumps", "space", "scratch", *INCOMING):
             (folder / name).mkdir()
             made.give(folder / name)
         (folder / "pgbackrest.conf").write_text(
@@ -91,18 +96,27 @@ def kept() -> Iterator[Kept]:
             f"start-fast=y\ncompress-level=0\n"
             f"[main]\npg1-path={made.data}\npg1-port={made.port}\npg1-socket-path={folder}\npg1-user=postgres\n"
         )
+        (folder / "barman.conf").write_text(
+            f"[barman]\nbarman_home = {folder}/barman\nbarman_user = {_user(made)}\nlog_file = {folder}/log/barman.log\n"
+            f"configuration_files_directory = {folder}/none\npath_prefix = {DEBIAN}\n"
+            f"[main]\ndescription = of a test\nconninfo = host={folder} port={made.port} user=postgres dbname=postgres\n"
+            f"streaming_conninfo = host={folder} port={made.port} user=postgres dbname=postgres\n"
+            f"backup_method = postgres\narchiver = on\nimmediate_checkpoint = true\n"
+        )
         push = f"pgbackrest --config={folder}/pgbackrest.conf --stanza=main archive-push %p"
         made.configure(
             {
                 "unix_socket_directories": str(folder),
                 "archive_mode": "on",
-                "archive_command": f"{push} && cp %p {folder}/wal/%f",
+                "archive_command": f"{push} && cp %p {folder}/wal/%f && cp %p {folder}/{INCOMING[-1]}/%f",
                 "wal_level": "replica",
                 # What a copy must not do again, or need.
                 "shared_preload_libraries": "pg_stat_statements",
                 "max_prepared_transactions": 3,
             }
         )
+        hba = made.data / "pg_hba.conf"
+        hba.write_text("local all all trust\nlocal replication all trust\n" + hba.read_text())
         made.workshop.run(
             [made.runtime.bindir / "pg_checksums", "--enable", "-D", made.data],
             env=made.runtime.env(),
@@ -121,6 +135,7 @@ def kept() -> Iterator[Kept]:
             },
             "base": {"tool": "basebackup", "directory": "base", "wal_directory": "wal"},
             "dumps": {"tool": "pg_dump", "directory": "dumps"},
+            "barman": {"tool": "barman", "server": "main", "command": ["barman", "-c", f"{folder}/barman.conf"]},
         }
         it.execute(
             f"create tablespace aside location '{folder}/space'",
@@ -134,6 +149,8 @@ def kept() -> Iterator[Kept]:
             "grant select on people to keeper",
             "create sequence steps start 100",
             "select nextval('steps')",
+            "create unlogged table fleeting (id int primary key)",
+            "insert into fleeting select generate_series(1, 5)",
             "create table still (id int primary key)",
             "insert into still select generate_series(1, 10)",
             "vacuum people, still",  # else a first reader's hints log the pages again, and heal them in the copy
@@ -150,21 +167,21 @@ def kept() -> Iterator[Kept]:
         it.execute("alter system set archive_command = '/bin/true'", "select pg_reload_conf()")  # to end at once
 
 
-def folders() -> set[str]:
-    return {p.name for p in Path("/tmp").glob("readiness-restore-*")}
+def _user(cluster: Cluster) -> str:
+    return pwd.getpwuid(cluster.owner["user"] if cluster.owner else os.geteuid()).pw_name
 
 
 def test_what_pgbackrest_keeps_comes_back(kept: Kept):
-    before = folders()
-    found = kept.drill("repo")
+    found = kept.drill("repo", scratch=kept.folder / "scratch")
     assert (found.findings, found.like.unproved) == ([], [])
     assert found.passed
     assert found.rpo_seconds == 0.0  # nothing was committed since the last segment was handed over
     assert (found.like.tables, found.like.rows) == (4, ROWS + 30)
     assert found.checked == ["pgBackRest's checksums", "amcheck", "page checksums"]
+    assert found.like.notes == ["public.fleeting: is unlogged, and empty behind any recovery"]
     assert found.rto_seconds is not None
     assert found.rto_seconds > 0
-    assert folders() == before
+    assert not list((kept.folder / "scratch").iterdir())
 
 
 def test_a_base_backup_to_a_point_in_time_while_the_source_goes_on(kept: Kept):
@@ -222,10 +239,10 @@ def test_what_a_copy_lacks_is_told_from_what_was_written_since(kept: Kept, monke
     assert seen == ["off", "", "", "0"]
     assert not found.passed
     assert found.findings == [
-        "table public.aside: is missing",
-        "index public.keyless_word_idx: the source has no such object",
         "public.aside: the table is missing, with 10 rows",
         "public.people: of 2,000 rows compared one by one, 2 missing (8, 9), 1 changed (7), 1 that the source doesn't have (-7)",
+        "table public.aside: is missing",
+        "index public.keyless_word_idx: the source has no such object",
     ]
 
 
@@ -287,9 +304,14 @@ def test_a_missing_segment_is_named(kept: Kept):
     assert f"though WAL was archived up to {last}: {lost} is missing" in found.findings[0]
 
 
-def test_a_dump_is_compared_with_the_snapshot_of_its_moment_and_a_poor_one_fails(kept: Kept):
+def test_a_dump_is_compared_with_the_snapshot_of_its_moment_and_a_poor_one_fails(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+):
+    # What libpq would heed beside a socket's name: the copy's sessions must not be led to a server that is there.
+    for name, value in {"PGHOSTADDR": "127.0.0.1", "PGPORT": str(kept.cluster.port), "PGSSLMODE": "require"}.items():
+        monkeypatch.setenv(name, value)
     found = kept.drill("dumps", backup="whole.dump", snapshot=kept.folder / "then.snapshot")
-    assert (found.findings, found.passed, found.like.rows) == ([], True, ROWS + 30)
+    assert (found.findings, found.passed, found.like.rows) == ([], True, ROWS + 35)
     poor = kept.folder / "dumps" / "poor.sql"
     kept.cluster.tool("pg_dump", "-f", str(poor), "-T", "public.aside", "postgres")
     poor.write_text(poor.read_text().replace("person 17\n", "person x\n"))
@@ -303,8 +325,28 @@ def test_a_dump_is_compared_with_the_snapshot_of_its_moment_and_a_poor_one_fails
         kept.drill("dumps", backup="poor.sql")
 
 
+def test_what_barman_keeps_comes_back(kept: Kept):
+    if shutil.which("barman") is None:
+        pytest.skip("Debian's barman is not installed")
+    barman = ["barman", "-c", f"{kept.folder}/barman.conf"]
+    kept.run(*barman, "archive-wal", "main")
+    kept.run(*barman, "backup", "main")
+    source = kept.profile(barman=kept.stores["barman"])
+
+    def gaps() -> set[str]:
+        return found_in(ask("operations/wal-gap", kept.cluster.dsn(), profile=source.profile, folder=kept.folder))
+
+    assert gaps() == set()
+    found = kept.drill("barman", own=kept.stores["barman"])
+    assert (found.findings, found.passed) == ([], True)
+    assert found.checked == ["manifest", "amcheck", "page checksums"]
+    newest = max((kept.folder / "barman/main/wals").rglob("0*[0-9A-F]"))
+    newest.unlink()
+    assert gaps() == {"barman"}
+
+
 def test_what_cannot_be_done_is_said_in_one_sentence(kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    with pytest.raises(DrillError, match="--store elsewhere: the profile declares repo, base, dumps"):
+    with pytest.raises(DrillError, match="--store elsewhere: the profile declares repo, base, dumps, barman"):
         kept.drill("elsewhere")
     with pytest.raises(
         DrillError, match="nothing to restore: there is no good backup of this cluster from before 2020"
@@ -319,28 +361,26 @@ def test_what_cannot_be_done_is_said_in_one_sentence(kept: Kept, monkeypatch: py
         kept.drill("base")
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_stays_of_a_drill_that_is_ended(kept: Kept, tmp_path: Path, number: signal.Signals):
-    before = folders()
+    scratch = kept.folder / "scratch"
     (tmp_path / "readiness.yaml").write_text(
         f"name: kept\nbackups:\n  base: {{tool: basebackup, directory: {kept.folder}/base, wal_directory: {kept.folder}/wal}}\n"
     )
     running = stage.start(
-        *("drill", "restore", "-d", kept.cluster.dsn(), "--evidence", tmp_path / "e.db"),
+        *("drill", "restore", "-d", kept.cluster.dsn(), "--evidence", tmp_path / "e.db", "--scratch", scratch),
         env=stage.environment(tmp_path),
         cwd=tmp_path,
     )
     try:
-        said = stage.eventually(
-            lambda: [p for f in folders() - before for p in Path("/tmp", f).glob("data/postmaster.pid")], 60
-        )
+        said = stage.eventually(lambda: list(scratch.glob("*/data/postmaster.pid")), 60)
         server = stage.eventually(lambda: said[0].read_text().split()[:1])[0]
         running.send_signal(number)
         code = running.wait(30)
     finally:
         running.kill()
         running.communicate()
-    assert stage.eventually(lambda: folders() == before, 30)
+    assert stage.eventually(lambda: not list(scratch.iterdir()), 30)
     assert stage.eventually(lambda: not Path(f"/proc/{server}").exists(), 20)
-    assert code == {signal.SIGKILL: -9, signal.SIGTERM: 143, signal.SIGINT: 130}[number]
+    assert code == {signal.SIGKILL: -9, signal.SIGINT: 130}[number]
     assert not (tmp_path / "e.db").exists()

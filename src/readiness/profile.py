@@ -487,14 +487,17 @@ class Monitoring(_Section):
 class BackupStore(_Section):
     """Where backups of the audited database lie, and how one asks."""
 
-    tool: Literal["pgbackrest", "basebackup", "pg_dump"]
+    tool: Literal["pgbackrest", "barman", "wal-g", "basebackup", "pg_dump", "provider"]
     """`basebackup`: a folder with one backup of pg_basebackup, plain or tar, in each of its folders. `pg_dump`: a folder with
-    dumps, archives or plain SQL."""
+    dumps, archives or plain SQL. `provider`: a managed service, asked by its own command."""
     stanza: str | None = None
     """pgBackRest's name of the cluster."""
-    command: tuple[str, ...] = ("pgbackrest",)
-    """How pgBackRest is called, without a shell: `[ssh, backup-host, pgbackrest]`, with `--config=...` where it needs one.
-    `info` and `repo-ls` are asked, which change nothing."""
+    server: str | None = None
+    """Barman's name of the cluster."""
+    command: tuple[str, ...] = ()
+    """How the tool is called, without a shell: `[ssh, backup-host, pgbackrest]`, with `--config=...` or `-c FILE` where it needs
+    one; by its name by default. Of a provider all of it: `[aws, rds, describe-db-instances, --db-instance-identifier, shop]`.
+    Only what lists and changes nothing is asked."""
     directory: str | None = None
     """The folder with the base backups or dumps, from the profile's own."""
     wal_directory: str | None = None
@@ -502,11 +505,20 @@ class BackupStore(_Section):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.tool == "pgbackrest" and (self.stanza is None or not self.command):
-            raise ValueError("a pgbackrest store names its stanza, and the command")
+        if self.tool == "pgbackrest" and self.stanza is None:
+            raise ValueError("a pgbackrest store names its stanza")
+        if self.tool == "barman" and self.server is None:
+            raise ValueError("a barman store names its server")
+        if self.tool == "provider" and not self.command:
+            raise ValueError("a provider's store names the command that lists its backups")
         if self.tool in ("basebackup", "pg_dump") and self.directory is None:
             raise ValueError(f"a {self.tool} store names its directory")
         return self
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command, or the tool's own name."""
+        return self.command or (self.tool,)
 
 
 class Runbook(_Section):

@@ -25,12 +25,23 @@ def backup_outdated(backups: Backups) -> Answer:
     def judge(name: str, store: Store | Unobservable) -> Subject:
         if isinstance(store, Unobservable):
             return Unseen(subject=name, reason=store.reason, detail=store.detail, unlock=store.unlock)
-        if store.backups and backups.system_identifier is None:
+        if backups.system_identifier is None and any(b.system_identifier is not None for b in store.backups):
             return Unseen(
                 subject=name,
                 reason=Reason.NO_PERMISSION,
                 detail="whether the backups are this cluster's can't be told",
                 unlock="grant execute on function pg_catalog.pg_control_system() to the auditor's role;",
+            )
+        if store.window is not None:
+            hours = (backups.clock - store.window[1]).total_seconds() / 3600
+            return Observation(
+                subject=name,
+                ok=hours <= backups.age_hours,
+                evidence={
+                    "restorable_until": store.window[1].isoformat(),
+                    "age_hours": round(hours, 1),
+                    "most_hours": backups.age_hours,
+                },
             )
         good = store.good(backups.system_identifier)
         others = [b for b in store.backups if b.system_identifier not in (None, backups.system_identifier)]

@@ -22,7 +22,8 @@ def recovery_window_short(backups: Backups) -> Answer:
         if isinstance(store, Unobservable):
             return Unseen(subject=name, reason=store.reason, detail=store.detail, unlock=store.unlock)
         good = store.good(backups.system_identifier)
-        days = (backups.clock - good[0].stopped_at).total_seconds() / 86400 if good else 0.0
+        oldest = store.window[0] if store.window else good[0].stopped_at if good else backups.clock
+        days = (backups.clock - oldest).total_seconds() / 86400
         return Observation(
             subject=name,
             ok=days >= backups.window_days,

@@ -26,6 +26,13 @@ def wal_gap(backups: Backups) -> Answer:
     def judge(name: str, store: Store | Unobservable) -> Subject:
         if isinstance(store, Unobservable):
             return Unseen(subject=name, reason=store.reason, detail=store.detail, unlock=store.unlock)
+        if store.managed:
+            return Unseen(
+                subject=name,
+                reason=Reason.NOT_OBSERVABLE,
+                detail="how the provider keeps WAL can't be seen",
+                unlock="restore to a point in time there, and vouch for it: readiness attest operations/wal-gap ...",
+            )
         if store.archived is None:
             return Unseen(
                 subject=name,

@@ -25,9 +25,10 @@ import psycopg
 from psycopg import conninfo, sql
 
 from readiness import embedded
+from readiness.authoring import Unobservable
 from readiness.drills import DrillError
 from readiness.embedded import EmbeddedError, Runtime, Workshop
-from readiness.facts.backups import Backup
+from readiness.facts.backups import Backup, barman
 from readiness.facts.backups import dumps as dump_files
 
 RECOVERY_SECONDS = 12 * 3600.0
@@ -105,12 +106,16 @@ class Copy:
         return conninfo.make_conninfo(
             "",
             host=str(self.socket),
+            hostaddr="",  # given, as all else that the user's PG* variables could say: they lead to other servers
             port=PORT,
             user=self.source.superuser,
             dbname=database or self.source.database,
             sslmode="disable",
             gssencmode="disable",
-            passfile=str(self.workshop.folder / "no-passfile"),  # the user's own is for other servers
+            channel_binding="disable",
+            target_session_attrs="any",
+            requirepeer="",
+            passfile=str(self.workshop.folder / "no-passfile"),
             options=options,
         )
 
@@ -173,6 +178,8 @@ class Copy:
         links = self.data / "pg_tblspc"
         for there in links.glob("[0-9]*") if links.is_dir() else []:
             if there.is_symlink():
+                if self.workshop.folder in there.resolve().parents:
+                    continue
                 raise RestoreError(f"the backup's tablespace {there.name} is a link to another place, and is not in it")
             here = self.tablespaces / there.name
             there.rename(here)
@@ -363,7 +370,7 @@ class BaseBackup:
         copy.give_all(copy.data)
         copy.step("fetch", began)
         began = time.perf_counter()
-        _verify(copy, folder)
+        _verify(copy, folder / "backup_manifest")
         copy.step("manifest", began)
         copy.settle()
         copy.relink()
@@ -396,9 +403,8 @@ def _see_readable(copy: Copy, wal: Path | None) -> None:
         raise DrillError(f"{wal}: {who} can't read the archived WAL; let it, or run the drill as one that can")
 
 
-def _verify(copy: Copy, folder: Path) -> None:
+def _verify(copy: Copy, manifest: Path, *, ignoring: Sequence[str] = ()) -> None:
     """The files against the manifest that the backup brought: sizes and checksums of each."""
-    manifest = folder / "backup_manifest"
     program = copy.tool("pg_verifybackup")
     if not manifest.is_file() or not program.is_file():
         return
@@ -406,7 +412,8 @@ def _verify(copy: Copy, folder: Path) -> None:
     shutil.copyfile(manifest, own)
     copy.give(own)
     # The WAL is read by recovery itself. What lies beside the files of a tar (the manifest) is none of them.
-    done = copy.attempt([program, "--no-parse-wal", "--manifest-path", own, "--ignore=backup_manifest", copy.data])
+    ignored = [f"--ignore={name}" for name in ("backup_manifest", *ignoring)]
+    done = copy.attempt([program, "--no-parse-wal", "--manifest-path", own, *ignored, copy.data])
     if done.returncode:
         said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         told = "; ".join(line.removeprefix("pg_verifybackup: error: ") for line in said[:3])
@@ -448,9 +455,15 @@ class PgBackRest:
         began = time.perf_counter()
         copy.told(f"pgbackrest restore --set={backup.label}")
         environment = copy.runtime.env() | {"HOME": os.environ.get("HOME", "/")}
-        tablespaces = f"--tablespace-map-all={copy.tablespaces}"
+        # What the configuration may say of links and tablespaces leads to where the living server has its files.
+        aside = [
+            f"--tablespace-map-all={copy.tablespaces}",
+            "--reset-tablespace-map",
+            "--no-link-all",
+            "--reset-link-map",
+        ]
         # Not as the server's account: the tool's configuration may be for nobody else than who runs this.
-        words = [*common, f"--set={backup.label}", "--type=default", tablespaces, "restore"]
+        words = [*common, f"--set={backup.label}", "--type=default", "--no-delta", *aside, "restore"]
         done = _own(copy, words, environment)
         if done.returncode:
             raise RestoreError(f"pgbackrest restore ended with {done.returncode}: {last_words(done)}")
@@ -463,6 +476,7 @@ class PgBackRest:
         copy.step("fetch", began)
         copy.checked.append("pgBackRest's checksums")
         copy.settle()
+        copy.relink()
         # One by one: side by side it would fetch into the folder of the living server.
         fetch = [*common, "--no-archive-async", "archive-get"]
         words_of_it = " ".join(shlex.quote(word).replace("%", "%%") for word in fetch)
@@ -474,6 +488,49 @@ def _own(copy: Copy, words: Sequence[str], environment: Mapping[str, str]) -> su
         return copy.workshop.run(words, check=False, text=True, errors="replace", env=environment, cwd="/")
     except FileNotFoundError:
         raise DrillError(f"{words[0]}: there is no such program here; install it") from None
+
+
+# -- Barman ------------------------------------------------------------------------------------------------------
+
+# What `barman recover` changes of what it restores, or leaves beside it.
+_BARMANS = ("postgresql.conf", "postgresql.auto.conf", "recovery.signal", "standby.signal", ".barman-recover.info")
+
+
+@dataclass(frozen=True, slots=True)
+class Barman:
+    """A server of Barman's, restored by `barman recover` and recovered by `barman get-wal`, on Barman's own machine."""
+
+    command: Sequence[str]
+    server: str
+    logical: bool = False
+
+    def words(self, backup: Backup) -> Sequence[str]:  # noqa: ARG002  they are all restored alike
+        return ("barman", "recover", self.server)
+
+    def needs_bytes(self, backup: Backup, database_bytes: int) -> int:
+        return max(backup.size_bytes, database_bytes)
+
+    def restore(self, copy: Copy, backup: Backup, until: datetime | None) -> None:
+        began = time.perf_counter()
+        copy.told(f"barman recover {self.server} {backup.label}")
+        try:
+            spaces = barman.tablespaces(self.command, self.server, backup.label)
+        except Unobservable as refusal:
+            raise DrillError(refusal.detail) from None
+        aside = [word for name in spaces for word in ("--tablespace", f"{name}:{copy.tablespaces / name}")]
+        copy.run([*self.command, "recover", "--get-wal", *aside, self.server, backup.label, copy.data])
+        if not (copy.data / "PG_VERSION").is_file():
+            raise DrillError("barman recover left nothing here: the store's `command` must run it on this machine")
+        copy.step("fetch", began)
+        began = time.perf_counter()
+        originals = [f"{name}.origin" for name in _BARMANS[:2]]
+        manifest = copy.data / f"backup_manifest.{backup.label}"
+        _verify(copy, manifest, ignoring=[*_BARMANS, *originals, manifest.name])
+        copy.step("manifest", began)
+        copy.settle()
+        copy.relink()
+        fetch = " ".join(shlex.quote(word).replace("%", "%%") for word in (*self.command, "get-wal", "-P", self.server))
+        copy.start(restore_command=f'{fetch} %f > "%p"', target=_target(until), control=copy.control())
 
 
 # -- pg_dump -----------------------------------------------------------------------------------------------------

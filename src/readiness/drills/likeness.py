@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -32,6 +33,7 @@ from readiness.facts.postgres import Postgres
 ROWS_UP_TO = 1_000_000
 EXAMPLES = 5
 READ_SECONDS = 3600.0
+STOP_SECONDS = 30.0
 
 _FIRST_XID = 3  # below lie those that stand for "frozen" and the like (FirstNormalTransactionId, transam.h)
 _EPOCH = 2**32
@@ -135,7 +137,7 @@ class Reading:
     rows_up_to: int = ROWS_UP_TO
     told: Callable[[str], None] = lambda _step: None
 
-    def take(self, dsn: str, path: Path, *, rows_up_to: int = 0) -> snapshot.Taken:
+    def take(self, dsn: str, path: Path, *, rows_up_to: int = 0, stop: threading.Event | None = None) -> snapshot.Taken:
         return snapshot.take(
             dsn,
             path,
@@ -144,7 +146,56 @@ class Reading:
             ignored_schemas=self.ignored_schemas,
             chunk_seconds=READ_SECONDS,
             told=self.told,
+            stop=stop,
         )
+
+
+class Beside:
+    """The source, read by a thread while the copy is read."""
+
+    def __init__(self, source: str, folder: Path, reading: Reading, *, with_rows: bool) -> None:
+        self.sums = folder / "source.sums"
+        self.fingerprint: SchemaFingerprint | None = None
+        self._failure: BaseException | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(source, reading, with_rows), daemon=True)
+        self._thread.start()
+
+    def _run(self, source: str, reading: Reading, with_rows: bool) -> None:  # noqa: FBT001  of a thread
+        try:
+            self.fingerprint = _fingerprint(source, reading)
+            if with_rows:
+                reading.take(source, self.sums, stop=self._stop)
+        except BaseException as error:  # noqa: BLE001  told by who waits
+            self._failure = error
+
+    def wait(self) -> None:
+        """Until it is read.
+
+        Raises:
+            DrillError: it can't be.
+        """
+        while self._thread.is_alive():
+            self._thread.join(0.2)  # so that Ctrl-C is heard
+        match self._failure:
+            case None:
+                return
+            case Unobservable():
+                raise DrillError(f"the source's schema can't be read: {self._failure.detail}") from None
+            case failure:
+                raise failure
+
+    def end(self) -> None:
+        self._stop.set()
+        self._thread.join(STOP_SECONDS)
+
+
+def _fingerprint(dsn: str, reading: Reading) -> SchemaFingerprint:
+    postgres = Postgres(dsn)
+    try:
+        return SchemaFingerprint.of(postgres, ignored_schemas=reading.ignored_schemas)
+    finally:
+        postgres.close()
 
 
 # -- the schema --------------------------------------------------------------------------------------------------
@@ -184,28 +235,30 @@ cross join lateral (
 """
 
 
-def schema(source: str, copy: str, since: Callable[[], Since], reading: Reading, found: Likeness) -> None:
+def schema(
+    source: str, copy: str, beside: Beside, since: Callable[[], Since], reading: Reading, found: Likeness
+) -> None:
     """Every object of the two schemas, compared.
 
     Args:
+        beside: the source, read meanwhile; where it differs it is read again, since it may have moved on.
         since: what the copy knows, asked after the source was read.
 
     Raises:
         DrillError: the source's schema can't be read.
     """
-    prints = []
-    for dsn, whose in ((source, "source"), (copy, "copy")):
-        postgres = Postgres(dsn)
+    try:
+        other = _fingerprint(copy, reading)
+    except Unobservable as refusal:
+        found.findings.append(f"the copy's schema can't be read: {refusal.detail}")
+        return
+    own = beside.fingerprint
+    if own is None or own.objects != other.objects:
         try:
-            prints.append(SchemaFingerprint.of(postgres, ignored_schemas=reading.ignored_schemas))
+            own = _fingerprint(source, reading)
         except Unobservable as refusal:
-            if whose == "source":
-                raise DrillError(f"the source's schema can't be read: {refusal.detail}") from None
-            found.findings.append(f"the copy's schema can't be read: {refusal.detail}")
-            return
-        finally:
-            postgres.close()
-    here, there = ({(o.kind, o.name): o for o in p.objects} for p in prints)
+            raise DrillError(f"the source's schema can't be read: {refusal.detail}") from None
+    here, there = ({(o.kind, o.name): o for o in p.objects} for p in (own, other))
     known = since()
     found.objects = sum(here[k] == there.get(k) for k in here)
     changed = [k for k in here if k in there and here[k] != there[k]]
@@ -260,25 +313,49 @@ def _short(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:80]}..."
 
 
+_UNLOGGED = """
+select
+    c.relpersistence = 'u' or exists (
+        select from pg_catalog.pg_partition_tree(c.oid) as l
+        inner join pg_catalog.pg_class as p on p.oid = l.relid
+        where p.relpersistence = 'u'
+    )
+from pg_catalog.pg_class as c
+where c.oid = pg_catalog.to_regclass(%s)
+"""
+
+
 # -- the rows ----------------------------------------------------------------------------------------------------
 
 
-def rows(source: str, copy: str, folder: Path, since: Callable[[], Since], reading: Reading, found: Likeness) -> None:
+def rows(
+    source: str,
+    copy: str,
+    folder: Path,
+    beside: Beside,
+    since: Callable[[], Since],
+    reading: Reading,
+    found: Likeness,
+) -> None:
     """Every table of the two databases, compared.
 
     Args:
-        folder: for the two sets of sums; the source's may be there already.
+        folder: for the sums.
+        beside: the source's sums, taken meanwhile; where a table is missing or another, they are taken again.
         since: what the copy knows, asked after the source was read.
 
     Raises:
         DrillError: the source can't be read.
     """
-    before, after = folder / "source.sums", folder / "copy.sums"
-    if not before.exists():
-        reading.take(source, before)
+    before, after = beside.sums, folder / "copy.sums"
     broken = reading.take(copy, after).unseen
-    known = since()
+    beside.wait()
     compared = snapshot.compare(before, after)
+    if any(d.told and d.name not in broken for d in compared.differences):
+        before = folder / "source-again.sums"
+        reading.take(source, before)
+        compared = snapshot.compare(before, after)
+    known = since()
     found.tables, found.rows = found.tables + compared.same, found.rows + compared.rows
     found.notes += [n for n in compared.notes if "large objects" in n]
     summed = [d for d in compared.differences if not d.told]
@@ -298,6 +375,9 @@ def rows(source: str, copy: str, folder: Path, since: Callable[[], Since], readi
             for session in (left, right)
         ]
         for d in summed:
+            if known.next_xid is not None and asked.execute(_UNLOGGED, [d.name]).fetchone() == (True,):
+                found.notes.append(f"{d.name}: is unlogged, and empty behind any recovery")
+                continue
             mine, its = tables[0].get(d.name), tables[1].get(d.name)
             if mine is None or its is None:
                 found.unproved.append(f"{d.name}: was made or dropped while it was read")

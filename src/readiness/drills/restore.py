@@ -24,10 +24,10 @@ from readiness import embedded
 from readiness import profile as profiles
 from readiness.authoring import Unobservable
 from readiness.drills import DrillError, copies, evidence, likeness, snapshot
-from readiness.drills.copies import BaseBackup, Copy, Dump, PgBackRest, RestoreError, Told, Way
-from readiness.drills.likeness import Likeness, Reading, Since
+from readiness.drills.copies import Barman, BaseBackup, Copy, Dump, PgBackRest, RestoreError, Told, Way
+from readiness.drills.likeness import Beside, Likeness, Reading, Since
 from readiness.embedded import Workshop
-from readiness.facts.backups import Backup, Backups, Segment, Store
+from readiness.facts.backups import Backup, Backups, Segment, Store, barman
 from readiness.facts.drills import DrillRecord
 from readiness.facts.postgres import Postgres, parse_dsn
 from readiness.facts.target import Target
@@ -192,7 +192,7 @@ def drill(
     """
     how = options or Options()
     until = how.until
-    living = _Living.look(dsn, source)
+    living = _Living.look(dsn, source, how.store)
     name, declared, backup, store = _chosen(living.backups, source.profile.backups, how)
     way = _way(declared, source.folder)
     result = Result(
@@ -219,16 +219,23 @@ def drill(
             told=told,
         )
         copy.prepare()
+        if copy.attempt(["ls", workshop.folder]).returncode:
+            raise DrillError(
+                f"{workshop.folder.parent}: the copy's account may not come in; name another folder (--scratch)"
+            )
         reading = Reading(
             ignored_schemas=ignored_schemas, workers=how.workers, rows_up_to=how.rows_up_to, told=lambda _table: None
         )
+        beside: Beside | None = None
         try:
             began = time.perf_counter()
             way.restore(copy, backup, until)
             result.rto_seconds = round(time.perf_counter() - began, 3)
             told("comparing with the source")
+            # Not before, though the machine may have a core to spare: how long a restore takes is to be told.
+            beside = Beside(living.dsn, workshop.folder, reading, with_rows=how.snapshot is None)
             _measure(copy, living, store, result, logical=way.logical, until=until)
-            _compare(copy, living, how, reading, result, logical=way.logical)
+            _compare(copy, living, how, beside, reading, result, logical=way.logical)
             told("checking pages and indexes")
             _see_sound(copy, result, deep=how.deep)
         except RestoreError as error:
@@ -236,6 +243,8 @@ def drill(
         except psycopg.Error as error:
             raise DrillError(f"the comparison was broken off: {' '.join(str(error).split())}") from error
         finally:
+            if beside is not None:
+                beside.end()
             result.checked += copy.checked
             result.steps = dict(copy.steps)
             copy.stop()
@@ -279,10 +288,15 @@ class _Living:
     backups: Backups
 
     @classmethod
-    def look(cls, dsn: str, source: profiles.Source) -> _Living:
+    def look(cls, dsn: str, source: profiles.Source, store: str | None) -> _Living:
         parse_dsn(dsn)
+        declared = source.profile.backups
+        if store is not None and store not in declared:
+            raise DrillError(f"--store {store}: the profile declares {', '.join(declared) or 'none'}")
+        asked = {store: declared[store]} if store is not None else dict(declared)  # the others needn't be asked
+        profile = source.profile.model_copy(update={"backups": asked})
         postgres = Postgres(dsn)
-        target = Target(profile=source.profile, folder=source.folder, now=datetime.now(UTC))
+        target = Target(profile=profile, folder=source.folder, now=datetime.now(UTC))
         try:
             (row,) = postgres.rows(_LOOK, marker="drill restore")
             backups = Backups.take(postgres, target)
@@ -317,8 +331,6 @@ def _chosen(
     backups: Backups, declared: Mapping[str, BackupStore], how: Options
 ) -> tuple[str, BackupStore, Backup, Store]:
     """The store and its newest good backup from before the moment that is asked for."""
-    if how.store is not None and how.store not in declared:
-        raise DrillError(f"--store {how.store}: the profile declares {', '.join(declared) or 'none'}")
     names = [how.store] if how.store else list(declared)
     if not names:
         raise DrillError("the profile declares no store of backups (`backups:`)")
@@ -346,15 +358,24 @@ def _chosen(
 def _way(declared: BackupStore, folder: Path) -> Way:
     match declared.tool:
         case "pgbackrest":
-            return PgBackRest(declared.command, declared.stanza or "")
+            return PgBackRest(declared.words, declared.stanza or "")
+        case "barman":
+            return Barman(declared.words, declared.server or "")
         case "basebackup":
             wal = folder / declared.wal_directory if declared.wal_directory else None
             return BaseBackup(folder / (declared.directory or ""), wal)
         case "pg_dump":
             return Dump(folder / (declared.directory or ""))
+        case "wal-g" | "provider":
+            raise DrillError(
+                f"there is no drill for {declared.tool} yet; name another --store, or attest a restore by hand"
+            )
 
 
 def _places(declared: BackupStore, folder: Path) -> list[Path]:
+    if declared.tool == "barman":
+        with suppress(Unobservable):
+            return [barman.home(declared.words, declared.server or "")]
     return [folder / name for name in (declared.wal_directory, declared.directory) if name]
 
 
@@ -435,7 +456,9 @@ def _bytes(folder: Path) -> int:
     return total
 
 
-def _compare(copy: Copy, living: _Living, how: Options, reading: Reading, result: Result, *, logical: bool) -> None:
+def _compare(
+    copy: Copy, living: _Living, how: Options, beside: Beside, reading: Reading, result: Result, *, logical: bool
+) -> None:
     began = time.perf_counter()
     with closing(psycopg.connect(copy.dsn(), autocommit=True)) as session:
         row = session.execute(
@@ -461,16 +484,17 @@ def _compare(copy: Copy, living: _Living, how: Options, reading: Reading, result
         )
 
     like = result.like
-    likeness.schema(living.dsn, copy.dsn(), since, reading, like)
     if how.snapshot is not None:
         _against(how.snapshot, copy, reading, result)
     else:
-        likeness.rows(living.dsn, copy.dsn(), copy.workshop.folder, since, reading, like)
+        likeness.rows(living.dsn, copy.dsn(), copy.workshop.folder, beside, since, reading, like)
         if logical and made_at is None and like.findings:
             like.notes.append(
                 "what was written since the dump was begun can't be told from what is lost: compare with a snapshot of that "
                 "moment (--snapshot), or set track_commit_timestamp"
             )
+    beside.wait()
+    likeness.schema(living.dsn, copy.dsn(), beside, since, reading, like)
     if not like.tables and not like.findings:
         like.findings.append("nothing was compared: there is no table that the role may read")
     copy.step("compare", began)

@@ -228,12 +228,14 @@ def take(
     chunk_blocks: int = content.CHUNK_BLOCKS,
     chunk_seconds: float = CHUNK_SECONDS,
     told: Callable[[str], None] = lambda _step: None,
+    stop: threading.Event | None = None,
 ) -> Taken:
     """Take a snapshot into a file, or go on with one that was broken off.
 
     Args:
         before: the snapshot that this one will be compared with: the tables are told in its terms.
         rows_up_to: up to this many rows a table's keys are kept.
+        stop: when it is set, no further chunk is read, and this ends with a DrillError.
 
     Raises:
         DrillError: the database can't be read at all, or the file can't be written or is another thing.
@@ -263,7 +265,7 @@ def take(
             work = _plan(db, found, unseen, chunk_blocks, by_range=where.major >= 14)
             _read_all(
                 dsn, str(row[0]), work, db, method=method, encoding=where.encoding, workers=workers,
-                rows_up_to=rows_up_to, seconds=chunk_seconds, told=told,
+                rows_up_to=rows_up_to, seconds=chunk_seconds, told=told, stop=stop or threading.Event(),
             )  # fmt: skip
             _sum_up(db)
             db.execute("delete from sequences")
@@ -411,12 +413,13 @@ def _read_all(
     rows_up_to: int,
     seconds: float,
     told: Callable[[str], None],
+    stop: threading.Event,
 ) -> None:
     """Every chunk, side by side; one writes at a time."""
     queue: Queue[_Work] = Queue()
     for item in work:
         queue.put(item)
-    writing, failures, stop = threading.Lock(), list[BaseException](), threading.Event()
+    writing, failures = threading.Lock(), list[BaseException]()
     many = {w.table_id for w in work if _estimated(work, w.table_id) > rows_up_to}
 
     def run() -> None:
@@ -459,10 +462,13 @@ def _read_all(
         for thread in threads:
             while thread.is_alive():
                 thread.join(0.2)  # so that Ctrl-C is heard
+        stopped = stop.is_set()
     finally:
         stop.set()
     if failures:
         raise failures[0]
+    if stopped:
+        raise DrillError("the snapshot was broken off")
 
 
 def _estimated(work: Sequence[_Work], table_id: int) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from readiness.authoring import Unobservable
-from readiness.facts.backups import basebackups, dumps, pgbackrest
+from readiness.facts.backups import barman, basebackups, dumps, pgbackrest, provider, wal_g
 from readiness.facts.backups.store import Backup, Segment, Store
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target, declared
@@ -83,7 +83,7 @@ def _look(store: BackupStore, folder: Path, segment_bytes: int, system_identifie
         match store.tool:
             case "pgbackrest":
                 assert store.stanza is not None
-                return pgbackrest.read(store.command, store.stanza, segment_bytes, system_identifier)
+                return pgbackrest.read(store.words, store.stanza, segment_bytes, system_identifier)
             case "basebackup":
                 assert store.directory is not None
                 wal = folder / store.wal_directory if store.wal_directory else None
@@ -91,6 +91,13 @@ def _look(store: BackupStore, folder: Path, segment_bytes: int, system_identifie
             case "pg_dump":
                 assert store.directory is not None
                 return dumps.read(folder / store.directory)
+            case "barman":
+                assert store.server is not None
+                return barman.read(store.words, store.server, segment_bytes)
+            case "wal-g":
+                return wal_g.read(store.words, segment_bytes)
+            case "provider":
+                return provider.read(store.words)
     except Unobservable as refusal:
         return refusal
     except (KeyError, TypeError, ValueError, AttributeError, struct.error) as error:

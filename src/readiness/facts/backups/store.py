@@ -73,12 +73,16 @@ class Store:
         encrypted: whether what lies there is enciphered by the tool; None where the tool leaves that to others.
         archived: the segments that lie there; None where it keeps no WAL.
         logical: it holds dumps, which lead to no other moment than their own, and need no WAL.
+        managed: a provider's: how it keeps WAL can't be seen.
+        window: the moments that it says can be restored to, from and until.
     """
 
     encrypted: bool | None
     backups: tuple[Backup, ...]
     archived: frozenset[Segment] | None
     logical: bool = False
+    managed: bool = False
+    window: tuple[datetime, datetime] | None = None
 
     def good(self, system_identifier: int | None) -> tuple[Backup, ...]:
         """Those that are whole with all that they build on, and of this cluster; oldest first."""

@@ -1,0 +1,195 @@
+"""The restore drill against the plain restore that anybody would do by hand: seconds until sessions are taken, and in all."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+from readiness import embedded
+from readiness import profile as profiles
+from readiness.drills import restore
+from readiness.drills.restore import Options
+from readiness.embedded import Cluster, Runtime
+from readiness.profile import Profile
+
+ROWS = int(os.environ.get("READINESS_BENCH_ROWS", "6500000"))
+RUNS = int(os.environ.get("READINESS_BENCH_RUNS", "2"))
+DEBIAN = Path("/usr/lib/postgresql/15/bin")
+
+_MAKE = f"""
+create table mix (id bigint primary key, uid uuid, email text, body text, at timestamptz, ok boolean);
+insert into mix
+select g, gen_random_uuid(), 'user' || g || '@example.org', repeat(md5(g::text), 2), now() + g * interval '1 second', g % 2 = 0
+from generate_series(1, {ROWS}) as g
+"""
+
+
+def main() -> None:
+    if shutil.which("pgbackrest") is None or not (DEBIAN / "postgres").exists():
+        print("needs Debian's pgbackrest and postgresql-15")
+        return
+    with embedded.cluster(Runtime(DEBIAN), fast=True, purpose="bench", prepare=_archives) as cluster:
+        folder = cluster.workshop.folder
+        _fill(cluster, folder)
+        with cluster.connect() as admin:
+            row = admin.execute("select pg_size_pretty(pg_database_size('postgres'))").fetchone()
+        assert row is not None
+        print(f"a database of {row[0]}; best of {RUNS} in turn")
+        backrest = _backrest(folder)
+        source = profiles.Source(
+            profile=Profile.model_validate(
+                {
+                    "name": "bench",
+                    "backups": {
+                        "pgbackrest": {"tool": "pgbackrest", "stanza": "main", "command": backrest[:2]},
+                        "basebackup": {"tool": "basebackup", "directory": "base", "wal_directory": "wal"},
+                    },
+                }
+            ),
+            folder=folder,
+        )
+        plain: dict[str, Callable[[Path], None]] = {
+            "pgbackrest": lambda data: _by_pgbackrest(cluster, backrest, data),
+            "basebackup": lambda data: _by_hand(cluster, folder / "base" / "first", folder / "wal", data),
+        }
+        for name, by_hand in plain.items():
+            hand, drill, rto, steps = float("inf"), float("inf"), float("inf"), {}
+            for _ in range(RUNS):
+                hand = min(hand, _plain(cluster, by_hand))
+                began = time.perf_counter()
+                found = restore.drill(
+                    source, cluster.dsn(), options=Options(store=name, account="nobody" if cluster.owner else None)
+                )
+                took = time.perf_counter() - began
+                assert found.passed, found.findings
+                if took < drill:
+                    drill, steps = took, dict(found.steps)
+                rto = min(rto, found.rto_seconds or float("inf"))
+            print(f"  {name}: by hand {hand:.2f} s")
+            print(f"    the drill until its copy takes sessions {rto:.2f} s, {_over(rto, hand)}")
+            print(f"    the drill in all {drill:.2f} s, {_over(drill, hand)}: {steps}")
+
+
+def _over(one: float, other: float) -> str:
+    return f"{(one / other - 1) * 100:+.0f} % over the plain restore"
+
+
+def _backrest(folder: Path) -> list[str]:
+    return ["pgbackrest", f"--config={folder}/pgbackrest.conf", "--stanza=main"]
+
+
+def _archives(made: Cluster) -> None:
+    folder = made.workshop.folder
+    for name in ("repo", "log", "lock", "spool", "base", "wal"):
+        (folder / name).mkdir()
+        made.give(folder / name)
+    (folder / "pgbackrest.conf").write_text(
+        f"[global]\nrepo1-path={folder}/repo\nlog-path={folder}/log\nlock-path={folder}/lock\nspool-path={folder}/spool\n"
+        f"start-fast=y\n[main]\npg1-path={made.data}\npg1-port={made.port}\npg1-socket-path={folder}\npg1-user=postgres\n"
+    )
+    push = " ".join([*_backrest(folder), "archive-push", "%p"])
+    made.configure(
+        {
+            "unix_socket_directories": str(folder),
+            "archive_mode": "on",
+            "archive_command": f"{push} && cp %p {folder}/wal/%f",
+            "wal_level": "replica",
+            "max_wal_size": "4GB",
+        }
+    )
+    made.workshop.run(
+        [made.runtime.bindir / "pg_checksums", "--enable", "-D", made.data],
+        env=made.runtime.env(),
+        cwd=folder,
+        **made.owner,
+    )
+
+
+def _fill(cluster: Cluster, folder: Path) -> None:
+    with cluster.connect() as admin:
+        admin.execute("alter system set archive_command = '/bin/true'")  # what comes before the backup is not needed
+        admin.execute("select pg_reload_conf()")
+        admin.execute(_MAKE.encode())
+        admin.execute("vacuum analyze mix")
+        admin.execute("checkpoint")
+        admin.execute("alter system reset archive_command")
+        admin.execute("select pg_reload_conf()")
+    env = {"PATH": "/usr/bin:/bin", "PGPASSWORD": cluster.password, "HOME": str(folder)}
+    for words in (["stanza-create"], ["backup", "--type=full"]):
+        cluster.workshop.run([*_backrest(folder), *words], env=env, cwd=folder, **cluster.owner)
+    cluster.tool("pg_basebackup", "-D", str(folder / "base" / "first"), "-X", "none", "-c", "fast")
+    with cluster.connect() as admin:
+        admin.execute(f"update mix set ok = not ok where id % 20 = 0 and id < {ROWS // 4}".encode())
+        row = admin.execute("select pg_walfile_name(pg_switch_wal())").fetchone()
+        while admin.execute("select last_archived_wal >= %s from pg_stat_archiver", row).fetchone() != (True,):
+            time.sleep(0.1)
+
+
+def _plain(cluster: Cluster, by_hand: Callable[[Path], None]) -> float:
+    data = cluster.workshop.folder / "by-hand"
+    data.mkdir(mode=0o700)
+    cluster.give(data)
+    began = time.perf_counter()
+    try:
+        by_hand(data)
+        return _recovered(cluster, data) - began
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def _by_pgbackrest(cluster: Cluster, backrest: list[str], data: Path) -> None:
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(cluster.workshop.folder)}
+    words = [*backrest, f"--pg1-path={data}", "--archive-mode=off", "restore"]
+    cluster.workshop.run(words, env=env, cwd="/", **cluster.owner)
+
+
+def _by_hand(cluster: Cluster, backup: Path, wal: Path, data: Path) -> None:
+    cluster.workshop.run(["cp", "-RLp", f"{backup}/.", data], cwd="/", **cluster.owner)
+    with (data / "postgresql.conf").open("a") as file:
+        file.write(f"archive_mode = off\nrestore_command = 'cp {shlex.quote(str(wal))}/%f %p'\n")
+    (data / "recovery.signal").touch()
+    cluster.give(data / "recovery.signal")
+
+
+def _recovered(cluster: Cluster, data: Path) -> float:
+    """Start it beside the source, and wait until recovery has ended."""
+    port = embedded.free_port()
+    own = {
+        "port": port,
+        "archive_mode": "off",
+        "listen_addresses": "127.0.0.1",
+        "fsync": "on",
+        "shared_buffers": "128MB",
+    }
+    own |= {"synchronous_commit": "on", "full_page_writes": "on"}
+    words = [w for name, value in own.items() for w in ("-c", f"{name}={value}")]
+    process = cluster.workshop.start(
+        [cluster.runtime.bindir / "postgres", "-D", data, *words],
+        env=cluster.runtime.env(),
+        cwd=data,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        **cluster.owner,
+    )
+    try:
+        while True:
+            try:
+                with psycopg.connect(cluster.dsn(port=port), connect_timeout=5, autocommit=True) as session:
+                    if session.execute("select pg_is_in_recovery()").fetchone() == (False,):
+                        return time.perf_counter()
+            except psycopg.OperationalError:
+                assert process.poll() is None, "it did not start"
+            time.sleep(0.05)
+    finally:
+        cluster.workshop.stop(process)
+
+
+if __name__ == "__main__":
+    main()

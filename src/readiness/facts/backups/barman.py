@@ -1,0 +1,111 @@
+"""What Barman keeps of one server, as its commands list it in JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from readiness.authoring import Unobservable
+from readiness.facts.backups.store import Backup, Segment, Store, answer_of
+from readiness.model import Reason
+
+_DONE = ("DONE", "WAITING_FOR_WALS")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where Barman keeps a server's files, on its own machine."""
+
+    home: Path
+    wal: Path
+
+
+def read(command: Sequence[str], server: str, segment_bytes: int) -> Store:
+    """Backups by `list-backups`, the WAL by its folder where that is here, else by `list-files` of each backup.
+
+    Raises:
+        Unobservable: it can't be asked, or refuses.
+    """
+    listed = _ask(command, server, "list-backups", server)
+    place = _place(command, server)
+    system = _system(place.home)
+    done = sorted(b["backup_id"] for b in listed if b["status"] in _DONE)
+    ends = {label: _ends(command, server, label, segment_bytes) for label in {*done[:1], *done[-1:]}}
+    backups = tuple(
+        Backup(
+            label=b["backup_id"],
+            kind="full",  # what it saves by links or blocks is whole when it is restored
+            prior=None,
+            stopped_at=datetime.fromtimestamp(int(b.get("end_time_timestamp", 0)), UTC),
+            failed=b["status"] not in _DONE,
+            system_identifier=system,
+            wal=ends.get(b["backup_id"]),
+            size_bytes=int(b.get("size_bytes", 0)),
+        )
+        for b in listed
+    )
+    if place.wal.is_dir():
+        names = [path.name for path in place.wal.rglob("*") if path.is_file()]
+    else:
+        names = [line.rpartition("/")[2] for label in done for line in _files(command, server, label)]
+    archived = frozenset(s for name in names if (s := Segment.named(name, segment_bytes)) is not None)
+    return Store(encrypted=None, backups=backups, archived=archived)
+
+
+def _place(command: Sequence[str], server: str) -> Place:
+    told = _ask(command, server, "show-servers", server)
+    return Place(home=Path(told["backup_directory"]), wal=Path(told["wals_directory"]))
+
+
+def home(command: Sequence[str], server: str) -> Path:
+    """The folder of a server on Barman's machine; whose it is may read it.
+
+    Raises:
+        Unobservable: it can't be asked.
+    """
+    return _place(command, server).home
+
+
+def tablespaces(command: Sequence[str], server: str, label: str) -> list[str]:
+    """The names of a backup's tablespaces: `recover` puts each that it isn't told of where the living server has it.
+
+    Raises:
+        Unobservable: it can't be told.
+    """
+    told = _ask(command, server, "show-backup", server, label)
+    if not isinstance(told.get("tablespaces"), list):
+        raise Unobservable(Reason.ERROR, f"barman show-backup doesn't tell the tablespaces of {label}")
+    return [str(space["name"]) for space in told["tablespaces"]]
+
+
+def _ends(command: Sequence[str], server: str, label: str, segment_bytes: int) -> tuple[Segment, Segment] | None:
+    told = _ask(command, server, "show-backup", server, label)["base_backup_information"]
+    first, last = (Segment.named(told.get(key) or "", segment_bytes) for key in ("begin_wal", "end_wal"))
+    return (first, last) if first is not None and last is not None else None
+
+
+def _files(command: Sequence[str], server: str, label: str) -> list[str]:
+    told = json.loads(answer_of([*command, "-f", "json", "list-files", "--target", "wal", server, label]))
+    return [str(line) for line in told.get("_INFO", [])]
+
+
+def _system(folder: Path) -> int | None:
+    """Of the cluster that Barman began to keep; where it lies on another machine it isn't told."""
+    with suppress(OSError, ValueError, KeyError):
+        return int(json.loads((folder / "identity.json").read_text(encoding="utf-8"))["systemid"])
+    return None
+
+
+def _ask(command: Sequence[str], server: str, *words: str) -> Any:
+    try:
+        told = json.loads(answer_of([*command, "-f", "json", *words]))
+    except Unobservable as refusal:
+        if "Unknown server" in refusal.detail:
+            raise Unobservable(Reason.NOT_CONFIGURED, f"Barman knows no server {server!r}") from None
+        raise
+    return told[server]
