@@ -105,7 +105,7 @@ def test_200_connections_are_held_and_worked_over(wide: Cluster, tmp_path: Path)
 
 
 def test_the_profiles_own_mix(wide: Cluster, tmp_path: Path):
-    done = drill(wide, profile(tmp_path, 30, tps=100, mix=MIX), "--seconds", "2", "-f", "json")
+    done = drill(wide, profile(tmp_path, 30, tps=100, mix=MIX), "--seconds", "1", "-f", "json")
     assert done.code == 0, done.said
     told = json.loads(done.out)
     assert told["workload"].startswith("the profile's mix (look, buy, fail) by readiness")
@@ -114,16 +114,16 @@ def test_the_profiles_own_mix(wide: Cluster, tmp_path: Path):
     share = told["failed"] / (told["transactions"] + told["failed"])
     assert share == pytest.approx(0.2 / 4.2, rel=0.4)
     rate = told["at_promised_rate"]
-    assert rate["transactions_per_second"] + rate["failed"] / 2 == pytest.approx(100, rel=0.3)
+    assert rate["transactions_per_second"] + rate["failed"] == pytest.approx(100, rel=0.3)
     assert told["sessions_lost"] == 0
     assert ours(wide) == []
 
 
 def test_a_promise_that_is_not_reached(wide: Cluster, tmp_path: Path):
     sleepy = "load: {transactions: {wait: {statements: ['select pg_sleep(0.05)']}}}\n"
-    done = drill(wide, profile(tmp_path, 10, tps=300, mix=sleepy), "--seconds", "2")
+    done = drill(wide, profile(tmp_path, 10, tps=300, mix=sleepy), "--seconds", "1")
     assert done.code == 1, done.said
-    told = re.search(r"FAIL (\d+) transactions a second over 2 s, promised 300", done.out)
+    told = re.search(r"FAIL (\d+) transactions a second over 1 s, promised 300", done.out)
     assert told is not None, done.out
     assert 100 < int(told[1]) <= 200  # ten sessions, 50 ms each: 200 at most
     assert "Timeout:PgSleep" in done.out
@@ -135,7 +135,7 @@ def test_a_rate_that_cant_be_kept_shows_in_the_wait(wide: Cluster, tmp_path: Pat
     with scratch.named_server(wide.dsn()) as server, server.database() as database:
         kinds = (Kind(name="wait", weight=1, statements=("select pg_sleep(0.1)",)), None)
         found = load.drill(
-            database, connections=2, seconds=3, scale=1, own=load.Mix(prepare=(), kinds=(kinds,)), promised=18
+            database, connections=2, seconds=2, scale=1, own=load.Mix(prepare=(), kinds=(kinds,)), promised=18
         )
     assert found.capacity is not None
     assert found.capacity.latency is not None
@@ -147,7 +147,7 @@ def test_a_rate_that_cant_be_kept_shows_in_the_wait(wide: Cluster, tmp_path: Pat
 
 def test_without_pgbench_the_same_mix_by_the_own_driver(embedded_cluster: Cluster):
     with scratch.named_server(embedded_cluster.dsn()) as server, server.database() as database:
-        found = load.drill(database, connections=20, seconds=2, scale=1, promised=None)
+        found = load.drill(database, connections=20, seconds=1, scale=1, promised=None)
         with psycopg.connect(database.dsn) as look:
             (moved, entries) = look.execute(
                 "select (select sum(balance) from accounts), (select sum(amount) from entries)"

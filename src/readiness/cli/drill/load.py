@@ -35,7 +35,7 @@ def load_drill(
         int | None, typer.Option("--connections", help="Default: the profile's targets.connections.", min=1)
     ] = None,
     seconds: Annotated[
-        int, typer.Option("--seconds", help="How long each part of the work lasts.", min=2, max=600)
+        int, typer.Option("--seconds", help="How long each part of the work lasts.", min=1, max=600)
     ] = 60,
     scale: Annotated[int, typer.Option("--scale", help="pgbench's: 100,000 rows each.", min=1, max=10_000)] = 10,
     same_server: Annotated[
