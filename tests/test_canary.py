@@ -197,8 +197,11 @@ def test_every_other_command(scene: Scene):
     scene.give(
         "readiness.yaml",
         (scene.folder / "readiness.yaml").read_text()
-        + f"services: {{auth: {{dsn: {json.dumps(uri(scene.database))}, url: 'http://me:{ENCODED}@127.0.0.1:1'}}}}\n",
+        + f"services: {{auth: {{dsn: {json.dumps(uri(scene.database))}, url: 'http://me:{ENCODED}@127.0.0.1:1'}}}}\n"
+        + f"standbys: {{a: {{dsn: {json.dumps(uri(scene.database, port='1'))}}}}}\n"
+        + f"capacity: {{prometheus: 'http://me:{ENCODED}@127.0.0.1:1', queries: {{connections: up}}}}\n",
     )
+    scene.score()
     for command in (("doctor",), ("role-sql",), ("checks",)):
         done = scene.run(*command, "--policy", "policy.yaml")
         assert done.code in (0, 1), done.err
@@ -247,7 +250,10 @@ def test_a_connection_string_that_falls_apart(scene: Scene, dsn: str, where: str
     dsn = dsn.replace("{c}", CANARY)
     arguments: tuple[str, ...] = ("-d", dsn)
     if where == "profile":
-        scene.give("readiness.yaml", "name: p\ndatabase: {dsn: '${URL}'}\nservices: {auth: {dsn: '${URL}'}}\n")
+        scene.give(
+            "readiness.yaml",
+            "name: p\ndatabase: {dsn: '${URL}'}\nservices: {auth: {dsn: '${URL}'}}\nstandbys: {a: {dsn: '${URL}'}}\n",
+        )
         arguments = ()
     done = scene.score(*arguments, env={"URL": dsn})
     assert done.code in (2, 4), done.said

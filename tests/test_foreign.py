@@ -462,6 +462,8 @@ def secretive(embedded_cluster: Cluster, tmp_path_factory: pytest.TempPathFactor
                     "redis": {"kind": "redis", "url": f"redis://me:{encoded}@127.0.0.1:{port}"},
                     "qdrant": {"kind": "qdrant", "url": f"http://me:{encoded}@127.0.0.1:{port}"},
                 },
+                "standbys": {"a": {"dsn": f"postgresql://me:{encoded}@127.0.0.1:1/d"}},
+                "capacity": {"prometheus": f"http://me:{encoded}@127.0.0.1:1", "queries": {"connections": "up"}},
                 "queries": {"q": {"sql": "select 1", "target_ms": 100}},
                 "probing": {
                     "http_requests": 2,

@@ -47,6 +47,12 @@ def test_it_keeps_what_the_file_keeps(database: Database, tmp_path: Path):
     assert there.find("%") == here.find("%") == []
     assert there.targets() == here.targets()
     assert there.outcomes("a") == here.outcomes("a")
+    for since, limit, runs in ((NOW, 10, 2), (NOW, 1, 1), (NOW + timedelta(minutes=1), 10, 1)):
+        seen = there.observed("p", OUTCOME.check_id, since=since, limit=limit)
+        assert seen == here.observed("p", OUTCOME.check_id, since=since, limit=limit)
+        assert [s.outcome for s in seen] == [OUTCOME.outcome] * runs
+        assert seen == sorted(seen, key=lambda s: s.at)
+    assert there.observed("p", "no/such", since=NOW) == here.observed("p", "no/such", since=NOW) == []
     assert there.drills("p") == here.drills("p")
     for _ in range(2):
         assert there.prune("p", keep=1) == here.prune("p", keep=1)
