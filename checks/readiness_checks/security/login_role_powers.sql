@@ -16,10 +16,10 @@ links:
   - https://www.postgresql.org/docs/current/role-attributes.html
   - https://www.postgresql.org/docs/current/predefined-roles.html
 ---*/
--- Superusers are another check's. Powers that come by a membership count, those by ADMIN OPTION alone don't.
+-- Superusers are another check's, and no finding here: who becomes one takes no share from the others. Powers that come by a membership count, those by ADMIN OPTION alone don't.
 select
     pg_catalog.quote_ident(r.rolname) as subject,
-    pg_catalog.cardinality(held.powers) = 0 as ok,
+    r.rolsuper or pg_catalog.cardinality(held.powers) = 0 as ok,
     held.powers
 from pg_catalog.pg_roles as r
 cross join lateral (
@@ -51,5 +51,5 @@ cross join lateral (
             order by m.rolname
         ) as powers
 ) as held
-where r.rolcanlogin and not r.rolsuper
+where r.rolcanlogin
 order by subject

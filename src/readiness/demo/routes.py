@@ -115,7 +115,8 @@ def _own_tables(*tables: str) -> Route:
         with context.transaction() as connection:
             connection.execute(look)
         assert context.pool is not None
-        return 200, {"status": "ok", "pool": {"open": context.pool.open, "most": context.pool.most}}
+        pool = {"open": context.pool.open, "most": context.pool.most}
+        return 200, {"status": "ok", "dependencies": {"postgres": "ok"}, "pool": pool}
 
     return health
 
