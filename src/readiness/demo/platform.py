@@ -185,6 +185,8 @@ def _raised_after(stack: ExitStack, cluster: Cluster, folder: Path, told: Told) 
     drills.run("drill", "services", "--yes")
     drills.run("drill", "rls", "--database", superuser)
     drills.run("drill", "audit-trail", "--database", superuser)
+    if shutil.which("promtool"):
+        drills.run("drill", "alerts", "--database", superuser)
     drills.run("drill", "restore", "--database", superuser, "--quiet")
     proofs.ended(walking, rollback, log)
     drills.try_out("drill", "load", "--server", superuser, "--same-server", "--seconds", "2", "--scale", "1")

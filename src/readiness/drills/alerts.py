@@ -143,7 +143,7 @@ class _Trial:
             tried.findings.append(f"{rule.subject} never fires: Prometheus has no series of {', '.join(dead)}")
             return
         real = self._labels()
-        alike: dict[Selector, list[dict[str, str]]] = {s: [_asked(s, {"job": "x", "instance": "x"})] for s in real}
+        alike: dict[Selector, list[dict[str, str]]] = {s: [_asked(s, {"instance": "x"})] for s in real}
         trouble, lone, well, idle, silence, matching = self._fire(
             [
                 self._series(real, sick=True),
