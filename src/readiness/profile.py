@@ -60,6 +60,7 @@ QualifiedName = Annotated[
     str, StringConstraints(pattern=r'^([a-z_][a-z0-9_$]*|"([^"]|"")+")\.([a-z_][a-z0-9_$]*|"([^"]|"")+")$')
 ]
 
+GucName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)*$")]
 SettingName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)+$")]
 
 
@@ -689,6 +690,8 @@ class Profile(_Section):
     """The canonical schema: what must be there, by schema and table."""
     extensions: dict[str, Extension | None] = {}
     """The extensions that must be there, and, where said, in which schema and version."""
+    settings: dict[GucName, str | bool | int | float] = {}
+    """The server's settings that were approved, by name, as postgresql.conf writes them: `work_mem: 64MB`."""
     queries: dict[Name, CriticalQuery] = {}
     migrations: Migrations | None = None
     row_security: RowSecurity = RowSecurity()
