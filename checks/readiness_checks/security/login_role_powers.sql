@@ -16,7 +16,8 @@ links:
   - https://www.postgresql.org/docs/current/role-attributes.html
   - https://www.postgresql.org/docs/current/predefined-roles.html
 ---*/
--- Superusers are another check's, and no finding here: who becomes one takes no share from the others. Powers that come by a membership count, those by ADMIN OPTION alone don't.
+-- Superusers are another check's, and no finding here: who becomes one takes no share from the others. Powers that
+-- come by a membership count, those by ADMIN OPTION alone don't.
 select
     pg_catalog.quote_ident(r.rolname) as subject,
     r.rolsuper or pg_catalog.cardinality(held.powers) = 0 as ok,
