@@ -10,15 +10,15 @@ from readiness.facts.logins import CountedPasswords
     credit=BINARY,
     needs=["pg_monitor"],
     mend="""
-    Take the statement out of the statistics, and change the password: whoever read them has it, and so has the log where
-    log_statement is ddl. Set passwords with psql's `\\password`, which sends a hash.
+    Take the statement out of the statistics, and give the role another password, since whoever read them has this one, and
+    so has the log where log_statement is ddl. Set passwords with psql's `\\password`, which sends a hash.
     """,
     links=("https://www.postgresql.org/docs/current/sql-createrole.html",),
 )
 def password_in_statistics(passwords: CountedPasswords) -> Answer:
     """No password stands in the statistics of statements.
 
-    `create role ... password '...'` is kept in pg_stat_statements as it was typed, for every member of pg_monitor to read:
+    A `create role` that sets one is kept in pg_stat_statements as it was typed, for every member of pg_monitor to read:
     exporters, dashboards, and what they copy it to. What is found is told by its number; the text stays where it is.
     """
     if not passwords.looked_at:

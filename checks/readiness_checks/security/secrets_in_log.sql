@@ -6,7 +6,7 @@ priority: info
 effort: S
 credit: ratio
 why: |
-  With log_statement = ddl or more, create role ... password '...' stands in the log as it was typed, and so does a
+  With log_statement = ddl or more, what create role says of a password stands in the log as it was typed, and so does a
   statement that fails. Where slow statements are logged, their parameters are too, in full: mail addresses, tokens. A
   log goes further than the database: shippers, search engines, tickets. A trail by statements is worth something too
   (security/audit-trail-missing); so this weighs nothing.

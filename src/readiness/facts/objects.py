@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from readiness.authoring import Unobservable
 from readiness.facts.http import failure_class, get, resolve, side_by_side
-from readiness.facts.target import Stores, Target, addressless, declared
+from readiness.facts.target import Stores, Target, addressless, bare_url, declared
 from readiness.model import Reason
 from readiness.profile import S3Store
 
@@ -130,7 +130,7 @@ class Client:
         keys = {"aws_access_key_id": store.access_key, "aws_secret_access_key": secret} if store.access_key else {}
         anonymous = {} if keys or not store.url else {"signature_version": import_module("botocore").UNSIGNED}
         self.seconds = seconds
-        self.address = (store.url or f"https://s3.{store.region}.amazonaws.com").rstrip("/")
+        self.address = (bare_url(store.url) or f"https://s3.{store.region}.amazonaws.com").rstrip("/")
         with _MAKING:
             self._client = _session().client(
                 "s3",

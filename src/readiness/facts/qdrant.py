@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from readiness.authoring import Unobservable
 from readiness.facts.http import exchange, side_by_side
-from readiness.facts.target import Target, addressless, declared
+from readiness.facts.target import Target, addressless, bare_url, declared
 from readiness.model import Reason
 from readiness.profile import QdrantStore
 
@@ -82,7 +82,7 @@ class Client:
 
     def __init__(self, store: QdrantStore, seconds: float) -> None:
         assert store.url is not None
-        self.address = store.url.rstrip("/")
+        self.address = (bare_url(store.url) or "").rstrip("/")
         self._seconds = seconds
         key = store.api_key.get_secret_value() if store.api_key else ""
         self._headers = {"api-key": key} if key else {}
