@@ -219,6 +219,17 @@ def edited_migration(up: Platform) -> Iterator[None]:
 
 
 @contextmanager
+def removed_alert(up: Platform) -> Iterator[None]:
+    file = up.folder / "monitoring" / "alerts.yml"
+    text = file.read_text()
+    before, lag, after = text.partition("      - alert: PostgresReplicationLag")
+    file.write_text(before + "      - alert" + after.partition("      - alert")[2])
+    assert lag
+    yield
+    file.write_text(text)
+
+
+@contextmanager
 def killed_service(up: Platform) -> Iterator[None]:
     """The last one: nobody starts it again."""
     up.processes["scraper"].kill()
@@ -241,6 +252,7 @@ SABOTAGES: dict[str, tuple[Sabotage, str, tuple[str, ...]]] = {
     "disable RLS on one table": (no_row_security, "security/row-security-missing", ("projects.tasks",)),
     "slow one query": (slow_query, "performance/slow-query", ("session-by-token", "user_sessions", "kept_sessions")),
     "edit an applied migration": (edited_migration, "migration/edited-migration", ("create-gateway-and-scraper",)),
+    "remove an alert": (removed_alert, "operations/alert-missing", ("replication-lag", "alerts.yml")),
     "kill a service": (killed_service, "operations/unhealthy-service", ("scraper",)),
 }
 
@@ -273,4 +285,4 @@ def test_each_sabotage_costs_what_the_checks_that_it_turns_say(finished: Platfor
             if not any(word in told(c) for word in words)
         ]
     assert not wrong, "\n".join(wrong)
-    assert len(SABOTAGES) == 9
+    assert len(SABOTAGES) == 10
