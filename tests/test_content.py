@@ -211,6 +211,15 @@ def test_declared_changes_are_tolerated_and_the_rest_is_exact(base: Database, tm
     ]
 
 
+def test_what_now_bears_the_old_name_is_not_what_was_moved(base: Database, tmp_path: Path):
+    changes = Changes.model_validate({"tables": {"public.people": {"to": "public.persons"}}})
+    before = take(base, tmp_path / "before", changes=changes)
+    moved = "alter table people rename to persons; create table people (id int primary key)"
+    assert said(snapshot.compare(before, changed_with(base, moved, tmp_path / "moved", before, changes))) == []
+    still = changed_with(base, "select 1", tmp_path / "still", before, changes)
+    assert said(snapshot.compare(before, still)) == ["public.people: the table is missing, with 200 rows"]
+
+
 def changed_with(base: Database, change: str, path: Path, before: Path, changes: Changes) -> Path:
     with base.cluster.connect() as admin:
         admin.execute("drop database if exists content_copy with (force)")

@@ -179,7 +179,9 @@ def _after(
                     joins="".join(joins),
                 )
             )
-    told += by_name.values()
+    # What is there beside them is new; also where it bears a name that one of them had before it was moved.
+    had = {name for name, _ in wanted}
+    told += (_with(t, name=f"{t.name} (another)") if t.name in had else t for t in by_name.values())
     return told, unseen
 
 
