@@ -10,11 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from fractions import Fraction
-from itertools import combinations
-from math import sqrt
-from statistics import median
 from typing import Literal, TypeAlias
 
+from readiness import trends
 from readiness.model import (
     CheckResult,
     EvidenceKind,
@@ -251,10 +249,7 @@ def _in_place(checks: Sequence[str], results: Mapping[str, CheckResult]) -> tupl
 
 # -- the timeline ----------------------------------------------------------------------------------------------
 
-LEAST_RUNS, LEAST_DAYS = 8, 7
-"""Under so many days with a run, or over a shorter time, scores are no trend."""
-_BAND = 1.2816  # two-sided 80 % of the normal distribution
-_FARTHEST = timedelta(days=730)
+_FARTHEST_DAYS = 730
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,8 +276,7 @@ def by_day(points: Sequence[tuple[datetime, Fraction]]) -> list[tuple[datetime, 
 def projection(points: Sequence[tuple[datetime, Fraction]], threshold: Fraction) -> Projection:
     """The day on which the score meets the threshold, by the runs so far.
 
-    The Theil-Sen line (the median of the slopes between all pairs of runs: one odd run doesn't turn it), its band by
-    Sen's rank interval of the slope (Sen 1968), at 80 %.
+    The line and its band, at 80 %, are those of `trends`.
 
     Args:
         points: when runs ended and their exact scores: of runs that compare (one policy, one set of checks), the last of
@@ -293,32 +287,23 @@ def projection(points: Sequence[tuple[datetime, Fraction]], threshold: Fraction)
     now, score = points[-1]
     if score >= threshold:
         return Projection(note="the score meets the threshold")
-    span = (now - points[0][0]) / timedelta(days=1)
-    if len(points) < LEAST_RUNS or span < LEAST_DAYS:
-        have = f"{count_of(len(points), 'days with a run')} over {count_of(int(span), 'days')}"
+    days = [((at - now) / timedelta(days=1), float(s)) for at, s in points]
+    if not trends.enough(days):
+        have = f"{count_of(len(points), 'days with a run')} over {count_of(int(-days[0][0]), 'days')}"
         return Projection(
-            note=f"no date can be told yet: it takes {LEAST_RUNS} days with a run that compares, over {LEAST_DAYS} days at "
-            f"least, and so far it is {have}"
+            note=f"no date can be told yet: it takes {trends.LEAST_POINTS} days with a run that compares, over "
+            f"{trends.LEAST_DAYS:g} days at least, and so far it is {have}"
         )
-    days = [(at - now) / timedelta(days=1) for at, _ in points]
-    scores = [float(s) for _, s in points]
-    slopes = sorted((scores[j] - scores[i]) / (days[j] - days[i]) for i, j in combinations(range(len(points)), 2))
-    low, high = _slope_band(slopes, len(points))
-    slope = median(slopes)
-    weekly = round(slope * 7, 2)
-    if slope <= 0 or high <= 0:
+    line = trends.trend(days)
+    weekly = round(line.slope * 7, 2)
+    if line.slope <= 0:
         return Projection(
             points_per_week=weekly, note="the score does not rise: as it goes it meets the threshold never"
         )
-
-    def meets(slope: float) -> date | None:
-        if slope <= 0:
-            return None
-        today = median(s - slope * d for s, d in zip(scores, days, strict=True))
-        wait = (float(threshold) - today) / slope
-        return (now + timedelta(days=max(0.0, wait))).date() if wait <= _FARTHEST / timedelta(days=1) else None
-
-    expected, earliest, latest = meets(slope), meets(high), meets(low)
+    earliest, expected, latest = (
+        (now + timedelta(days=wait)).date() if wait <= _FARTHEST_DAYS else None
+        for wait in line.reaches(float(threshold))
+    )
     if expected is None:
         return Projection(
             points_per_week=weekly, note="as it goes, the score meets the threshold in no less than two years"
@@ -328,13 +313,6 @@ def projection(points: Sequence[tuple[datetime, Fraction]], threshold: Fraction)
         f"as it goes, the score meets the threshold about {expected} (80 %: {earliest} to {until}; {weekly:+g} a week)"
     )
     return Projection(expected=expected, earliest=earliest, latest=latest, points_per_week=weekly, note=note)
-
-
-def _slope_band(slopes: Sequence[float], runs: int) -> tuple[float, float]:
-    spread = _BAND * sqrt(runs * (runs - 1) * (2 * runs + 5) / 18)
-    low = max(0, int((len(slopes) - spread) / 2))
-    high = min(len(slopes) - 1, int((len(slopes) + spread) / 2) + 1)
-    return slopes[low], slopes[high]
 
 
 def milestone_met(
