@@ -43,6 +43,7 @@ from readiness.model import (
 )
 from readiness.reporting.escape import visible
 from readiness.reporting.formats import render
+from readiness.reporting.markdown import render as whole_markdown
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOSTILE = [
@@ -608,7 +609,7 @@ def rows_of(markdown: str) -> list[list[str]]:
 def test_console_and_markdown_carry_the_documents_numbers(real: Mapping[str, dict[str, Any]], synthetic: RunDocument):
     for raw in every(real, synthetic):
         run = document.parse(json.dumps(raw))
-        console, markdown = render(run, "console", width=220), render(run, "markdown")
+        console, markdown = render(run, "console", width=220), whole_markdown(run, most=10_000_000)
         plain = markdown.replace("\\", "")
         v = run.verdict
         for text in (console, plain):

@@ -8,6 +8,7 @@ from typing import Self
 from readiness.authoring import Unobservable
 from readiness.facts.postgres import APPLICATION_NAME, Postgres
 from readiness.facts.server import Server
+from readiness.model import Reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +158,17 @@ class CountedPasswords:
         (looked,) = postgres.rows(
             f"select pg_catalog.count(*) as statements from {source}(false) as s", marker="counted-passwords"
         )
-        rows = postgres.rows(_PASSWORDS.format(source=source), marker="counted-passwords")
+        try:
+            rows = postgres.rows(_PASSWORDS.format(source=source), marker="counted-passwords")
+        except Unobservable as unseen:
+            if unseen.reason is not Reason.ERROR:
+                raise
+            # One statement of a neighbour in another encoding is enough.
+            raise Unobservable(
+                Reason.NOT_OBSERVABLE,
+                f"the statements' texts can't be read from this database: {unseen.detail}",
+                f"select {source}_reset();",
+            ) from None
         return cls(
             tuple(CountedPassword(queryid=r["queryid"], role=r["role"], forget=r["forget"]) for r in rows),
             looked["statements"],
