@@ -255,9 +255,22 @@ def test_what_production_runs_by_its_generic_plan(million: Database):
     assert any("orders where id = $1" in text for text in fine)
     assert not any("update" in text for text in fine)
     million.run("create index orders_customer on orders (customer)")
-    mended = found(ask(check, million.dsn()))
+    mended = ask(check, million.dsn())
     million.run("drop index orders_customer")
-    assert mended == set()
+    assert found(mended) == set()
+    assert isinstance(mended, Examined)
+    assert not mended.unseen
+    million.run("create table gone (id int); select id from gone; drop table gone; select 1 is null")
+    unplanned = ask(check, million.dsn())
+    assert isinstance(unplanned, Examined)
+    said = {(u.reason, u.detail.partition(" (")[0]) for u in unplanned.unseen}
+    assert said == {
+        (Reason.UNSUPPORTED, 'relation "gone" does not exist'),
+        (
+            Reason.NOT_OBSERVABLE,
+            "no plan can be had without its values: could not determine data type of parameter $1",
+        ),
+    }
     million.run(f"grant pg_monitor to {million.bare_role}")
     unseen = ask(check, million.bare_dsn())
     million.run(f"revoke pg_monitor from {million.bare_role}")

@@ -22,7 +22,7 @@ def statement_reads_whole(plans: GenericPlans, *, rows: int = 100_000, kept: flo
     statement without knowing them. With values that are rare or frequent it may take another way.
     """
     if not plans.plans and not plans.unseen:
-        return NotApplicable("0 reading statements that can be planned without their values")
+        return NotApplicable("0 reading statements among those that took the most time")
     return [*(_judge(p, rows, kept) for p in plans.plans), *plans.unseen]
 
 

@@ -1,6 +1,6 @@
 from readiness import BINARY, Answer, Observation, check
 from readiness.facts.server import Server
-from readiness.facts.tls import ServerCertificate
+from readiness.facts.tls import ServerCertificate, behind_a_pooler
 
 
 @check(
@@ -22,7 +22,7 @@ def certificate_expiring(certificate: ServerCertificate, server: Server, *, days
     """
     c = certificate
     left = None if c.ends is None else (c.ends.timestamp() - server.clock) / 86400
-    return Observation(
+    observation = Observation(
         subject=c.address,
         ok=c.refused is None and left is not None and left >= days,
         evidence={
@@ -32,3 +32,4 @@ def certificate_expiring(certificate: ServerCertificate, server: Server, *, days
             "offered": f"{c.version} {c.cipher}",
         },
     )
+    return [observation, *behind_a_pooler(server, c.address)]

@@ -1,5 +1,6 @@
 from readiness import BINARY, Answer, Observation, Reason, Unseen, check
-from readiness.facts.tls import PlaintextAttempts
+from readiness.facts.server import Server
+from readiness.facts.tls import PlaintextAttempts, behind_a_pooler
 from readiness.model import Evidence
 
 
@@ -16,7 +17,7 @@ from readiness.model import Evidence
     """,
     links=("https://www.postgresql.org/docs/current/auth-pg-hba-conf.html",),
 )
-def plaintext_admitted(attempts: PlaintextAttempts) -> Answer:
+def plaintext_admitted(attempts: PlaintextAttempts, server: Server) -> Answer:
     """The server turns sessions without TLS away.
 
     `ssl = on` only offers TLS. As long as one `host` line matches, a client that doesn't ask for it is let in without,
@@ -41,4 +42,4 @@ def plaintext_admitted(attempts: PlaintextAttempts) -> Answer:
             here = bool(a.admitted and a.of_this_host)
             told: Evidence = {"from_this_host_alone": True} if here else {}
             answers.append(Observation(subject=a.role, ok=here or not a.admitted, evidence={**evidence, **told}))
-    return answers
+    return [*answers, *behind_a_pooler(server, attempts.address)]

@@ -1,5 +1,6 @@
 from readiness import BINARY, Answer, Observation, Reason, Unseen, check
-from readiness.facts.tls import TlsTrials
+from readiness.facts.server import Server
+from readiness.facts.tls import TlsTrials, behind_a_pooler
 
 OLD = ("TLSv1", "TLSv1.1")
 
@@ -16,7 +17,7 @@ OLD = ("TLSv1", "TLSv1.1")
     """,
     links=("https://www.rfc-editor.org/rfc/rfc8996",),
 )
-def weak_tls_accepted(trials: TlsTrials) -> Answer:
+def weak_tls_accepted(trials: TlsTrials, server: Server) -> Answer:
     """No client gets a TLS session older than 1.2, or one that hides or proves nothing.
 
     TLS 1.0 and 1.1 rest on MD5 and SHA-1 and were withdrawn in 2021 (RFC 8996); whoever sits between can talk both sides
@@ -46,4 +47,4 @@ def weak_tls_accepted(trials: TlsTrials) -> Answer:
             evidence={name: t.reply for name, t in modern.items()},
         )
     )
-    return answers
+    return [*answers, *behind_a_pooler(server, trials.address)]

@@ -50,6 +50,12 @@ class GenericPlans:
 
     @classmethod
     def take(cls, postgres: Postgres, server: Server, target: Target, statistics: StatementStatistics) -> Self:
+        texts = full_texts(postgres, server, [s.queryid for s in statistics.statements])
+        # Of what is too long only the beginning is known, of what can't be read nothing.
+        known = {s.queryid: texts.get(s.queryid) or s.text for s in statistics.statements}
+        asked = [s for s in statistics.statements if reads(known[s.queryid] or "select")][:MOST]
+        if not asked:
+            return cls((), ())
         if server.pooled:
             raise Unobservable(
                 Reason.NOT_OBSERVABLE,
@@ -64,24 +70,21 @@ class GenericPlans:
             )
         # Statements name their tables as their sessions found them; which path that was, pg_stat_statements doesn't keep.
         settings = settings_of(target.profile) or {"search_path": "public"}
-        texts = full_texts(postgres, server, [s.queryid for s in statistics.statements])
         ends = time.monotonic() + SECONDS
         plans: list[GenericPlan] = []
         unseen: list[Unseen] = []
         session = postgres.another("plans")
         try:
-            for s in statistics.statements:
-                text = texts.get(s.queryid)
-                if text is None or not reads(text):
-                    continue
-                if time.monotonic() > ends or len(plans) + len(unseen) == MOST:
-                    break
+            for number, s in enumerate(asked):
                 try:
-                    plan = _explain(session, text, settings, number=len(plans) + len(unseen))
+                    if s.queryid not in texts:
+                        raise Unobservable(Reason.NOT_OBSERVABLE, "its whole text is too long, or can't be read")
+                    if time.monotonic() > ends:
+                        raise Unobservable(Reason.TIMEOUT, f"not planned within the {SECONDS:g} s that all may take")
+                    plan = _explain(session, texts[s.queryid], settings, number=number)
                 except Unobservable as refusal:
-                    if refusal.reason is Reason.NO_PERMISSION:
-                        unseen.append(_unseen(s, refusal))
-                    continue  # else none can be had: a parameter's type is open, a table is gone
+                    unseen.append(_unseen(s, refusal))
+                    continue
                 tables = sorted({n.table for n in plan.walk() if n.table})
                 sizes = postgres.rows(_SIZES, (tables,), marker="generic-plan")
                 plans.append(GenericPlan(statement=s, plan=plan, rows_of={r["name"]: r["rows"] for r in sizes}))
@@ -91,8 +94,14 @@ class GenericPlans:
 
 
 def _unseen(s: Statement, refusal: Unobservable) -> Unseen:
+    reason, detail = refusal.reason, refusal.detail
+    if reason is Reason.ERROR:  # the server's answer to what it was asked, as a rule: a parameter's type is open
+        reason, detail = Reason.NOT_OBSERVABLE, f"no plan can be had without its values: {detail}"
     return Unseen(
-        subject=f"{s.queryid} by {s.role}", reason=refusal.reason, detail=refusal.detail, unlock=refusal.unlock
+        subject=f"{s.queryid} by {s.role}",
+        reason=reason,
+        detail=detail,
+        unlock=refusal.unlock or "declare it under `queries:` with real values",
     )
 
 

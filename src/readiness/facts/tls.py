@@ -28,7 +28,7 @@ from readiness.facts.postgres import (
 )
 from readiness.facts.server import Server
 from readiness.facts.target import Target
-from readiness.model import Reason, quote_ident
+from readiness.model import Reason, Unseen, quote_ident
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +48,26 @@ class Attempt:
     of_this_host: bool | None = False
 
 
+def behind_a_pooler(server: Server, address: str) -> tuple[Unseen, ...]:
+    """What TLS can't be asked about through a pooler, since it ends there: the server. What the pooler says stands for itself."""
+    if not server.pooled:
+        return ()
+    return (
+        Unseen(
+            subject=f"the server behind {address}",
+            reason=Reason.NOT_OBSERVABLE,
+            detail="a pooler answers at this address; how the server behind it takes clients was not looked at",
+            unlock="audit over the server's own address",
+        ),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaintextAttempts:
     """The answer for our own role and for each service's: rules are by role and database.
 
-    A proxy that ends TLS before Postgres answers for itself, which is what a client meets. An audit from the server's own
+    A proxy that ends TLS before Postgres answers for itself, which is what a client meets; of the server behind a pooler
+    that says nothing. An audit from the server's own
     host meets the lines for that host; then the rules say what a client from elsewhere would.
     """
 
