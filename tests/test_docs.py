@@ -111,4 +111,4 @@ def test_it_is_the_same_each_time_and_stale_when_the_schema_moved(embedded_datab
         "-- migrate:up\ncreate table only_here (id int);\n-- migrate:down\ndrop table only_here;\n"
     )
     replayed = stage.run("docs", "--migrations", folder, env=env, cwd=tmp_path)
-    assert "only\\_here" in replayed.out, replayed.said
+    assert "### public.only_here\n" in replayed.out, replayed.said

@@ -23,7 +23,7 @@ from conftest import Database
 from readiness import audit, document, policy, profile, recount
 from readiness.audit import Request
 from readiness.authoring import Answer, Check
-from readiness.document import RunDocument
+from readiness.document import ChecklistPart, RequirementPart, RunDocument
 from readiness.embedded import Cluster
 from readiness.model import (
     BINARY,
@@ -37,13 +37,13 @@ from readiness.model import (
     Priority,
     Ramp,
     Reason,
+    Status,
     Tiers,
     Unknown,
     Unseen,
 )
 from readiness.reporting.escape import visible
 from readiness.reporting.formats import render
-from readiness.reporting.markdown import render as whole_markdown
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOSTILE = [
@@ -609,7 +609,7 @@ def rows_of(markdown: str) -> list[list[str]]:
 def test_console_and_markdown_carry_the_documents_numbers(real: Mapping[str, dict[str, Any]], synthetic: RunDocument):
     for raw in every(real, synthetic):
         run = document.parse(json.dumps(raw))
-        console, markdown = render(run, "console", width=220), whole_markdown(run, most=10_000_000)
+        console, markdown = render(run, "console", width=220), render(run, "markdown")
         plain = markdown.replace("\\", "")
         v = run.verdict
         for text in (console, plain):
@@ -649,6 +649,39 @@ def test_console_and_markdown_carry_the_documents_numbers(real: Mapping[str, dic
         for service in run.services:
             assert f"{service.title} | {service.readiness:.1f} %" in plain.replace(" (needs no change)", "")
             assert re.search(rf"{service.title}\s+{service.readiness:.1f} %", console)
+
+
+def test_a_usual_run_fits_a_comment_with_all_its_numbers(real: Mapping[str, dict[str, Any]]):
+    """As many checks as there are, findings by the hundred, a plan of its own: what is told beside the numbers goes first."""
+    run = document.parse(json.dumps(real["superuser 1"]))
+    failing = [c for c in run.checks if c.findings]
+    each = 400 // len(failing)
+    many = {
+        c.id: c.model_copy(update={"findings": c.findings[:1] * each, "examined": each, "healthy": 0}) for c in failing
+    }
+    row: dict[str, Any] = {"title": "w" * 30, "status": Status.FAIL, "current": "w" * 60, "target": "w" * 40}
+    usual = run.model_copy(
+        update={
+            "checks": [many.get(c.id, c) for c in run.checks],
+            "requirements": [RequirementPart(table=f"t{n % 8}", **row) for n in range(60)],
+            "checklist": [ChecklistPart(phase=f"p{n % 5}", **row) for n in range(25)],
+        }
+    )
+    sizes, kept = [], []
+    for most in (10_000_000, 65_000, 55_000, 45_000):
+        markdown = render(usual, "markdown", most=most)
+        sizes.append(len(markdown.encode()))
+        assert sizes[-1] <= most
+        assert ("> Shortened to fit a comment: " in markdown) == (most < sizes[0])
+        assert "**Cut:**" not in markdown
+        table = {r[1]: r[2:5] for r in rows_of(markdown) if len(r) == 6}
+        for c in usual.checks:
+            credit = "\u2013" if c.credit_exact is None else f"{Fraction(c.credit_exact) * 100 // 1 / 100:.2f}"
+            assert table[f"`{c.id}`"] == [c.priority, credit, f"+{c.gain:.1f}"], most
+        kept.append([markdown.count("\n- "), markdown.count("w" * 60), markdown.count("```sql")])
+    assert sizes[0] > 65_000, "it has to be shortened"
+    assert kept[1][1] == kept[0][1], "findings go before a profile's own rows"
+    assert kept == sorted(kept, reverse=True)
 
 
 def test_a_remedy_and_a_mend_are_whole_in_markdown(synthetic: RunDocument):
@@ -784,7 +817,13 @@ def test_a_remedy_on_a_terminal_can_be_pasted_into_psql(synthetic: RunDocument, 
 
 
 def test_hostile_names_stay_text_in_markdown(hostile: RunDocument):
-    markdown = render(hostile, "markdown")
+    everything = " ".join(HOSTILE)
+    row: dict[str, Any] = {"title": everything, "status": Status.FAIL, "current": everything}
+    profiles = {
+        "requirements": [RequirementPart(table=everything, **row), *(RequirementPart(table=n, **row) for n in HOSTILE)],
+        "checklist": [ChecklistPart(phase=name, **row | {"title": name}) for name in [everything, *HOSTILE]],
+    }
+    markdown = render(hostile.model_copy(update=profiles), "markdown", most=1_000_000)
     seemly(markdown)
     page = (
         MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"]).render(markdown)
@@ -821,7 +860,11 @@ def test_hostile_names_stay_text_in_markdown(hostile: RunDocument):
         }
         assert len(widths) == 1, "a cell broke its row"
     headings = [html.unescape(h) for h in re.findall(r"<h2>(.*?)</h2>", page)]
+    told = html.unescape(re.sub(r"<[^>]+>", "", re.sub(r"<code[^>]*>.*?</code>", "", page, flags=re.DOTALL)))
+    acted_on = re.findall(r".{0,20}(?:@\w|[#!~%$]\w|://|www\.|:warning:|&(?:lt|#)).{0,20}", told)
+    assert acted_on == [], "escaped or not, a forge makes a mention, a reference, a link of it"
     assert set(headings) <= {
+        *("Requirements", "Checklist"),
         *("Must-haves", "Blockers", "Other findings", "Could not be measured", "Services", "Waivers and attestations"),
         *("Every check", "The plan"),
     }

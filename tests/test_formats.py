@@ -260,7 +260,7 @@ def test_markdown_fits_a_comment_and_says_what_is_left_out(plain_run: RunDocumen
     rendered = render(large, "markdown")
     assert 1_000 < len(rendered.encode()) <= 65_000
     assert "Shortened to fit a comment" in rendered or "**Cut:**" in rendered
-    assert words.score(large).partition(";")[0].replace(".", "\\.") in rendered
+    assert words.score(large).partition(";")[0] in rendered
     whole(rendered)
 
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~&@:$])")
+# What Markdown reads anywhere in a line, and what only opens one. An underscore within a word is one.
+_READ = re.compile(r"[\\`*\[\]<~|$]|(?<!\w)_|_(?!\w)")
+_OPENS = re.compile(r"(\s*\d*)([-+#>=]|[.)](?=\s|$))")
+# What GitHub and GitLab make of the text that is left, whatever was escaped in it: mentions, references to issues, labels,
+# milestones and snippets, entities, links, emoji. A code span alone is left as it is.
+_ACTED_ON = re.compile(r"[@#!~%$&](?=\w)|&#|GH-\d|://|www\.|:[a-zA-Z+][\w+-]*:")
+_BETWEEN_WORDS = re.compile(r"([\s|]+)")
+_CODE = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 
 
 def visible(text: str) -> str:
@@ -31,8 +39,37 @@ def _shown(char: str) -> str:
 
 
 def markdown(text: object) -> str:
-    """Text that Markdown and the HTML in it leave as it is; no mention, link or image comes of it."""
-    return _MARKDOWN.sub(r"\\\1", visible("" if text is None else str(text)))
+    """Text that Markdown and the HTML in it leave as it is; no mention, reference, link or image comes of it."""
+    shown = visible("" if text is None else str(text))
+    if not _ACTED_ON.search(shown):
+        return _escaped(shown)
+    words = _BETWEEN_WORDS.split(shown)
+    return "".join(_as_code(w) if _ACTED_ON.search(w) else _escaped(w, opens=at < 3) for at, w in enumerate(words))
+
+
+def _as_code(word: str) -> str:
+    core = word.rstrip(",;.")
+    return code_span(core) + word[len(core) :]
+
+
+def prose(text: str) -> str:
+    """The same on one line, where what stands between backticks stays code."""
+    shown = visible(" ".join(text.split()))
+    if _ACTED_ON.search(shown):  # its code spans could touch these
+        return markdown(shown)
+    parts = _CODE.split(shown)
+    return "".join(code_span(part) if at % 2 else _escaped(part, opens=not at) for at, part in enumerate(parts))
+
+
+def _escaped(shown: str, *, opens: bool = True) -> str:
+    escaped = _READ.sub(r"\\\g<0>", shown)
+    return _OPENS.sub(r"\1\\\2", escaped, count=1) if opens and _OPENS.match(escaped) else escaped
+
+
+def summary(text: object) -> str:
+    """Text within the tags of HTML that Markdown leaves alone, as `summary` is."""
+    words = re.split(r"(\s+)", visible("" if text is None else str(text)))
+    return "".join(f"<code>{html.escape(w)}</code>" if _ACTED_ON.search(w) else html.escape(w) for w in words)
 
 
 def code_cell(text: object) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -13,19 +16,77 @@ from readiness.reporting import escape, words
 MOST_BYTES = 65_000
 """GitHub takes 65,536 characters for a comment, and a MiB for a step summary."""
 
-# What is told of each check, and whether the table of all of them is: the first that fits is taken.
-_MEASURES = ((20, True), (8, True), (3, True), (3, False), (1, False), (0, False))
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is told beside the numbers."""
+
+    blocking: int = 20
+    """Findings of each check that blocks."""
+    others: int = 20
+    """Findings of each other check."""
+    mends: bool = True
+    """How to mend what blocks nothing."""
+    steps: int | None = None
+    """Steps of the plan, those that gain most."""
+    answers: bool = True
+    """The rows of requirements and checklist."""
+    unlocks: bool = True
+    """Why something could not be measured, and what would unlock it."""
+
+
+# What is left out, in turn, until the rest fits. The numbers, and the table of all checks that has them, stay.
+_ROOMS = (
+    Room(),
+    Room(8, 8),
+    Room(5, 3),
+    Room(3, 1),
+    Room(3, 0),
+    Room(3, 0, mends=False),
+    Room(3, 0, mends=False, steps=12),
+    Room(1, 0, mends=False, steps=12),
+    Room(1, 0, mends=False, steps=12, answers=False),
+    Room(0, 0, mends=False, steps=0, answers=False),
+    Room(0, 0, mends=False, steps=0, answers=False, unlocks=False),
+)
 
 
 def render(run: RunDocument, *, most: int = MOST_BYTES) -> str:
-    """The scorecard, in at most so many bytes of UTF-8: fewer findings of each check, then a cut at a line's end."""
-    template = environment().get_template("report.md.j2")
-    text = ""
-    for at, (findings, everything) in enumerate(_MEASURES):
-        text = template.render(run=run, shown=findings, everything=everything, shortened=at > 0)
-        if len(text.encode("utf-8", "backslashreplace")) <= most:
-            return text
-    return _cut(text, most)
+    """The scorecard, in at most so many bytes of UTF-8: what is told beside the numbers goes first, a line's end is the last cut."""
+    unmeasured = words.unmeasured(run)
+    others, informational = words.other_findings(run)
+    told = {"run": run, "unmeasured": unmeasured, "others": others, "informational": informational}
+    template = _environment().get_template("report.md.j2")
+
+    @cache
+    def text(at: int) -> str:
+        room = _ROOMS[at]
+        above = {c.id for c in unmeasured} if room.unlocks else set()
+        return template.render(**told, room=room, left_out=_left_out(room), told_above=above)
+
+    def fits(at: int) -> bool:
+        return len(text(at).encode("utf-8", "backslashreplace")) <= most
+
+    if fits(0):
+        return text(0)
+    first = bisect_left(range(1, len(_ROOMS)), True, key=fits) + 1
+    return text(first) if first < len(_ROOMS) else _cut(text(first - 1), most)
+
+
+def _left_out(room: Room) -> str:
+    """The notice of what this leaves out; nothing where it is the whole."""
+    if room == Room():
+        return ""
+    kept = f"{room.blocking or 'none'} of a blocker's findings and {room.others or 'none'} of another check's are shown"
+    gone = {
+        "how to mend what blocks nothing": not room.mends,
+        "the plan after its first steps": bool(room.steps),
+        "the plan": room.steps == 0,
+        "the rows of requirements and checklist": not room.answers,
+        "what would unlock what could not be measured": not room.unlocks,
+    }
+    told = ", ".join(name for name, out in gone.items() if out)
+    return f"at most {kept}" + (f"; left out: {told}" if told else "")
 
 
 _CUT = "\n\n> **Cut:** the rest is in the HTML report and in the run document.\n"
@@ -51,7 +112,8 @@ def _cut(text: str, most: int) -> str:
     return "\n".join(kept[:safe]) + "\n\n</details>" * safe_folded + _CUT
 
 
-def environment() -> Environment:
+@cache
+def _environment() -> Environment:
     """Templates of the reports package. The output is Markdown: values pass through `md`, `code` or `block`."""
     found = Environment(
         loader=FunctionLoader(lambda name: (files("readiness_reports") / name).read_text(encoding="utf-8")),
@@ -63,6 +125,8 @@ def environment() -> Environment:
     )
     found.filters |= {
         "md": escape.markdown,
+        "prose": escape.prose,
+        "summary": escape.summary,
         "code": escape.code_span,
         "cell": escape.code_cell,
         "block": escape.code_block,

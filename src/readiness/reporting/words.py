@@ -133,6 +133,14 @@ def unlocks(checks: Sequence[CheckPart]) -> dict[str, list[CheckPart]]:
     return dict(sorted(found.items(), key=lambda item: (-sum(c.gain for c in item[1]), item[0])))
 
 
+def alike(checks: Sequence[CheckPart]) -> list[list[CheckPart]]:
+    """Unmeasured checks that want for the same thing, together, in the order of their firsts."""
+    found: dict[tuple[str, str | None], list[CheckPart]] = {}
+    for c in checks:
+        found.setdefault((result(c), c.unlock), []).append(c)
+    return list(found.values())
+
+
 def evidence(values: Mapping[str, object], *, most: int = 6) -> str:
     """Evidence on one line: `columns a, b; estimated_rows 1200`."""
     told = [(k, v) for k, v in values.items() if k not in _UNSAID and v not in (None, "", [])]
