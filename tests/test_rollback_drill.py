@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg import pq
 
 import stage
 from conftest import Database
@@ -265,6 +266,25 @@ def test_a_drill_that_is_killed_leaves_nothing(sent: signal.Signals, debian_data
     finally:
         if process.poll() is None:
             process.kill()
+
+
+def test_a_session_that_was_just_being_opened_keeps_no_drop_waiting(debian_database: Database):
+    """Else the server would wait for its end, until authentication_timeout (a minute)."""
+
+    def interrupted(dsn: str) -> None:
+        half_open = pq.PGconn.connect_start(dsn.encode())
+        while half_open.status != pq.ConnStatus.AWAITING_RESPONSE:
+            assert half_open.connect_poll() != pq.PollingStatus.FAILED, half_open.error_message
+            time.sleep(0.01)
+        time.sleep(0.2)  # the server has asked for the password, and waits
+        raise KeyboardInterrupt
+
+    with scratch.named_server(debian_database.cluster.dsn()) as server:
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt), server.database() as made:
+            interrupted(made.dsn)
+    assert time.monotonic() - began < 20
+    assert not scratch.leftovers(debian_database.cluster.dsn())
 
 
 def inventory(cluster: Cluster) -> list[tuple[str, ...]]:

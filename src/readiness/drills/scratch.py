@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -120,6 +121,7 @@ class Server:
             finally:
                 made.close()
         finally:
+            _let_go_of_half_open_sessions()
             with _connect(self._admin) as admin:
                 drop(admin, "database", name)
             _forget(self.workshop, told)
@@ -240,6 +242,17 @@ def identity(dsn: str) -> str | None:
 
 def _connect(dsn: str) -> psycopg.Connection[Any]:
     return psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_SECONDS)
+
+
+def _let_go_of_half_open_sessions() -> None:
+    """A session that was just being opened when we were stopped hangs in the frames of what stopped us, and keeps a drop waiting.
+
+    For the server waits for one that authenticates until authentication_timeout (a minute): it answers no ProcSignalBarrier.
+    """
+    stopped = sys.exception()
+    while stopped is not None:
+        traceback.clear_frames(stopped.__traceback__)
+        stopped = stopped.__context__
 
 
 def _strategy(admin: psycopg.Connection[Any]) -> sql.SQL:
