@@ -153,8 +153,10 @@ def test_a_neighbour_that_answers():
         both = services(project={"url": project}, learning={"url": project.replace("127.0.0.1", "localhost")})
         assert found(ask(ANOTHER, NOWHERE, profile=both)) == {"learning"}
         assert found(ask("operations/port-conflict", NOWHERE, profile=both)) == {"project", "learning"}
+        assert found(ask(HEALTHY, NOWHERE, profile=both)) == {"learning"}, "the neighbour is healthy, it isn't up"
         named = services(learning={"url": own})
         assert found(ask(ANOTHER, NOWHERE, profile=named)) == set(), "a name of its own, which nobody else bears"
+        assert found(ask(HEALTHY, NOWHERE, profile=named)) == set()
         for name, wrong in (("roadmaps", set()), ("learning", {"learning"})):
             declared = services(learning={"url": own, "health": {"name": name}})
             assert found(ask(ANOTHER, NOWHERE, profile=declared)) == wrong

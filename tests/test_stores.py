@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
@@ -28,7 +29,7 @@ from readiness.demo import stores
 from readiness.demo.stores import Running
 from readiness.embedded import Workshop
 from readiness.facts import links
-from readiness.facts.links import merge, share_bound
+from readiness.facts.links import draw, merge, share_bound
 from readiness.model import Examined, NotApplicable, Outcome, Reason, Unknown
 from readiness.profile import Profile
 
@@ -551,9 +552,99 @@ def test_a_stream_out_of_order_or_out_of_time_is_no_answer():
     for rows, things in (([row("b"), row("a")], ["a"]), ([row("a")], ["b", "a"]), ([row("a")], ["a", 1])):
         with pytest.raises(Unobservable, match="out of order"):
             merge(rows, things, columns=1, most=9, ends=never)
-    with pytest.raises(Unobservable, match="too long") as late:
-        merge([row("a")], ["a"], columns=1, most=9, ends=time.monotonic() - 1)
-    assert "probing.link_seconds" in (late.value.unlock or "")
+    with pytest.raises(Unobservable, match="refused"):
+        merge(failing(Reason.UNREACHABLE), ["a"], columns=1, most=9, ends=never)
+
+
+def failing(reason: Reason) -> Iterator[tuple[int | str, bool, int]]:
+    """Three rows, and no word on whether the third is the last of its key."""
+    yield row("a")
+    yield row("b")
+    yield row("c")
+    raise Unobservable(reason, "refused")
+
+
+def test_when_time_is_over_what_was_compared_by_then_stands():
+    late = merge([row("a")], ["a"], columns=1, most=9, ends=time.monotonic() - 1)
+    assert (late.ended, late.rows, late.things, late.orphaned) == (True, 0, 0, 0)
+    server = merge(failing(Reason.TIMEOUT), ["a", "aa", "c"], columns=1, most=9, ends=inf)
+    assert (server.ended, server.rows, server.things) == (True, 2, 2)
+    assert (server.alone, server.lost) == (["aa"], [("b", frozenset({0}))])
+
+
+def test_a_comparison_that_is_broken_off_is_unknown_or_a_finding(
+    up: Stores, rows: Database, monkeypatch: pytest.MonkeyPatch
+):
+    """The clock jumps behind a thousand keys: of the rest nothing is said."""
+    several = [f"{n:08x}-0000-4000-8000-000000000000" for n in range(2_000)]
+    with rows.connect() as session:
+        session.cursor().executemany("insert into chunks values (1, %s)", [(i,) for i in several])
+    later = iter([0.0, 0.0])
+    clock = SimpleNamespace(sleep=lambda _s: None, monotonic=lambda: next(later, 1e9))
+    with up.points(*several):
+        for check, subject in ((UNRESOLVED, "public.chunks.point"), (ORPHANED, "vectors/chunks")):
+            later = iter([0.0, 0.0, 0.0])
+            with monkeypatch.context() as patched:
+                patched.setattr(links, "time", clock)
+                outcome = ask(check, rows.dsn(), profile=linked(up, link_ids=100_000))
+            assert isinstance(outcome, Unknown)
+            (unseen,) = [u for u in outcome.unseen if u.subject == subject]
+            assert unseen.reason is Reason.TIMEOUT
+            assert "time was over when " in unseen.detail
+            assert 900 < unseen.evidence["compared"] < 1_100
+            assert "probing.link_seconds" in (unseen.unlock or "")
+        rows.run("insert into chunks values (2, '00000000-0000-4000-8000-00000000000a')")
+        later = iter([0.0, 0.0, 0.0])
+        monkeypatch.setattr(links, "time", clock)
+        lost = ask(UNRESOLVED, rows.dsn(), profile=linked(up, link_ids=100_000))
+        assert of(lost, "public.chunks.point")["unresolved"] == 1
+        assert of(lost, "public.chunks.point")["broken_off_after_seconds"] == 120
+
+
+def test_a_sampled_bucket_is_told_with_its_confidence_too(up: Stores, rows: Database, monkeypatch: pytest.MonkeyPatch):
+    with rows.connect() as session:
+        session.execute("insert into files select key from files, generate_series(1, 40)")
+        session.execute("analyze files")
+    clean = of(ask(ORPHANED, rows.dsn(), profile=linked(up, link_ids=1000)), "files/files")
+    assert (clean["sampled"], clean["out_of"], clean["compared"], clean["orphaned"]) == (True, 60, 60, 0)
+    assert (clean["at_most_share"], clean["confidence"]) == (share_bound(60), 0.95)
+    monkeypatch.setattr(links, "SAMPLE", 10)
+    assert of(ask(ORPHANED, rows.dsn(), profile=linked(up, link_ids=1000)), "files/files")["compared"] == 10
+    up.objects.put_object(Bucket="files", Key="unnamed", Body=b"x")
+    monkeypatch.setattr(links, "SAMPLE", 61)
+    assert found(ask(ORPHANED, rows.dsn(), profile=linked(up, link_ids=1000))) == {"files/files"}
+    up.objects.delete_object(Bucket="files", Key="unnamed")
+    made = links.draw
+    monkeypatch.setattr(links, "draw", lambda keys, number, _ends: made(keys, number, -inf))
+    late = ask(ORPHANED, rows.dsn(), profile=linked(up, link_ids=1000))
+    assert isinstance(late, Unknown)
+    assert [u.reason for u in late.unseen if u.subject == "files/files"] == [Reason.TIMEOUT]
+
+
+def test_each_key_is_as_likely_to_be_drawn():
+    """Of 20 keys each is among 5 that are drawn in a quarter of the draws; beyond 6 standard deviations it isn't chance."""
+    times = Counter(k for _ in range(4_000) for k in draw(map(str, range(20)), 5, inf).keys)
+    assert set(times) == set(map(str, range(20)))
+    assert all(abs(n - 1_000) < 6 * (4_000 * 0.25 * 0.75) ** 0.5 for n in times.values())
+    few = draw(["a", "b"], 5, inf)
+    assert (few.keys, few.listed, few.at_random) == (["a", "b"], 2, True)
+
+
+def test_what_is_still_to_be_made_names_nothing(up: Stores, embedded_database: Database):
+    """A table of the canonical schema that isn't there: every point is an orphan, and of ids that no row can name nothing is known."""
+    named = [{"table": "memory.chunks", "column": "point"}]
+    declared = up.profile(vectors={"collections": {"chunks": {"rows": named}}}, files={"buckets": {}})
+    canonical = {"memory": profile.Schema.model_validate({"tables": {"chunks": {"columns": {"point": "uuid"}}}})}
+    promised = declared.model_copy(update={"schemas": canonical})
+    for script in ("", "create schema memory; create table memory.chunks (id int)"):
+        embedded_database.run(script)
+        for check in (UNRESOLVED, ORPHANED):
+            assert isinstance(ask(check, embedded_database.dsn(), profile=declared), Unknown), "perhaps a slip"
+        evidence = of(ask(ORPHANED, embedded_database.dsn(), profile=promised), "vectors/chunks")
+        assert (evidence["orphaned"], evidence["still_to_be_made"]) == (60, "memory.chunks.point")
+        unresolved = ask(UNRESOLVED, embedded_database.dsn(), profile=promised)
+        assert isinstance(unresolved, Unknown)
+        assert "schema/missing-table" in unlocks(unresolved)
 
 
 def test_more_differences_than_are_kept_are_counted_all_the_same():

@@ -352,13 +352,15 @@ def _decide(
         for c in categories
         if c.id in floors and c.own.ceiling < floors[c.id]
     ]
+    unknown = [m for m in must_haves if m.status is Status.UNKNOWN]
     if against:
-        return Decision.NO_GO, against, []
+        noun = "more must-have" if vetoes else "must-have"
+        return Decision.NO_GO, [*against, *([_listing(noun, unknown, "not settled")] if unknown else [])], []
     open_points: list[str] = []
     settled_by: dict[str, None] = {}
     by_gain = [s for s in ranked(standings) if s.known < 1 and s.points]
     everything = [s.result.check.id for s in by_gain]
-    if unknown := [m for m in must_haves if m.status is Status.UNKNOWN]:
+    if unknown:
         open_points.append(_listing("must-have", unknown, "not settled"))
         settled_by |= {c: None for m in unknown for c in m.open_checks}
     if not total.coverage:

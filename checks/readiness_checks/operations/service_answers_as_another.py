@@ -1,8 +1,6 @@
-import re
-
 from readiness import RATIO, Answer, Observation, Reason, Unobservable, Unseen, check
 from readiness.authoring import Subject
-from readiness.facts.http import HealthProbes
+from readiness.facts.http import HealthProbes, called_name, plain_name
 from readiness.facts.target import Services
 from readiness.model import Scalar
 
@@ -25,9 +23,7 @@ def service_answers_as_another(services: Services, probes: HealthProbes) -> Answ
     looks well. The body's `service`, `name` or `app` is held against the profile; words like "service" and signs don't
     count.
     """
-    known = {
-        _plain(s.health.name if s.health and s.health.name else name): name for name, s in services.by_name.items()
-    }
+    known = {called_name(name, s) for name, s in services.by_name.items()}
 
     def judge(name: str) -> Subject:
         probe, health = probes.by_service[name], services.by_name[name].health
@@ -45,14 +41,10 @@ def service_answers_as_another(services: Services, probes: HealthProbes) -> Answ
                 unlock=f'let it say `"service": "{name}"`',
                 evidence=evidence,
             )
-        said = _plain(probe.named)
+        said = plain_name(probe.named)
         if health.name is None and said not in known:
             # Some name of its own, which nobody else bears here.
             return Observation(subject=name, ok=True, evidence=evidence)
-        return Observation(subject=name, ok=said == _plain(health.name or name), evidence=evidence)
+        return Observation(subject=name, ok=said == called_name(name, services.by_name[name]), evidence=evidence)
 
     return [judge(name) for name in probes.by_service]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"(?i)service|svc|[^a-z0-9]", "", name).lower() or name

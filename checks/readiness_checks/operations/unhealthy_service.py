@@ -17,7 +17,8 @@ def unhealthy_service(probes: HealthProbes) -> Answer:
     """Every service's health endpoint says that it is healthy.
 
     A platform is as ready as its least ready service. The body counts, not only the status code: a 200 that carries
-    `"status": "DOWN"` is common. Each endpoint is asked twice, so that one which flaps is told. Over gRPC the standard health service is
+    `"status": "DOWN"` is common. Where another declared service answers instead, this one is not up, however well that one
+    is. Each endpoint is asked twice, so that one which flaps is told. Over gRPC the standard health service is
     asked; over TCP all that can be said is that somebody takes the connection.
     """
     return [_judge(name, p) for name, p in probes.by_service.items()]

@@ -1,6 +1,6 @@
 from readiness import RATIO, Answer, Observation, Reason, Unobservable, Unseen, check
 from readiness.authoring import Subject
-from readiness.facts.links import CONFIDENCE, Comparison, LinkColumn, StoreLinks
+from readiness.facts.links import CONFIDENCE, LONGER, Comparison, LinkColumn, StoreLinks
 from readiness.model import Scalar
 
 
@@ -34,6 +34,15 @@ def unresolved_reference(links: StoreLinks) -> Answer:
             ]
         else:
             answers += [_judge(place, c, found) for c in found.columns]
+            answers += [
+                Unseen(
+                    subject=column,
+                    reason=Reason.UNSUPPORTED,
+                    detail=f"{place}: there is no column {column} yet",
+                    unlock="make what the canonical schema has (schema/missing-table, schema/column-differs)",
+                )
+                for column in found.missing
+            ]
     return answers
 
 
@@ -46,6 +55,16 @@ def _judge(place: str, column: LinkColumn, found: Comparison) -> Subject:
         "naming_nothing": column.nulls,
     }
     faults = column.unresolved.count + column.nulls
+    if found.ended is not None:
+        evidence |= {"broken_off_after_seconds": found.ended}
+        if not faults:
+            return Unseen(
+                subject=column.name,
+                reason=Reason.TIMEOUT,
+                detail=f"{place}: time was over when {found.rows:,} ids had been compared; none of those is at fault",
+                unlock=LONGER,
+                evidence=evidence,
+            )
     if found.drawn is not None and not faults:
         if not found.drawn.rows:
             return Unseen(

@@ -7,7 +7,7 @@ _EVICTED_AT_ONCE = 0.05  # of pg_stat_statements.max, at least 10 (USAGE_DEALLOC
 @check(
     subject="extension",
     universe="collectors of statements",
-    priority="P1",
+    priority="P0",
     effort="S",
     credit=BINARY,
     mend="""
@@ -17,10 +17,10 @@ _EVICTED_AT_ONCE = 0.05  # of pg_stat_statements.max, at least 10 (USAGE_DEALLOC
     links=("https://www.postgresql.org/docs/current/pgstatstatements.html",),
 )
 def statements_not_counted(collector: StatementCollector, *, recycled_hours: float = 48) -> Answer:
-    """Statements are counted, in this database too, and what was counted stays long enough to be looked at.
+    """There is a baseline of what statements take: they are counted, in this database too, and kept for long.
 
-    When it is slow, the first question is which statement takes the time. Without pg_stat_statements nobody knows, and
-    installing it then takes a restart. It keeps so many statements and throws the rarest out: where all of them are replaced
+    When it is slow, the first question is which statement takes the time, and whether it always did. Without
+    pg_stat_statements nobody knows, and installing it then takes a restart. It keeps so many statements and throws the rarest out: where all of them are replaced
     within two days, last night's job is gone in the morning.
     """
     c = collector

@@ -28,6 +28,7 @@ from readiness.embedded import Cluster, Runtime, Workshop
 PROFILE = "devmentor"
 READY_SECONDS = 60.0
 STANDBY, REPLICATOR = "standby1", "replicator"
+POINTS_BEFORE = 2_000
 
 # Service -> the role that it connects as when the migration is done; None where it needs no database.
 SERVICES: Mapping[str, str | None] = {
@@ -118,19 +119,22 @@ def raised(state: State, *, runtime: Runtime | None = None, told: Told = lambda 
 
 
 def _raised_before(stack: ExitStack, cluster: Cluster, folder: Path, told: Told) -> Platform:
+    beside = _stores_before(cluster.workshop)
     told("loading the platform's data")
     database.fill_before(cluster)
     superuser = cluster.dsn(database.DATABASE)
     auditor = database.make_auditor(cluster)
     told("starting the services")
     dsns = {name: superuser for name, role in SERVICES.items() if role and name not in WITHOUT_DATABASE_BEFORE}
-    addresses, processes = _in_service(stack, cluster, folder, "before", dsns, {})
+    if "qdrant" in beside:
+        stores.await_up(cluster.workshop, "qdrant", beside["qdrant"])
+    addresses, processes = _in_service(stack, cluster, folder, "before", dsns, beside)
     told("letting people work")
     answered, refused = traffic.run(addresses["api-gateway"], "before")
     nobody = conninfo.make_conninfo(
         "", host="127.0.0.1", port=_closed_port(stack).rpartition(":")[2], dbname=database.DATABASE
     )
-    values = _values(auditor, addresses, dsns, standby=nobody, beside={})
+    values = _values(auditor, addresses, dsns, standby=nobody, beside=beside)
     return Platform(
         state="before",
         source=_profile(folder, values),
@@ -165,7 +169,7 @@ def _raised_after(stack: ExitStack, cluster: Cluster, folder: Path, told: Told) 
             commands.run("compare", before, after)
 
     database.fill_after(cluster, folder, witness)
-    beside = _stores(workshop, cluster)
+    beside = _stores_after(workshop, cluster)
     roles = database.give_passwords(cluster, [*(role for role in SERVICES.values() if role), REPLICATOR])
     auditor = database.make_auditor(cluster)
     told("archiving, a backup, a standby")
@@ -322,7 +326,24 @@ def _follow(cluster: Cluster, auditor: str, dsn: str) -> str:
     return conninfo.make_conninfo(auditor, port=standby.port)
 
 
-def _stores(workshop: Workshop, cluster: Cluster) -> dict[str, Running]:
+def _stores_before(workshop: Workshop) -> dict[str, Running]:
+    """The stores as they came: open to all, the cache without a bound, points that no row names and no filter finds.
+
+    There is no MinIO yet: files lie on the project service's own disk.
+    """
+    found: dict[str, Running] = {}
+    program = stores.find_redis()
+    if program is not None:
+        found["redis"] = stores.start_redis(workshop, program, settings={"requirepass": "", "save": ""})
+    if stores.has_stand_ins():
+        points = [str(traffic.key("point", n)) for n in range(POINTS_BEFORE)]
+        found["qdrant"] = stores.start_qdrant(
+            workshop, fill=[{"collection": "chunks", "size": 4, "ids": points}], key=False
+        )
+    return found
+
+
+def _stores_after(workshop: Workshop, cluster: Cluster) -> dict[str, Running]:
     """The stores beside Postgres, as far as what they are made of is installed: they load while the rest goes on."""
     found: dict[str, Running] = {}
     program = stores.find_redis()

@@ -284,15 +284,16 @@ def _reachable(url: str) -> bool:
 
 
 def _memory_health_before(context: Context, _: Parameters) -> Answer:
-    """Without Qdrant it has nothing."""
+    """Qdrant is all that it hangs on."""
     if _reachable(context.addresses["qdrant"]):
         return 200, {"status": "ok"}
     return 503, {"status": "unhealthy", "qdrant": "unreachable"}
 
 
 def _add_document_before(context: Context, parameters: Parameters) -> Answer:
-    """A JSON file for each document, as for a demo."""
+    """A point, whose id nobody keeps, and a JSON file for each document, as for a demo."""
     name = uuid.uuid4().hex
+    _put_points(context, [uuid.uuid4()], {"document": name})
     document = {"title": _wanted(parameters, "title"), "content": parameters.get("content", ""), "at": time.time()}
     (context.folder / f"{name}.json").write_text(json.dumps(document), encoding="utf-8")
     return 201, {"document": name}
@@ -317,15 +318,13 @@ def _memory_health_after(context: Context, parameters: Parameters) -> Answer:
     return status, {**body, "search": "vectors" if _reachable(context.addresses["qdrant"]) else "words"}
 
 
-def _put_points(context: Context, user: uuid.UUID, points: list[uuid.UUID]) -> None:
+def _put_points(context: Context, points: list[uuid.UUID], payload: Mapping[str, str]) -> None:
     """A point for each chunk, where Qdrant is up. Its vector is made up: no model of embeddings comes along."""
     if not points or not _reachable(context.addresses["qdrant"]):
         return
     parts = urlsplit(context.addresses["qdrant"])
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
-    vectors = [
-        {"id": str(p), "vector": [1.0 + b for b in p.bytes[:4]], "payload": {"user_id": str(user)}} for p in points
-    ]
+    vectors = [{"id": str(p), "vector": [1.0 + b for b in p.bytes[:4]], "payload": payload} for p in points]
     headers = {"Content-Type": "application/json", "api-key": context.addresses.get("qdrant-key", "")}
     try:
         connection.request("PUT", "/collections/chunks/points?wait=true", json.dumps({"points": vectors}), headers)
@@ -354,7 +353,7 @@ def _add_document_after(context: Context, parameters: Parameters) -> Answer:
                 "values (%s, %s, %s, %s, %s)",
                 [document["id"], position, part, len(part.split()), points[-1]],
             )
-        _put_points(context, user, points)
+        _put_points(context, points, {"user_id": str(user)})
     return 201, {"document": document["id"]}
 
 

@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from typing import Any, Self, TypeVar
@@ -77,10 +77,11 @@ class HealthProbe:
 
     Args:
         answered: whether any reply came.
-        healthy: whether both replies said so.
+        healthy: whether both replies said so, and it was this service that did.
         says: what was wrong, or the status that the body gave.
         body_status: the body's own word.
         named: how the body calls the service; None where it doesn't.
+        another: the other declared service that answers here, by the body's own word.
         dependencies: what it hangs on, by the body -> whether that is well; of words that say neither none are kept. None
             where there was no body to read.
     """
@@ -93,6 +94,7 @@ class HealthProbe:
     milliseconds: float
     body_status: str | None
     named: str | None = None
+    another: str | None = None
     version: str | None = None
     dependencies: Mapping[str, bool] | None = None
 
@@ -106,7 +108,32 @@ class HealthProbes:
         declared(target.profile, "services")
         asked = {n: without_secrets(s) for n, s in target.profile.services.items() if s.url and s.health}
         seconds = target.profile.probing.http_timeout_seconds
-        return cls(side_by_side({n: partial(_probe, s, seconds) for n, s in asked.items()}))
+        found = side_by_side({n: partial(_probe, s, seconds) for n, s in asked.items()})
+        called = {called_name(n, s): n for n, s in target.profile.services.items()}
+        return cls({n: _known_by(p, called, called_name(n, asked[n])) for n, p in found.items()})
+
+
+def called_name(name: str, service: Service) -> str:
+    """How a service calls itself in its health body, without words like "service" and without signs."""
+    return plain_name(service.health.name if service.health and service.health.name else name)
+
+
+def plain_name(name: str) -> str:
+    return re.sub(r"(?i)service|svc|[^a-z0-9]", "", name).lower() or name
+
+
+def _known_by(probe: HealthProbe | Unobservable, called: Mapping[str, str], own: str) -> HealthProbe | Unobservable:
+    """The probe; where another declared service answers there, its health is not this one's.
+
+    Args:
+        called: how each declared service calls itself -> its name.
+        own: how this one does.
+    """
+    if isinstance(probe, Unobservable) or probe.named is None or (said := plain_name(probe.named)) == own:
+        return probe
+    if (other := called.get(said)) is None:
+        return probe
+    return replace(probe, another=other, healthy=False, says=f"the service {other} answers here")
 
 
 def _probe(service: Service, seconds: float) -> HealthProbe | Unobservable:

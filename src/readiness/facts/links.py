@@ -6,20 +6,23 @@ Postgres is asked for that order (`collate "C"`). A side that breaks it ends the
 more a moment later, on both sides: what was just being written is no finding.
 
 Above a limit (`probing.link_ids`) samples are compared, each looked up on the other side. Of n rows drawn at random none of
-which is at fault, the share at fault is below 1 - 0.05^(1/n) with 95 % confidence (the exact binomial bound).
+which is at fault, the share at fault is below 1 - 0.05^(1/n), about 3/n, with 95 % confidence: the exact binomial bound
+(C. J. Clopper, E. S. Pearson, Biometrika 26, 1934; the rule of three, J. A. Hanley, A. Lippman-Hand, JAMA 249, 1983).
 """
 
 from __future__ import annotations
 
 import math
+import random
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
+from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeAlias
 
 from readiness.authoring import Unobservable
@@ -28,14 +31,13 @@ from readiness.facts.catalog import shown, split_name
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target, addressless, declared
 from readiness.model import Reason, quote_ident, quote_literal
-from readiness.profile import QdrantStore, Rows, S3Store
+from readiness.profile import QdrantStore, Rows, S3Store, Schema
 
 MOST_CANDIDATES = 1_000  # differences that are asked for once more
 MOST_EXAMPLES = 5
 MOMENT_SECONDS = 1.0
 SAMPLE = 10_000
 SAMPLE_OF_OBJECTS = 1_000  # each is a request
-PLACES = 10  # where in the list of keys a page is looked at
 CONFIDENCE = 0.95
 
 Key: TypeAlias = int | str
@@ -71,11 +73,17 @@ class LinkColumn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
-    """How much was looked at, where not everything was."""
+    """How much was looked at, where not everything was.
+
+    Args:
+        listed: of how many the things were drawn, where that is known.
+        things_at_random: whether each was as likely to be drawn as any other.
+    """
 
     rows: int
     things: int
     things_at_random: bool
+    listed: int | None = None
 
     @property
     def most_unresolved(self) -> float:
@@ -102,6 +110,8 @@ class Comparison:
         things: points or objects, likewise.
         orphaned: things that no row names.
         drawn: None where everything was compared.
+        ended: the seconds after which the comparison was broken off; None where it came to its end.
+        missing: columns that are not there, though the canonical schema has them: no row of theirs names anything yet.
     """
 
     columns: tuple[LinkColumn, ...]
@@ -109,6 +119,8 @@ class Comparison:
     things: int
     orphaned: Differences
     drawn: Drawn | None = None
+    ended: float | None = None
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +148,7 @@ class StoreLinks:
                     if isinstance(place, Unobservable):
                         raise place
                     bound = Bound(ids=probing.link_ids, seconds=probing.link_seconds)
-                    found[name] = compare(session, rows, place, bound)
+                    found[name] = compare(session, rows, place, bound, target.profile.schemas)
                 except Unobservable as unseen:
                     found[name] = unseen
         finally:
@@ -169,12 +181,44 @@ class Place(Protocol):
     def existing(self, keys: Sequence[Key]) -> set[Key]:
         """Those of the keys that lead to something."""
 
-    def drawn(self, hints: Sequence[Key]) -> tuple[list[Key], bool]:
-        """Keys of some things, and whether they were drawn at random.
+    def drawn(self, ends: float) -> Draw:
+        """Keys of some things.
 
         Args:
-            hints: keys that rows name.
+            ends: when to give up, on time.monotonic()'s scale.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """Keys out of many.
+
+    Args:
+        listed: out of how many, where that is known.
+        at_random: whether each of all that there are was as likely as any other.
+    """
+
+    keys: list[Key]
+    listed: int | None
+    at_random: bool
+
+
+def draw(keys: Iterable[Key], number: int, ends: float) -> Draw:
+    """Some keys of a stream that is not held, each as likely as any other (J. S. Vitter, ACM TOMS 11, 1985: algorithm R).
+
+    Where the time ends before the stream does they are drawn from its beginning, which says nothing of the rest.
+    """
+    kept: list[Key] = []
+    listed = 0
+    for key in keys:
+        if listed % 1_000 == 0 and time.monotonic() > ends:
+            return Draw(keys=kept, listed=listed, at_random=False)
+        listed += 1
+        if len(kept) < number:
+            kept.append(key)
+        elif (place := random.randrange(listed)) < number:  # noqa: S311  nobody gains by guessing it
+            kept[place] = key
+    return Draw(keys=kept, listed=listed, at_random=True)
 
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")  # as Qdrant writes it; anything else has no point
@@ -197,9 +241,9 @@ class _Points:
             found |= self.client.existing(self.collection, possible[start : start + qdrant.PAGE])
         return found
 
-    def drawn(self, hints: Sequence[Key]) -> tuple[list[Key], bool]:
-        del hints
-        return [*self.client.drawn(self.collection, self.sample)], True
+    def drawn(self, ends: float) -> Draw:
+        del ends
+        return Draw(keys=[*self.client.drawn(self.collection, self.sample)], listed=None, at_random=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,13 +262,9 @@ class _Objects:
             there = pool.map(lambda key: self.client.exists(self.bucket, str(key)), keys)
             return {key for key, exists in zip(keys, there, strict=True) if exists}
 
-    def drawn(self, hints: Sequence[Key]) -> tuple[list[Key], bool]:
-        """Pages of the list, behind some of the keys that rows name: S3 draws nothing at random."""
-        found: set[Key] = set()
-        for after in (None, *hints[: PLACES - 1]):
-            page = self.client.page(self.bucket, self.under, after=None if after is None else str(after))
-            found.update(entry["Key"] for entry in page.get("Contents", ()))
-        return [*found], False
+    def drawn(self, ends: float) -> Draw:
+        """Out of the whole list: S3 draws nothing at random, and pages of it are not alike."""
+        return draw(self.things(), SAMPLE, ends)
 
 
 def places(target: Target) -> Iterator[tuple[str, tuple[Rows, ...], Place | Unobservable]]:
@@ -308,31 +348,47 @@ def _shown(rows: Rows) -> str:
     return f"{shown(*split_name(rows.table))}.{quote_ident(rows.column)}"
 
 
-def _columns(session: Postgres, rows: Iterable[Rows], *, numbers: bool) -> list[_Column]:
-    """The declared columns as they are.
+def _columns(
+    session: Postgres, rows: Iterable[Rows], canonical: Mapping[str, Schema], *, numbers: bool
+) -> tuple[list[_Column], list[str]]:
+    """The declared columns as they are, and the names of those that are yet to be made.
 
     Raises:
-        Unobservable: one is not there, or they can't be compared with each other.
+        Unobservable: one is not there, nor in the canonical schema; or they can't be compared with each other.
     """
-    found = []
+    found, missing = [], []
     for r in rows:
         schema, table = split_name(r.table)
         answer = session.rows(_TYPE, (schema, table, r.column), marker="links")
-        if not answer:
-            raise Unobservable(Reason.UNSUPPORTED, f"there is no column {_shown(r)}", "mend the profile's `rows`")
+        if not answer or answer[0]["number"] is None:
+            if not _promised(canonical, r, table_there=bool(answer)):
+                raise Unobservable(Reason.UNSUPPORTED, f"there is no column {_shown(r)}", "mend the profile's `rows`")
+            missing.append(_shown(r))
+            continue
         number = numbers and not r.prefix and answer[0]["number"]
         found.append(_Column(r, f"{quote_ident(schema)}.{quote_ident(table)}", quote_ident(r.column), number))
     if len({c.number for c in found}) > 1:
         raise Unobservable(Reason.UNSUPPORTED, "some of its columns hold numbers and some do not")
-    return found
+    return found, missing
+
+
+def _promised(canonical: Mapping[str, Schema], rows: Rows, *, table_there: bool) -> bool:
+    """Whether the canonical schema has what is missing: the table, or the column of a table that is there."""
+    schema, table = split_name(rows.table)
+    declared = canonical[schema].tables if schema in canonical else {}
+    if not table_there:
+        return table in declared
+    its = declared.get(table)
+    return its is not None and rows.column in its.columns
 
 
 _TYPE = """
 select a.atttypid in ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) as number
-from pg_catalog.pg_attribute as a
-inner join pg_catalog.pg_class as c on a.attrelid = c.oid
+from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-where ns.nspname = $1 and c.relname = $2 and a.attname = $3 and a.attnum > 0 and not a.attisdropped
+left join pg_catalog.pg_attribute as a
+    on c.oid = a.attrelid and a.attname = $3 and a.attnum > 0 and not a.attisdropped
+where ns.nspname = $1 and c.relname = $2
 """
 
 
@@ -387,13 +443,24 @@ def _aside(session: Postgres, c: _Column, seconds: float) -> tuple[int, Differen
 # -- the comparison --------------------------------------------------------------------------------------------
 
 
-def compare(session: Postgres, rows: Sequence[Rows], place: Place, bound: Bound) -> Comparison:
+def compare(
+    session: Postgres,
+    rows: Sequence[Rows],
+    place: Place,
+    bound: Bound,
+    canonical: Mapping[str, Schema] = MappingProxyType({}),
+) -> Comparison:
     """Hold rows against what they name.
+
+    Args:
+        canonical: the schema that is to be: what it has and the database lacks names nothing yet.
 
     Raises:
         Unobservable: one of the sides could not be read, or not in time.
     """
-    columns = _columns(session, rows, numbers=place.numbers)
+    columns, missing = _columns(session, rows, canonical, numbers=place.numbers)
+    if not columns:
+        return replace(_whole(session, (), place, bound), missing=tuple(missing))
     aside = [_aside(session, c, bound.seconds) for c in columns]
     parts = " union all ".join(f"select 1 from {c.table} where {c.names}" for c in columns)
     (counted,) = session.rows(
@@ -407,7 +474,7 @@ def compare(session: Postgres, rows: Sequence[Rows], place: Place, bound: Bound)
         replace(c, nulls=nulls, unresolved=_joined(c.unresolved, elsewhere))
         for c, (nulls, elsewhere) in zip(found.columns, aside, strict=True)
     )
-    return replace(found, columns=tuple(joined))
+    return replace(found, columns=tuple(joined), missing=tuple(missing))
 
 
 def _joined(one: Differences, other: Differences) -> Differences:
@@ -423,6 +490,7 @@ class Merged:
         unresolved: by column.
         lost: the first of those keys, and the columns whose live rows name it.
         alone: the first things that no row names.
+        ended: whether time was over before the streams were; what is found holds for the keys up to there.
     """
 
     unresolved: list[int]
@@ -431,6 +499,11 @@ class Merged:
     things: int = 0
     lost: list[tuple[Key, frozenset[int]]] = field(default_factory=list)
     alone: list[Key] = field(default_factory=list)
+    ended: bool = False
+
+
+class _TimeIsOverError(Exception):
+    """No more of a stream is read."""
 
 
 def merge(
@@ -443,12 +516,24 @@ def merge(
         things: keys of what lies in the store.
         columns: how many columns there are.
         most: differences of a kind that are kept.
-        ends: when to give up, on time.monotonic()'s scale.
+        ends: when to break off, on time.monotonic()'s scale.
 
     Raises:
-        Unobservable: a stream breaks its order, or time is over.
+        Unobservable: a stream breaks its order, or can't be read.
     """
     found = Merged(unresolved=[0] * columns)
+    try:
+        _merge(found, rows, things, most, ends)
+    except _TimeIsOverError:
+        found.ended = True
+    except Unobservable as unseen:  # the server gave up first: it has the same limit for each page
+        if unseen.reason is not Reason.TIMEOUT:
+            raise
+        found.ended = True
+    return found
+
+
+def _merge(found: Merged, rows: Iterable[tuple[Key, bool, int]], things: Iterable[Key], most: int, ends: float) -> None:
     there = _in_order(things, "what the store lists", ends)
     thing = next(there, None)
 
@@ -461,10 +546,10 @@ def merge(
     for key, group in groupby(_ordered_rows(rows, ends), key=itemgetter(0)):
         live = {source for _, counts, source in group if counts}
         rank = _rank(key)
-        found.rows += 1
         while thing is not None and _rank(thing) < rank:
             alone(thing)
             thing = next(there, None)
+        found.rows += 1
         if thing is not None and thing == key:
             found.things += 1
             thing = next(there, None)
@@ -476,7 +561,6 @@ def merge(
     while thing is not None:
         alone(thing)
         thing = next(there, None)
-    return found
 
 
 def _rank(key: Key) -> tuple[int, Any]:
@@ -491,7 +575,7 @@ def _in_order(keys: Iterable[Key], what: str, ends: float) -> Iterator[Key]:
         if before is not None and rank <= before:
             raise Unobservable(Reason.ERROR, f"{what} is out of order behind {before[1]}")
         if number % 1_000 == 0 and time.monotonic() > ends:
-            raise Unobservable(Reason.TIMEOUT, "the comparison took too long", _LONGER)
+            raise _TimeIsOverError
         before = rank
         yield key
 
@@ -503,16 +587,16 @@ def _ordered_rows(rows: Iterable[tuple[Key, bool, int]], ends: float) -> Iterato
         if before is not None and rank < before:
             raise Unobservable(Reason.ERROR, f"what the rows name is out of order behind {before[1]}")
         if number % 1_000 == 0 and time.monotonic() > ends:
-            raise Unobservable(Reason.TIMEOUT, "the comparison took too long", _LONGER)
+            raise _TimeIsOverError
         before = rank
         yield row
 
 
-_LONGER = "raise probing.link_seconds, or lower probing.link_ids so that a sample is compared"
+LONGER = "raise probing.link_seconds, or lower probing.link_ids so that a sample is compared"
 
 
 def _whole(session: Postgres, columns: Sequence[_Column], place: Place, bound: Bound) -> Comparison:
-    stream = session.stream(_all_rows(columns), marker="links", seconds=bound.seconds)
+    stream = session.stream(_all_rows(columns), marker="links", seconds=bound.seconds) if columns else _no_rows()
     with closing(stream):
         found = merge(
             ((key, live, source) for key, live, source in stream),
@@ -531,7 +615,12 @@ def _whole(session: Postgres, columns: Sequence[_Column], place: Place, bound: B
         rows=found.rows,
         things=found.things,
         orphaned=_some(found.orphaned - len(found.alone) + len(alone), alone),
+        ended=bound.seconds if found.ended else None,
     )
+
+
+def _no_rows() -> Generator[tuple[Any, ...], None, None]:
+    yield from ()
 
 
 def _named_columns(
@@ -570,16 +659,16 @@ def _sampled(session: Postgres, columns: Sequence[_Column], place: Place, bound:
     drawn = _draw(session, columns, place.sample, bound.seconds)
     there = place.existing([*drawn])
     lost = [(key, sources) for key, sources in drawn.items() if key not in there]
-    things, at_random = place.drawn([*drawn])
-    named = _named(session, columns, things, bound.seconds)
-    alone = [key for key in things if key not in named]
-    lost, alone = _second_look(session, columns, place, lost, alone, bound)
+    things = place.drawn(time.monotonic() + bound.seconds)
+    named = _named(session, columns, things.keys, bound.seconds)
+    once = [key for key in things.keys if key not in named]
+    lost, alone = _second_look(session, columns, place, lost, once[:MOST_CANDIDATES], bound)
     return Comparison(
         columns=_named_columns(columns, [sum(at in s for _, s in lost) for at in range(len(columns))], lost),
         rows=len(drawn),
-        things=len(things),
-        orphaned=_some(len(alone), alone),
-        drawn=Drawn(rows=len(drawn), things=len(things), things_at_random=at_random),
+        things=len(things.keys),
+        orphaned=_some(len(once[MOST_CANDIDATES:]) + len(alone), alone),
+        drawn=Drawn(rows=len(drawn), things=len(things.keys), things_at_random=things.at_random, listed=things.listed),
     )
 
 
