@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 PYTEST = READINESS_NO_SKIPS=$(if $(CI),1,$(READINESS_NO_SKIPS)) $(BIN)/pytest
 WORKERS ?= 2
 
-.PHONY: demo test lint bench lock generated clean
+.PHONY: demo test lint lint-style lint-types lint-generated bench lock generated clean
 
 demo: $(READY)
 	@$(BIN)/readiness demo
@@ -19,11 +19,18 @@ test: lint tests/.packages
 	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not alone" $(TESTS) || [ $$? = 5 ]  # 5: none of those that were named is of this kind
 	$(PYTEST) -m alone $(TESTS) || [ $$? = 5 ]
 
-lint: $(READY) $(VENV)/.sql
+lint: $(READY)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync $(VENV)/.sql lint-types lint-generated lint-style
+
+lint-style:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check --output-format concise .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+lint-types:
+	$(BIN)/mypy
+
+lint-generated:
 	$(BIN)/python tools/generate.py --check
 
 # The slowest of them, so it looks only at what changed since it last passed; at everything when its rules or itself did.

@@ -7,6 +7,8 @@ A story is `tests/stories/<category>/<name>.sql`, named like its check, in secti
     --- mend                                         only where the remedy is worded: what a reader of it would run
     --- parameters: name=value                       optional: policy parameters
 
+It is plain SQL; `select pg_sleep(1.2);` stands where the server has to write its counters first.
+
 It runs as superuser and again as a bare login role, which must find the same or say that it doesn't know.
 """
 
@@ -74,12 +76,19 @@ def test_every_sql_check_has_a_story():
     assert told <= set(checks()), f"a story of no check: {sorted(told - set(checks()))}"
 
 
+def tell(database: Database, script: str) -> None:
+    """Run a part of a story, without its sleeps where counters are written on demand."""
+    if database.cluster.runtime.major >= 15:
+        script = script.replace("select pg_sleep(1.2);", "select pg_stat_force_next_flush();")
+    database.run(script)
+
+
 @pytest.mark.parametrize("story", STORIES, ids=lambda s: s.check)
 def test_story_on_other_versions(story: Story, older_cluster: Cluster, make_database: Callable[[Cluster], Database]):
     """Catalogs differ between versions: what is broken is named on each, and nothing else."""
     database = make_database(older_cluster)
     try:
-        database.run(story.near_misses + story.broken)
+        tell(database, story.near_misses + story.broken)
     except psycopg.errors.Error as error:
         if error.sqlstate not in NOT_IN_THIS_VERSION or older_cluster.runtime.major > RUNS_ON:
             raise
@@ -100,10 +109,10 @@ def test_story(story: Story, database: Database):
     quiet_before = ask(check, database.dsn(), parameters=story.parameters)
     assert not isinstance(quiet_before, Examined) or not quiet_before.findings, "an empty database has a finding"
 
-    database.run(story.near_misses)
+    tell(database, story.near_misses)
     assert found(ask(check, database.dsn(), parameters=story.parameters)) == set(), "a near miss is flagged"
 
-    database.run(story.broken)
+    tell(database, story.broken)
     outcome = ask(check, database.dsn(), parameters=story.parameters)
     assert found(outcome) == story.named
 
