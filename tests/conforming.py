@@ -22,6 +22,7 @@ CHECKS = (
     "schema/row-security-differs",
     "schema/comment-differs",
     "schema/undeclared-object",
+    "security/privilege-differs",
 )
 
 
@@ -33,7 +34,7 @@ def declare(dsn: str, folder: Path) -> Profile:
     finally:
         postgres.close()
     file = folder / "readiness.yaml"
-    file.write_text("name: test\n" + declaration.written(inventory.schemas, inventory.extensions), encoding="utf-8")
+    file.write_text("name: test\n" + declaration.written(inventory), encoding="utf-8")
     return profile.load(file, {}).profile
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from readiness.facts.definitions import DefinedColumn, DefinedExtension, DefinedSchema, DefinedTable
+from readiness.facts.definitions import DefinedColumn, DefinedExtension, DefinedTable
+from readiness.facts.grants import Grant, phrased
+from readiness.facts.inventory import Inventory
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.()]*(?: [A-Za-z0-9_.()]+)*")
 _NO_TEXT = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
-def written(schemas: Mapping[str, DefinedSchema], extensions: Mapping[str, DefinedExtension]) -> str:
+def written(found: Inventory) -> str:
     """The sections `schemas` and `extensions` of a profile, every schema declared complete."""
-    return "\n".join([*_schemas(schemas), "", *_extensions(extensions)]) + "\n"
+    return "\n".join([*_schemas(found), "", *_extensions(found.extensions)]) + "\n"
 
 
 def scalar(value: str) -> str:
@@ -36,15 +38,17 @@ def text(value: str) -> str:
     return scalar(value.replace("$", "$$"))
 
 
-def _schemas(schemas: Mapping[str, DefinedSchema]) -> Iterator[str]:
-    if not schemas:
+def _schemas(found: Inventory) -> Iterator[str]:
+    if not found.schemas:
         yield "schemas: {}"
         return
     yield "schemas:"
-    for schema in schemas.values():
+    grants = _grants(found)
+    for schema in found.schemas.values():
         yield f"  {scalar(schema.name)}:"
         yield "    complete: true"
         yield f"    owner: {text(schema.owner)}"
+        yield f"    grants: {grants['schema', schema.name][schema.name]}"
         if schema.comment is not None:
             yield f"    comment: {text(schema.comment)}"
         if schema.enums:
@@ -54,12 +58,47 @@ def _schemas(schemas: Mapping[str, DefinedSchema]) -> Iterator[str]:
         if schema.tables:
             yield "    tables:"
             for table in schema.tables.values():
-                yield from _table(table)
+                yield from _table(table, grants.get(("table", schema.name), {}).get(table.name))
+        for kind in ("partition", "view", "sequence", "function"):
+            if of_kind := grants.get((kind, schema.name)):
+                yield f"    {kind}s:"
+                yield from (f"      {scalar(name)}: {{grants: {given}}}" for name, given in of_kind.items())
 
 
-def _table(table: DefinedTable) -> Iterator[str]:
+def _grants(found: Inventory) -> dict[tuple[str, str], dict[str, str]]:
+    """(kind, schema) -> name -> what is granted; of an object that is no schema only where it isn't the default."""
+    written: dict[tuple[str, str], dict[str, str]] = {}
+    tables = {(o.schema, o.name): o for o in found.grants if o.kind == "table"}
+    for o in found.grants:
+        by_default = tables[o.part_of].grants if o.part_of in tables else o.default
+        only_default = all(any(d.implies(g) for d in by_default) for g in o.grants)
+        if o.kind == "schema" or not only_default or len(o.default) > len(o.grants):
+            written.setdefault((o.kind, o.schema), {})[o.name] = _by_role(o.grants, found.privileges[o.granted_as])
+    return written
+
+
+def _by_role(grants: Iterable[Grant], known: Collection[str]) -> str:
+    roles: dict[str | None, dict[bool, list[Grant]]] = {}
+    for grant in grants:
+        roles.setdefault(grant.role, {}).setdefault(grant.grantable, []).append(grant)
+    told = (
+        f"{'PUBLIC' if role is None else scalar(role)}: [{', '.join(_words(given, known))}]"
+        for role, given in roles.items()
+    )
+    return f"{{{', '.join(told)}}}"
+
+
+def _words(given: Mapping[bool, Iterable[Grant]], known: Collection[str]) -> Iterator[str]:
+    for grantable, grants in given.items():
+        for words in phrased(grants, known):
+            yield text(f"{words} with grant option" if grantable else words)
+
+
+def _table(table: DefinedTable, grants: str | None) -> Iterator[str]:
     yield f"      {scalar(table.name)}:"
     yield f"        owner: {text(table.owner)}"
+    if grants is not None:
+        yield f"        grants: {grants}"
     if table.comment is not None:
         yield f"        comment: {text(table.comment)}"
     if table.row_security != "off":

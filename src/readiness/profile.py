@@ -6,7 +6,8 @@ Nothing here is judged. A profile that declares little is audited for what any p
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import date
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -16,10 +17,12 @@ from urllib.parse import urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
     StringConstraints,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -310,6 +313,97 @@ class Probe(_Section):
 _PLACE = re.compile(r"\{([a-z][a-z0-9_-]*)\}")
 
 
+PRIVILEGES: Mapping[str, tuple[str, ...]] = {
+    "schema": ("usage", "create"),
+    "table": ("select", "insert", "update", "delete", "truncate", "references", "trigger", "maintain"),
+    "sequence": ("usage", "select", "update"),
+    "function": ("execute",),
+}
+"""What can be granted on each kind of object, in the manual's order; a table's are a view's too."""
+COLUMN_PRIVILEGES = ("select", "insert", "update", "references")
+
+
+@dataclass(frozen=True, slots=True)
+class Privilege:
+    """What a role is given on an object: `select`, `select (id, email)`, `all with grant option`.
+
+    Args:
+        word: one of PRIVILEGES, or `all`.
+        columns: where it is given on these columns alone.
+    """
+
+    word: str
+    columns: tuple[str, ...] = ()
+    grantable: bool = False
+
+
+_COLUMN = r'[a-z_][a-z0-9_$]*|"(?:[^"]|"")+"'
+_PRIVILEGE = re.compile(
+    rf"(?P<word>[a-zA-Z]+)(?: privileges)?(?: ?\((?P<columns>\s*(?:{_COLUMN})(?:\s*,\s*(?:{_COLUMN}))*\s*)\))?"
+    r"(?P<grantable> (?i:with grant option))?"
+)
+
+
+def _privilege_of(kind: str) -> Callable[[object], object]:
+    def parsed(value: object) -> object:
+        if isinstance(value, Privilege):
+            return value
+        found = _PRIVILEGE.fullmatch(str(value))
+        word = found["word"].lower() if found else ""
+        columns = re.findall(_COLUMN, found["columns"] or "") if found else []
+        may = COLUMN_PRIVILEGES if columns and kind == "table" else () if columns else PRIVILEGES[kind]
+        if found is None or word not in ("all", *may):
+            quoted = "; what holds a comma stands in quotes" if kind == "table" else ""
+            raise ValueError(
+                f"{value!r} is no privilege of a {kind}; write {', '.join(PRIVILEGES[kind])} or all{quoted}"
+            )
+        names = (c[1:-1].replace('""', '"') if c.startswith('"') else c for c in columns)
+        return Privilege(word, tuple(names), found["grantable"] is not None)
+
+    return parsed
+
+
+def _signature(text: str) -> str:
+    """One space behind each comma, and none before it."""
+    found = re.fullmatch(rf"({_COLUMN})\((.*)\)", text.strip(), re.DOTALL)
+    if found is None:
+        raise ValueError(f"{text!r} names no function; write name(type, type), with the types of its arguments")
+    arguments = re.sub(r'("(?:[^"]|"")*")|\s*,\s*', lambda m: m[1] or ", ", found[2].strip())
+    return f"{found[1]}({arguments})"
+
+
+Signature = Annotated[str, AfterValidator(_signature)]
+
+
+def _shown_as_text(example: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "examples": [example]})
+
+
+SchemaPrivilege = Annotated[Privilege, BeforeValidator(_privilege_of("schema")), _shown_as_text("usage")]
+TablePrivilege = Annotated[Privilege, BeforeValidator(_privilege_of("table")), _shown_as_text("select (id, email)")]
+SequencePrivilege = Annotated[Privilege, BeforeValidator(_privilege_of("sequence")), _shown_as_text("usage")]
+FunctionPrivilege = Annotated[Privilege, BeforeValidator(_privilege_of("function")), _shown_as_text("execute")]
+
+
+class Relation(_Section):
+    """A view, a materialized view, a foreign table, or a partition."""
+
+    grants: dict[str, tuple[TablePrivilege, ...]] = {}
+    """As a table's."""
+
+
+class Sequence(_Section):
+    grants: dict[str, tuple[SequencePrivilege, ...]] = {}
+    """As a table's: `usage`, `select`, `update`."""
+
+
+class Function(_Section):
+    """A function, a procedure, or an aggregate."""
+
+    grants: dict[str, tuple[FunctionPrivilege, ...]] = {}
+    """As a table's: `execute`. Whoever makes a function gives it to everybody, so say `PUBLIC: [execute]` where that is so."""
+
+
 class Column(_Section):
     type: str
     """As format_type() writes it: `uuid`, `timestamp with time zone`, `text[]`."""
@@ -335,6 +429,9 @@ class Table(_Section):
     Those that stand behind a constraint are declared by that."""
     row_security: Literal["off", "on", "forced"] | None = None
     owner: str | None = None
+    grants: dict[str, tuple[TablePrivilege, ...]] = {}
+    """Role (or PUBLIC) to all that it is granted: `select`, `"select (id, email)"`, `all`, `insert with grant option`. What the
+    owner has of itself is left out."""
     comment: str | None = None
 
 
@@ -343,10 +440,22 @@ class Schema(_Section):
     """Whether this is all: then what lies in the schema undeclared is told, and what isn't said of a declared column
     (a default, NOT NULL) is declared not to be there."""
     owner: str | None = None
+    grants: dict[str, tuple[SchemaPrivilege, ...]] = {}
+    """Role (or PUBLIC) to all that it is granted on the schema itself: `usage`, `create`. Of a complete schema that says this,
+    objects without grants of their own are declared to have none beyond the server's default."""
     comment: str | None = None
     enums: dict[str, tuple[str, ...]] = {}
     """Enum type to its labels, in their order."""
     tables: dict[str, Table | None] = {}
+    partitions: dict[str, Relation] = {}
+    """Partitions whose privileges are declared; others may hold what their table holds, and no more."""
+    views: dict[str, Relation] = {}
+    """Views, materialized views and foreign tables whose privileges are declared."""
+    sequences: dict[str, Sequence] = {}
+    """Sequences whose privileges are declared, those of identity and serial columns among them."""
+    functions: dict[Signature, Function] = {}
+    """Functions, procedures and aggregates whose privileges are declared: the name, quoted where it needs it, and the types of
+    its arguments as format_type() writes them: `login(text, integer)`."""
 
 
 class Extension(_Section):

@@ -296,6 +296,10 @@ _UNDOS: Sequence[tuple[str, _Made]] = (
         lambda m, _e: f"revoke {m['what']} on {m['object']} from {m['role']}",
     ),
     (
+        rf"revoke\s+grant\s+option\s+for\s+(?P<what>.+?)\s+on\s+(?P<object>.+?)\s+from\s+(?P<role>{_I})",
+        lambda m, _e: f"grant {m['what']} on {m['object']} to {m['role']} with grant option",
+    ),
+    (
         rf"revoke\s+(?P<what>.+?)\s+on\s+(?P<object>.+?)\s+from\s+(?P<role>{_I})",
         lambda m, _e: f"grant {m['what']} on {m['object']} to {m['role']}",
     ),

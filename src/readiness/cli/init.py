@@ -67,7 +67,7 @@ def draft(server: Server, inventory: Inventory, name: str | None, dsn: str = "")
         title=name or server.database,
         dsn=dsn,
         server=server,
-        declared=declaration.written(inventory.schemas, inventory.extensions),
+        declared=declaration.written(inventory),
         roles=inventory.roles,
         histories=inventory.histories,
     )

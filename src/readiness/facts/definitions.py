@@ -207,7 +207,7 @@ def _column(row: Mapping[str, Any]) -> DefinedColumn:
     )
 
 
-_NOT_OF_AN_EXTENSION = """not exists (
+NOT_OF_AN_EXTENSION = """not exists (
         select
         from pg_catalog.pg_depend as d
         where d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass and d.objid = {oid} and d.deptype = 'e'
@@ -223,7 +223,7 @@ from pg_catalog.pg_namespace as ns
 where
     ns.nspname !~ '^pg_'
     and ns.nspname <> 'information_schema'
-    and {_NOT_OF_AN_EXTENSION.format(catalog="pg_namespace", oid="ns.oid")}
+    and {NOT_OF_AN_EXTENSION.format(catalog="pg_namespace", oid="ns.oid")}
 order by ns.nspname
 """
 
@@ -244,7 +244,7 @@ where
     and c.relkind in ('r', 'p')
     and not c.relispartition
     and c.relname <> all ($2::text[])
-    and {_NOT_OF_AN_EXTENSION.format(catalog="pg_class", oid="c.oid")}
+    and {NOT_OF_AN_EXTENSION.format(catalog="pg_class", oid="c.oid")}
 order by ns.nspname, c.relname
 """
 
@@ -337,7 +337,7 @@ inner join pg_catalog.pg_namespace as ns on t.typnamespace = ns.oid
 where
     t.typtype = 'e'
     and ns.nspname = any ($1::text[])
-    and {_NOT_OF_AN_EXTENSION.format(catalog="pg_type", oid="t.oid")}
+    and {NOT_OF_AN_EXTENSION.format(catalog="pg_type", oid="t.oid")}
 order by ns.nspname, t.typname
 """
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from readiness.authoring import Unobservable
 from readiness.facts.bookkeeping import MigrationHistories
 from readiness.facts.definitions import DefinedExtension, DefinedSchema, all_schemas, read_extensions
+from readiness.facts.grants import GrantedObject, privileges, read_grants
 from readiness.facts.postgres import Postgres
 from readiness.model import Reason
 
@@ -24,9 +25,16 @@ class FoundRole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """The application's schemas, the extensions, the roles at work, the migration histories."""
+    """The application's schemas, the extensions, the roles at work, the migration histories.
+
+    Args:
+        grants: of the schemas and what lies in them.
+        privileges: kind of object -> all privileges that the server knows of it.
+    """
 
     schemas: Mapping[str, DefinedSchema]
+    grants: Sequence[GrantedObject]
+    privileges: Mapping[str, frozenset[str]]
     extensions: Mapping[str, DefinedExtension]
     roles: tuple[FoundRole, ...]
     histories: MigrationHistories
@@ -48,6 +56,8 @@ class Inventory:
         )
         return cls(
             schemas=schemas,
+            grants=read_grants(postgres, list(schemas)),
+            privileges=privileges(postgres),
             extensions=read_extensions(postgres),
             roles=tuple(roles),
             histories=MigrationHistories.take(postgres),
