@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import math
 import random
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ import pytest
 import stage
 from asking import ask, found
 from conftest import Database
+from readiness.authoring import Unobservable
 from readiness.embedded import Workshop
+from readiness.facts.monitored import edges_of
 from readiness.model import Examined, Outcome, Reason, Unknown, Unseen
 from readiness.profile import Profile
 from readiness.quantiles import binned
@@ -237,3 +240,100 @@ def test_a_roles_calls_prove_either_or_neither(database: Database):
     bare = ask("performance/slow-role", database.bare_dsn(), profile=profile)
     assert isinstance(bare, Unknown)
     assert bare.reason is Reason.NO_PERMISSION
+
+
+# -- by role, from pg_stat_monitor ---------------------------------------------------------------------------------
+
+# A stand-in by the form of its view and of its edges, as 2.4.0 has them: the extension is in no package here.
+MONITOR = """
+create table counted (
+    of oid, toplevel bool default true, elevel int default 0, username text,
+    bucket_start_time timestamptz default now() - interval '150 s', resp_calls text[]
+);
+create view pg_stat_monitor as
+select c.*, coalesce(c.of, d.oid) as dbid from counted as c inner join pg_database as d on d.datname = current_database();
+grant select on pg_stat_monitor to public;
+create function get_histogram_timings() returns text language sql as
+$$select '{{0.000 - 1.000}, (1.000 - 10.000}, (10.000 - 100.000}, (100.000 - ...}}'$$;
+"""
+
+
+@pytest.fixture
+def monitored(embedded_database: Database) -> Database:
+    path = embedded_database.cluster.workshop.folder / "share"
+    folder = path / "extension"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pg_stat_monitor.control").write_text("default_version = '2.4'\nrelocatable = true\n")
+    (folder / "pg_stat_monitor--2.4.sql").write_text(MONITOR)
+    for place in (path, folder, *folder.iterdir()):
+        embedded_database.cluster.give(place)
+    with embedded_database.connect() as admin:
+        admin.execute(f"set extension_control_path = '$system:{path}'")
+        admin.execute('create schema "Odd ""Monitor"')
+        admin.execute('create extension pg_stat_monitor schema "Odd ""Monitor"')
+        admin.execute("create extension pg_stat_statements")
+        admin.execute("select pg_stat_statements_reset()")
+    return embedded_database
+
+
+def test_a_roles_calls_of_the_last_minutes_by_bucket(monitored: Database):
+    role = monitored.bare_role
+    profile = Profile.model_validate({"name": "t", "services": {"api": {"role": role}}})
+
+    def at(target: float) -> Outcome:
+        targets = profile.targets.model_copy(update={"query_p95_ms": target})
+        return ask("performance/slow-role", monitored.dsn(), profile=profile.model_copy(update={"targets": targets}))
+
+    def counts(*calls: int, **other: object) -> None:
+        named = "".join(f", {name}" for name in other)
+        with monitored.connect() as admin:
+            admin.execute(
+                f'insert into "Odd ""Monitor".counted (username, resp_calls{named}) values (%s, %s{", %s" * len(other)})',
+                [role, [str(n) for n in calls], *other.values()],
+            )
+
+    assert only(at(100)).reason is Reason.INSUFFICIENT_SAMPLES
+    counts(500, 490, 0, 0)
+    counts(0, 0, 5000, 0, toplevel=False)
+    counts(0, 0, 0, 5000, elevel=21)  # they failed
+    counts(0, 0, 0, 5000, of=1)
+    fine = at(10)
+    assert found(fine) == set()
+    told = evidence(fine)
+    assert (told["lately_at_least_ms"], told["lately_at_most_ms"], told["lately_calls"]) == (1, 10, 990)
+    assert re.match(r"pg_stat_monitor, the last 15\d s", str(told["lately_source"]))
+    assert found(at(1)) == {"api"}
+    between = only(at(5))
+    assert "P95 lies between 1 and 10 ms by pg_stat_monitor" in between.detail
+    assert between.evidence["lately_calls"] == 990
+    counts(0, 0, 0, 9)
+    assert found(at(10)) == set()
+    counts(0, 0, 0, 200)
+    assert found(at(99)) == {"api"}
+    assert found(at(100)) == {"api"}
+    assert "between 100 and inf ms" in only(at(101)).detail
+
+
+def test_a_miss_by_the_long_count_is_not_outweighed_by_the_last_minutes(monitored: Database):
+    role = monitored.bare_role
+    with monitored.connect(user=role, password="bare-role-of-a-test") as client:
+        for _ in range(100):
+            client.execute("select pg_sleep(0.02)")
+    monitored.run(f"""
+        insert into "Odd ""Monitor".counted (username, resp_calls) values ('{role}', '{{1000,0,0,0}}')
+    """)
+    profile = Profile.model_validate({"name": "t", "services": {"api": {"role": role}}, "targets": {"query_p95_ms": 5}})
+    missed = ask("performance/slow-role", monitored.dsn(), profile=profile)
+    assert found(missed) == {"api"}
+    assert evidence(missed)["lately_at_most_ms"] == 1
+
+
+def test_buckets_of_another_form_are_not_guessed_at(monitored: Database):
+    role = monitored.bare_role
+    monitored.run(f"""
+        insert into "Odd ""Monitor".counted (username, resp_calls) values ('{role}', '{{100,100,100,100,100}}')
+    """)
+    profile = Profile.model_validate({"name": "t", "services": {"api": {"role": role}}})
+    assert only(ask("performance/slow-role", monitored.dsn(), profile=profile)).reason is Reason.INSUFFICIENT_SAMPLES
+    with pytest.raises(Unobservable):
+        edges_of("{0 to 1}")

@@ -1,6 +1,12 @@
+from collections.abc import Sequence
+from math import inf, nextafter
+
 from readiness import RATIO, Answer, NotApplicable, Observation, Reason, Unseen, check
+from readiness.facts.monitored import RoleHistograms
 from readiness.facts.statements import StatementCollector, StatementStatistics
 from readiness.facts.target import Services, Target
+from readiness.model import Scalar
+from readiness.quantiles import binned
 
 
 @check(
@@ -14,11 +20,15 @@ from readiness.facts.target import Services, Target
     Begin with the statements that take the most time in total (`performance/slow-statement`). Where nothing is proved either way,
     time the critical queries (`queries:`), or name a histogram of the service (`services.*.histogram`).
     """,
-    links=("https://www.postgresql.org/docs/current/pgstatstatements.html",),
+    links=(
+        "https://www.postgresql.org/docs/current/pgstatstatements.html",
+        "https://docs.percona.com/pg-stat-monitor/",
+    ),
 )
 def slow_role(
     statistics: StatementStatistics,
     collector: StatementCollector,
+    histograms: RoleHistograms,
     services: Services,
     target: Target,
     *,
@@ -28,8 +38,10 @@ def slow_role(
 
     pg_stat_statements has the mean and the deviation of every call, and those don't give a percentile. They give the limits in
     which it lies, whatever the distribution is (mean - 0.23 to mean + 4.36 deviations, and no more than the slowest call): that
-    may prove that the target was met, or that it was missed, and often neither. It is no P95 and none is called so; planning,
-    network and the wait for a connection are not in it.
+    may prove that the target was met, or that it was missed, and often neither. It is no P95 and none is called so. Where
+    pg_stat_monitor is installed, it has counted the calls of the last minutes by buckets of their time, which says more: by the
+    edges of the bucket that the percentile lies in. Either of the two may prove a miss; planning, network and the wait for a
+    connection are in neither.
     """
     limit = target.profile.targets.query_p95_ms
     roles = [s.role for s in services.by_name.values() if s.role]
@@ -38,41 +50,42 @@ def slow_role(
         return NotApplicable("0 services with a role of their own")
     answers: list[Observation | Unseen] = []
     for name, role in own.items():
-        times = statistics.times_by_role.get(role)
-        if times is None or times.calls < calls:
-            answers.append(
-                Unseen(
-                    subject=name,
-                    reason=Reason.INSUFFICIENT_SAMPLES,
-                    detail=f"{times.calls if times else 0} calls of {role} were counted here, fewer than {calls}",
-                    unlock="let the statistics collect under real traffic",
-                )
-            )
+        times, counted = statistics.times_by_role.get(role), histograms.by_role.get(role)
+        told: dict[str, Scalar | Sequence[Scalar]] = {"target_ms": limit}
+        limits: list[tuple[float, float]] = []
+        doubts = [histograms.refused] if histograms.refused else []
+        if counted and sum(counted.counts) >= calls:
+            q = binned(counted.edges, counted.counts)
+            # A bucket holds what is over its lower edge.
+            limits.append((nextafter(q.lower, inf) if q.lower else 0.0, q.upper))
+            told |= {"lately_at_least_ms": q.lower, "lately_at_most_ms": q.upper, "lately_calls": q.samples}
+            told |= {"lately_source": f"{counted.source}: edges of its buckets"}
+            doubts.append(f"P95 lies between {q.lower:g} and {q.upper:g} ms by {counted.source}")
+        if times and times.calls >= calls:
+            lower, upper = times.p95_bounds
+            told |= {"p95_at_least_ms": round(lower, 3), "p95_at_most_ms": round(upper, 3), "calls": times.calls}
+            told |= {"mean_ms": round(times.mean, 3), "deviation_ms": round(times.deviation, 3)}
+            told |= {"slowest_ms": round(times.largest, 3), "evictions": collector.evictions}
+            told |= {"source": "pg_stat_statements: limits of any distribution with this mean and deviation"}
+            if collector.evictions:
+                doubts.append(f"statements were thrown out {collector.evictions} times, which are in no figure")
+            else:
+                limits.append((lower, upper))
+            doubts.append(f"P95 lies between {lower:.1f} and {upper:.1f} ms, by mean and deviation alone")
+        missed = any(lower > limit for lower, _ in limits)
+        if missed or any(upper <= limit for _, upper in limits):
+            answers.append(Observation(subject=name, ok=not missed, evidence=told))
             continue
-        lower, upper = times.p95_bounds
-        kept = not collector.evictions
-        told: dict[str, str | int | float | bool | None] = {
-            "p95_at_least_ms": round(lower, 3),
-            "p95_at_most_ms": round(upper, 3),
-            "target_ms": limit,
-            "calls": times.calls,
-            "mean_ms": round(times.mean, 3),
-            "deviation_ms": round(times.deviation, 3),
-            "slowest_ms": round(times.largest, 3),
-            "evictions": collector.evictions,
-            "source": "pg_stat_statements: limits of any distribution with this mean and deviation",
-        }
-        if kept and (lower > limit or upper <= limit):
-            answers.append(Observation(subject=name, ok=upper <= limit, evidence=told))
-            continue
-        why = "" if kept else f", and statements were thrown out {collector.evictions} times, which are in none of it"
+        few = f"{times.calls if times else 0} calls of {role} were counted here, fewer than {calls}"
         answers.append(
             Unseen(
                 subject=name,
                 reason=Reason.INSUFFICIENT_SAMPLES,
-                detail=f"P95 lies between {lower:.1f} and {upper:.1f} ms, by mean and deviation alone{why}",
-                unlock="time the critical queries (`queries:`), or name the service's histogram",
-                evidence=told,
+                detail="; ".join(doubts) if len(told) > 1 else few,
+                unlock="time the critical queries (`queries:`), or name the service's histogram"
+                if len(told) > 1
+                else "let the statistics collect under real traffic",
+                evidence=told if len(told) > 1 else {},
             )
         )
     return answers
