@@ -23,10 +23,13 @@ def visible(text: str) -> str:
     return "".join(_shown(c) for c in text)
 
 
+_ASCII_LINES = bytes(range(0x20, 0x7F)) + b"\n"
+
+
 def visible_lines(text: str) -> str:
-    """The same, where line breaks stay."""
-    if text.isprintable():
-        return text
+    """The same, where line breaks stay; one at the end goes."""
+    if text.isascii() and not text.encode().translate(None, _ASCII_LINES):  # quick, where there is nothing to show
+        return text.removesuffix("\n")
     return "\n".join(map(visible, text.splitlines()))
 
 

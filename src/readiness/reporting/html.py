@@ -1,48 +1,29 @@
 """The report as one HTML file: nothing is asked of any network, it reads without a script, and it carries its run document.
 
 The page's policy admits its own style sheet and script by their hashes, and nothing else at all. Whatever is printed
-passes through `visible` and is escaped; what is trusted is Markup that this package makes.
+passes through `visible` and is escaped (`html_parts.safe`).
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
-from fractions import Fraction
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from readiness import document
-from readiness.document import CheckPart, PlanPart, RunDocument
-from readiness.model import Status, count_of
-from readiness.reporting import charts, words
-from readiness.reporting.escape import visible, visible_lines
-from readiness.scoring import Decision, tenths
+from readiness.document import RunDocument
+from readiness.model import count_of
+from readiness.reporting import charts, html_checks, html_sections, words
+from readiness.reporting.html_parts import links, safe, utc
+from readiness.scoring import Decision
 
-_SEEN_SHOWN = 20
-_COLOURS = {
-    Status.PASS: "good",
-    Status.PARTIAL: "hold",
-    Status.FAIL: "bad",
-    Status.UNKNOWN: "unk",
-    Status.NOT_APPLICABLE: "none",
-}
-_SAID = {
-    Status.PASS: "passed",
-    Status.PARTIAL: "partly",
-    Status.FAIL: "failed",
-    Status.UNKNOWN: "not measured",
-    Status.NOT_APPLICABLE: "does not apply",
-}
-_ORDER = [Status.FAIL, Status.PARTIAL, Status.UNKNOWN, Status.PASS, Status.NOT_APPLICABLE]
 _DECISIONS = {Decision.GO: "good", Decision.NO_GO: "bad", Decision.HOLD: "hold"}
 
 
+@cache
 def policy() -> str:
     """The page's Content-Security-Policy. A server that sends a policy of its own has to send this one: both hold."""
     return (
@@ -58,26 +39,33 @@ def render(run: RunDocument, *, unfolded: bool = False, above: Markup | None = N
         unfolded: whether every check stands open, for a printer that knows no `details`.
         above: what a server says of it, in the page's head.
     """
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            run=run,
-            unfolded=unfolded,
-            above=above,
-            style=Markup(_text("report.css")),  # noqa: S704  our own files
-            script=Markup(_text("report.js")),  # noqa: S704
-            policy=Markup(policy()),  # noqa: S704
-            embedded=Markup(document.embedded(run)),  # noqa: S704  base64
-            checks=sorted(run.checks, key=lambda c: (_ORDER.index(c.status), not c.weight, -c.gain, c.id)),
-            unmeasured=words.unmeasured(run),
-            cost=words.cost(run.cost) if run.cost else "",
-            plan=_plan(run),
-            services={s.id: s.title for s in run.services},
-        )
+    unmeasured = words.unmeasured(run)
+    return "".join(
+        [
+            _head(run),
+            _top(run, has_unmeasured=bool(unmeasured), above=above),
+            "<main>\n",
+            html_sections.summary(run),
+            html_sections.plan(run, unfolded=unfolded),
+            html_sections.unmeasured(unmeasured),
+            html_sections.moved(run),
+            html_sections.figures(run),
+            html_sections.signed(run),
+            html_sections.drills(run),
+            html_sections.requirements(run),
+            html_sections.risks(run),
+            html_sections.checklist(run),
+            html_sections.milestones(run),
+            *html_checks.section(run, unfolded=unfolded),
+            "</main>\n",
+            _provenance(run),
+            *document.embedded(run),
+            f"<script>{_text('report.js')}</script>\n</body>\n</html>\n",
+        ]
     )
 
 
+@cache
 def _text(name: str) -> str:
     return (files("readiness_reports") / name).read_text(encoding="utf-8")
 
@@ -86,129 +74,78 @@ def _hash(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-@cache
-def _environment() -> Environment:
-    found = Environment(
-        loader=FunctionLoader(_text),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_harmless,
-    )
-    found.filters |= {
-        "said": _said,
-        "credit": words.credit,
-        "evidence": words.evidence,
-        "lines": lambda text: escape(visible_lines(text or "")),
-        "paragraphs": _paragraphs,
-        "mark": lambda status: words.SYMBOLS[Status(status)][0],
-        "colour": lambda status: _COLOURS[Status(status)],
-        "word": lambda status: _SAID[Status(status)],
-        "utc": lambda moment: f"{moment:%Y-%m-%d %H:%M} UTC",
-        "points": lambda value: f"{value:.1f}",
-        "count": count_of,
-        "exact": lambda text: tenths(Fraction(text)),
+def _head(run: RunDocument) -> str:
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy()}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<meta name="generator" content="{safe(f"{run.tool.name} {run.tool.version}")}">
+<title>{run.verdict.decision.value} &middot; {safe(run.target.title or run.target.name)} &middot; readiness</title>
+<style>{_text("report.css")}</style>
+</head>
+<body>
+<a class="skip" href="#checks">Skip to the checks</a>
+{charts.HATCH}
+"""
+
+
+def _top(run: RunDocument, *, has_unmeasured: bool, above: Markup | None) -> str:
+    v = run.verdict
+    settled = f"<p>Settled by measuring {links(v.settled_by)}.</p>\n" if v.settled_by else ""
+    notes = "".join(f'<p class="note">{safe(note)}</p>\n' for note in run.notes)
+    if run.partial:
+        cut = '<p class="note"><b>Interrupted:</b> this run is partial; what was not asked counts as unknown.</p>\n'
+        notes = cut + notes
+    sections = {
+        "blockers": ("Blockers", run.blockers),
+        "plan": ("The plan", run.plan),
+        "unmeasured": ("Not measured", has_unmeasured),
+        "figures": ("Figures", run.measurements or run.growth),
+        "requirements": ("Requirements", run.requirements or run.nice_to_have or run.success_metrics),
+        "risks": ("Risks", run.risks),
+        "checklist": ("Checklist", run.checklist),
+        "checks": ("Every check", True),
+        "provenance": ("Provenance", True),
     }
-    found.globals |= {
-        "words": words,
-        "charts": charts,
-        "Status": Status,
-        "decision_colour": lambda decision: _DECISIONS[Decision(decision)],
-        "findings": findings,
-        "sum_of": sum_of,
-        "SEEN_SHOWN": _SEEN_SHOWN,
-    }
-    return found
+    nav = "".join(f'<li><a href="#{name}">{title}</a></li>\n' for name, (title, has) in sections.items() if has)
+    reasons = "".join(f"<li>{safe(reason)}</li>\n" for reason in v.reasons)
+    return f"""<header class="top">
+{above or ""}
+<p class="soft small">{safe(words.subject_line(run)).replace("·", "&middot;")} &middot; {utc(run.finished_at)} &middot; policy {safe(run.policy.name)}</p>
+<div class="verdict">
+<span class="badge {_DECISIONS[v.decision]}">{v.decision.value}</span>
+<div>
+<h1>{safe(words.headline(run))}</h1>
+<ul class="plain">
+{reasons}</ul>
+{settled}</div>
+</div>
+{notes}<nav aria-label="Sections">
+<ul>
+{nav}</ul>
+</nav>
+</header>
+"""
 
 
-def _harmless(value: Any) -> Any:
-    """What every expression of the template passes through."""
-    return visible(value) if type(value) is str else value
-
-
-def _said(check: CheckPart) -> str:
-    """What a check found. Its title says what should be, so that a failure says how far it is not."""
-    said = words.result(check)
-    return f"does not hold for {said}" if check.status in (Status.FAIL, Status.PARTIAL) and check.weight else said
-
-
-def _paragraphs(text: str) -> Markup:
-    parts = [" ".join(part.split()) for part in text.split("\n\n")]
-    return Markup("").join(Markup("<p>{}</p>").format(visible(part)) for part in parts if part)
-
-
-def findings(check: CheckPart) -> Markup:
-    """The findings as list items. By hand: a template takes many times as long for thousands of them.
-
-    Control characters stand for the tags until the text is escaped, all at once. `visible` leaves none in what is printed.
-    """
-    items = []
-    for f in check.findings:
-        told = words.evidence(f.evidence)
-        items.append(
-            f"\x01{visible(f.subject)}\x02"
-            + ("\x03" if f.waived else "")
-            + (f"\x04{visible(told)}\x05" if told else "")
-            + (f"\x06{visible_lines(f.remedy)}\x07" if f.remedy else "")
-        )
-    text = str(escape("\n".join(items)))
-    for mark, tags in _TAGS.items():
-        text = text.replace(mark, tags)
-    return Markup(text)  # noqa: S704  escaped above, then our own tags
-
-
-_TAGS = {
-    "\x01": '<li><code class="s">',
-    "\x02": "</code>",
-    "\x03": ' <span class="tag">waived</span>',
-    "\x04": "<span>",
-    "\x05": "</span>",
-    "\x06": "<pre>",
-    "\x07": "</pre>",
-}
-
-
-def sum_of(check: CheckPart) -> Markup:
-    """The arithmetic of a check's credit, exactly."""
-    if not check.weight:
-        return Markup("<span>for information: it weighs nothing</span>")
-    points, earned = Fraction(check.points_exact), Fraction(check.earned_exact)
-    if check.status is Status.NOT_APPLICABLE:
-        return Markup("<span>does not apply: it is left out of the sum</span>")
-    credit = check.credit_exact if check.credit_exact is not None else "unknown, counted 0"
-    return Markup(
-        "<span>worth <b>{points}</b> of 100 points (weight {weight:g})</span>"
-        "<span>credit <b>{credit}</b> ({form})</span>"
-        "<span>adds <b>{adds}</b></span><span>can gain <b>+{gain:.1f}</b></span>"
-    ).format(
-        points=f"{tenths(points):.1f}",
-        weight=check.weight,
-        credit=credit,
-        form=visible(check.credit_form),
-        adds=f"{tenths(points * earned):.1f}",
-        gain=check.gain,
-    )
-
-
-def _plan(run: RunDocument) -> Sequence[tuple[PlanPart, float, str]]:
-    """Each thing to do, the score once it and those before it are done, and where that first reaches the threshold, a word.
-
-    A measurement is counted as if all it finds were good: what it may bring, no promise. The threshold alone is no GO: the
-    word names the must-haves that are open still.
-    """
-    total, reached = Fraction(run.verdict.score_exact), False
-    waiting = {m.id: set(m.open_checks) for m in run.must_haves if m.status is not Status.PASS and not m.waived}
-    rows = []
-    for step in run.plan:
-        total += Fraction(step.gain_exact)
-        now = (
-            total >= Fraction(str(run.verdict.threshold)) and not reached and run.verdict.score < run.verdict.threshold
-        )
-        reached = reached or now
-        for left in waiting.values():
-            left.discard(step.check)
-        still = ", ".join(name for name, left in waiting.items() if left)
-        word = "the threshold" + (f", with {still} still open" if still else "") if now else ""
-        rows.append((step, tenths(total), word))
-    return rows
+def _provenance(run: RunDocument) -> str:
+    v, t = run.verdict, run.target
+    cost = f"; {safe(words.cost(run.cost))}" if run.cost else ""
+    system = f"; system identifier (hashed) <code>{safe(t.system_identifier)}</code>" if t.system_identifier else ""
+    role = f"; as role {safe(t.role)}{', a superuser' if t.superuser else ''}" if t.role else ""
+    return f"""<footer>
+<h2 id="provenance">Provenance</h2>
+<dl class="facts">
+<dt>Run</dt><dd>{safe(run.id)}, {utc(run.started_at)} to {utc(run.finished_at)}, {run.duration_seconds} s{cost}</dd>
+<dt>Target</dt><dd>{safe(t.name)}{system}{role}</dd>
+<dt>Policy</dt><dd>{safe(run.policy.name)}, threshold {run.policy.threshold:g}, sha256 <code>{safe(run.policy.sha256)}</code></dd>
+<dt>Checks</dt><dd>{count_of(len(run.checks), "checks")}, sha256 <code>{safe(run.checkset_sha256)}</code></dd>
+<dt>Exact</dt><dd>score <code>{safe(v.score_exact)}</code>, ceiling <code>{safe(v.ceiling_exact)}</code>, coverage <code>{safe(v.coverage_exact)}</code></dd>
+<dt>Tool</dt><dd>{safe(run.tool.name)} {safe(run.tool.version)}</dd>
+</dl>
+<p>This page carries its run document: <code>readiness report THIS.html --format json</code> takes it out, and any other format too.</p>
+</footer>
+"""

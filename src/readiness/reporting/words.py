@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import cache
 
 from readiness.document import ChecklistPart, CheckPart, CostPart, RequirementPart, RowPart, RunDocument
 from readiness.model import Status, count_of
@@ -141,27 +142,39 @@ def alike(checks: Sequence[CheckPart]) -> list[list[CheckPart]]:
     return list(found.values())
 
 
-def evidence(values: Mapping[str, object], *, most: int = 6) -> str:
+EVIDENCE_SHOWN = 6
+
+
+def evidence(values: Mapping[str, object]) -> str:
     """Evidence on one line: `columns a, b; estimated_rows 1200`."""
-    told = [(k, v) for k, v in values.items() if k not in _UNSAID and v not in (None, "", [])]
-    said = "; ".join([f"{k.replace('_', ' ')} {_figure(v)}" for k, v in told[:most]])
-    return said + ("; ..." if len(told) > most else "")
+    told = [
+        f"{label} {figure(v)}" for k, v in values.items() if (label := evidence_label(k)) and v not in (None, "", [])
+    ]
+    said = "; ".join(told[:EVIDENCE_SHOWN])
+    return said + ("; ..." if len(told) > EVIDENCE_SHOWN else "")
+
+
+@cache
+def evidence_label(key: str) -> str:
+    """What a piece of evidence is called; empty where it isn't told."""
+    return "" if key in _UNSAID else key.replace("_", " ")
 
 
 _UNSAID = frozenset({"figure", "unit", "waits", "series"})
 
 
-def _figure(value: object) -> str:
+def figure(value: object) -> str:
+    """A piece of evidence, as it is told."""
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.2f}".rstrip("0").rstrip(".")
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, list | tuple):
-        return ", ".join(_figure(v) for v in value)
+        return ", ".join([v if type(v) is str else figure(v) for v in value])
+    if isinstance(value, float):
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
     return str(value)
 
 
