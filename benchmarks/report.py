@@ -27,7 +27,9 @@ def main() -> None:
     found = sum(len(c.findings) for c in run.checks)
     print(f"reports of a run with {found:,} findings: CPU, the least of {RUNS} turns; audit's own JSON = 1")
     calls: dict[str, Callable[[], str]] = {"own JSON": run.to_json}
-    calls |= {name: partial(render, run, name) for name in ("json", "html", "markdown", "junit", "sarif", "gitlab", "csv")}
+    calls |= {
+        name: partial(render, run, name) for name in ("json", "html", "markdown", "junit", "sarif", "gitlab", "csv")
+    }
     took = fastest(calls)
     for name, seconds in took.items():
         size = len(calls[name]().encode())
