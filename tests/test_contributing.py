@@ -12,7 +12,7 @@ from readiness.facts.postgres import Postgres
 from readiness.facts.target import Services, Target
 from readiness.model import Examined
 from readiness.profile import Profile
-from test_stories import read
+from test_stories import read, tell
 
 PAGE = Path(__file__).parent.parent / "CONTRIBUTING.md"
 
@@ -41,11 +41,11 @@ def test_the_worked_example_works(database: Database, tmp_path: Path):
         finally:
             postgres.close()
 
-    database.run(story.near_misses)
+    tell(database, story.near_misses)
     assert found(ask(database.dsn())) == set()
-    database.run(story.broken)
+    tell(database, story.broken)
     outcome = ask(database.dsn())
-    assert found(outcome) == story.named == found(ask(database.bare_dsn()))
+    assert found(outcome) == story.named(15) == found(ask(database.bare_dsn()))
     for remedy in remedies(outcome):
         database.run(remedy)
     assert found(ask(database.dsn())) == set()

@@ -6,6 +6,7 @@ A story is `tests/stories/<category>/<name>.sql`, named like its check, in secti
     --- near misses                                  what must stay quiet beside them
     --- mend                                         only where the remedy is worded: what a reader of it would run
     --- parameters: name=value                       optional: policy parameters
+    --- broken since 15: public.v                    more of it (or of near misses) for servers of a version or later
 
 It is plain SQL; `select pg_sleep(1.2);` stands where the server has to write its counters first.
 
@@ -15,40 +16,51 @@ It runs as superuser and again as a bare login role, which must find the same or
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from asking import ask, checks, found, remedies
+from asking import ask, asking, checks, found, remedies
 from conftest import Database
 from readiness.embedded import Cluster
-from readiness.model import Examined, NotApplicable, Unknown
+from readiness.model import Examined, NotApplicable, Reason, Unknown
 
 FOLDER = Path(__file__).parent / "stories"
 
 
 @dataclass
+class Part:
+    """A section of a story: SQL for servers from a major version on, and what it breaks."""
+
+    since: int
+    sql: str
+    named: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Story:
     check: str
-    named: set[str] = field(default_factory=set)
-    broken: str = ""
-    near_misses: str = ""
+    broken: list[Part] = field(default_factory=list)
+    near_misses: list[Part] = field(default_factory=list)
     mend: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
+
+    def named(self, major: int) -> set[str]:
+        return {name for part in self.broken if part.since <= major for name in part.named}
 
 
 def read(path: Path) -> Story:
     story = Story(check=f"{path.parent.name}/{path.stem.replace('_', '-')}")
     for opening, body in re.findall(r"^--- ([^\n]*)\n(.*?)(?=^--- |\Z)", path.read_text(), re.DOTALL | re.MULTILINE):
         title, _, rest = opening.partition(":")
-        match title.strip():
+        title, _, since = title.strip().partition(" since ")
+        match title:
             case "broken":
-                story.named, story.broken = set(_names(rest)), body
+                story.broken.append(Part(int(since or 0), body, _names(rest)))
             case "near misses":
-                story.near_misses = body
+                story.near_misses.append(Part(int(since or 0), body))
             case "mend":
                 story.mend = body
             case "parameters":
@@ -76,9 +88,11 @@ def test_every_sql_check_has_a_story():
     assert told <= set(checks()), f"a story of no check: {sorted(told - set(checks()))}"
 
 
-def tell(database: Database, script: str) -> None:
-    """Run a part of a story, without its sleeps where counters are written on demand."""
-    if database.cluster.runtime.major >= 15:
+def tell(database: Database, parts: Sequence[Part]) -> None:
+    """Run parts of a story, as far as they are for this server, without its sleeps where counters are written on demand."""
+    major = database.cluster.runtime.major
+    script = "".join(part.sql for part in parts if part.since <= major)
+    if major >= 15:
         script = script.replace("select pg_sleep(1.2);", "select pg_stat_force_next_flush();")
     database.run(script)
 
@@ -87,25 +101,39 @@ def tell(database: Database, script: str) -> None:
 def test_story_on_other_versions(story: Story, older_cluster: Cluster, make_database: Callable[[Cluster], Database]):
     """Catalogs differ between versions: what is broken is named on each, and nothing else."""
     database = make_database(older_cluster)
-    try:
-        tell(database, story.near_misses + story.broken)
-    except psycopg.errors.Error as error:
-        if error.sqlstate not in NOT_IN_THIS_VERSION or older_cluster.runtime.major > RUNS_ON:
-            raise
-        assert not isinstance(ask(story.check, database.dsn(), parameters=story.parameters), Unknown)
-        return
-    assert found(ask(story.check, database.dsn(), parameters=story.parameters)) == story.named
+    tell(database, [*story.near_misses, *story.broken])
+    named = story.named(older_cluster.runtime.major)
+    assert found(ask(story.check, database.dsn(), parameters=story.parameters)) == named
 
 
-# A story may use what an older server lacks: a syntax, a function, a view's option. Each runs as it stands on Debian's 15
-# and on 18 (test_story), so what fails on one of those in between is the story's own fault.
-RUNS_ON = 15
-NOT_IN_THIS_VERSION = frozenset({"42601", "42883", "22023", "42704", "0A000", "42P16"})
+# What an older server can't tell, whatever is asked.
+CAN_NOT_TELL = {
+    13: {
+        "performance/connections-not-reused",
+        "performance/full-page-images",
+        "performance/sessions-cut-off",
+        "security/catch-all-user-map",
+    },
+    14: {"security/catch-all-user-map"},
+    16: set(),
+    17: set(),
+}
+
+
+def test_every_check_answers_on_other_versions(older_cluster: Cluster):
+    """Those of a whole server, too, which have no story: none breaks on what an older catalog lacks."""
+    reasons: dict[Reason, set[str]] = {}
+    with asking(older_cluster.dsn()) as asked:
+        for check in checks():
+            if isinstance(outcome := asked(check), Unknown):
+                reasons.setdefault(outcome.reason, set()).add(check)
+    assert Reason.ERROR not in reasons
+    assert reasons.get(Reason.UNSUPPORTED, set()) == CAN_NOT_TELL[older_cluster.runtime.major]
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda s: s.check)
 def test_story(story: Story, database: Database):
-    check = story.check
+    check, named = story.check, story.named(database.cluster.runtime.major)
     quiet_before = ask(check, database.dsn(), parameters=story.parameters)
     assert not isinstance(quiet_before, Examined) or not quiet_before.findings, "an empty database has a finding"
 
@@ -114,11 +142,11 @@ def test_story(story: Story, database: Database):
 
     tell(database, story.broken)
     outcome = ask(check, database.dsn(), parameters=story.parameters)
-    assert found(outcome) == story.named
+    assert found(outcome) == named
 
     as_bare = ask(check, database.bare_dsn(), parameters=story.parameters)
     if not isinstance(as_bare, Unknown):
-        assert found(as_bare) == story.named, "a bare role sees less and does not say so"
+        assert found(as_bare) == named, "a bare role sees less and does not say so"
 
     for remedy in remedies(outcome):
         if not story.mend:
