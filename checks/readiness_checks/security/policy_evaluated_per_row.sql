@@ -16,9 +16,14 @@ links:
   - https://www.postgresql.org/docs/current/sql-alterpolicy.html
 ---*/
 -- Conditions are read as the parser stores them, since pg_get_expr() would wait behind DDL. They are reduced from their
--- leaves upwards: B holds a bare call, X none; a scalar sub-select (subLinkType 4) is none, whatever it holds.
+-- leaves upwards: B holds a bare call, O a column of the query around it, W both, X none. A sub-select that reads no
+-- table and nothing of the row runs once; so does a scalar one (subLinkType 4) that reads nothing of the row.
 with recursive asking as materialized (
-    select pg_catalog.string_agg(f.oid::pg_catalog.text, '|') as functions
+    select
+        '[{]FUNCEXPR :funcid (?:' || pg_catalog.string_agg(f.oid::pg_catalog.text, '|') || ') ' as call,
+        -- what is looked at as itself, never as any other node
+        '[{](?!SUBLINK |QUERY |FUNCEXPR :funcid (?:'
+        || pg_catalog.string_agg(f.oid::pg_catalog.text, '|') || ') )' as other
     from pg_catalog.pg_proc as f
     inner join pg_catalog.pg_namespace as ns on f.pronamespace = ns.oid
     where
@@ -50,25 +55,67 @@ reduced (oid, tree, step) as (
     from in_force as p
     cross join asking as a
     cross join lateral (values (p.qual), (p.with_check)) as clause (tree)
-    where clause.tree ~ ('[{]FUNCEXPR :funcid (?:' || a.functions || ') ')
+    where clause.tree ~ a.call
     union all
     select
         r.oid,
-        pg_catalog.regexp_replace(
-            pg_catalog.regexp_replace(
-                pg_catalog.regexp_replace(
-                    pg_catalog.regexp_replace(
-                        r.tree, '[{]SUBLINK :subLinkType 4 [^{}]*[}]', 'X', 'g'
-                    ),
-                    '[{]FUNCEXPR :funcid (?:' || a.functions || ') [^{}]*[}]', '~B~', 'g'
-                ),
-                '[{](?!SUBLINK :subLinkType 4 )[^{}]*~B~[^{}]*[}]', '~B~', 'g'
-            ),
-            '[{](?!SUBLINK :subLinkType 4 )[^{}~]*[}]', 'X', 'g'
-        ),
+        others.tree,
         r.step + 1
     from reduced as r
     cross join asking as a
+    cross join lateral (
+        select
+            pg_catalog.regexp_replace(
+                pg_catalog.regexp_replace(
+                    pg_catalog.regexp_replace(
+                        pg_catalog.regexp_replace(
+                            r.tree, '[{]SUBLINK :subLinkType 4 (?![^{}]*~W~)[^{}]*[}]', 'X', 'g'
+                        ),
+                        '[{]SUBLINK [^{}]*~[BW]~[^{}]*[}]', '~B~', 'g'
+                    ),
+                    '[{]SUBLINK [^{}]*~O~[^{}]*[}]|[{]VAR [^{}]*:varlevelsup [1-9][^{}]*[}]', '~O~', 'g'
+                ),
+                '[{]SUBLINK [^{}]*[}]', 'X', 'g'
+            ) as tree
+    ) as links
+    cross join lateral (
+        select
+            pg_catalog.regexp_replace(
+                pg_catalog.regexp_replace(
+                    pg_catalog.regexp_replace(
+                        pg_catalog.regexp_replace(
+                            links.tree, '[{]QUERY (?=[^{}]*~[BW]~)(?=[^{}]*~[OW]~)[^{}]*[}]', '~W~', 'g'
+                        ),
+                        '[{]QUERY [^{}]*:rtable <> [^{}]*[}]', 'X', 'g'
+                    ),
+                    '[{]QUERY [^{}]*~B~[^{}]*[}]', '~B~', 'g'
+                ),
+                '[{]QUERY [^{}]*[}]', 'X', 'g'
+            ) as tree
+    ) as queries
+    cross join lateral (
+        select
+            pg_catalog.regexp_replace(
+                pg_catalog.regexp_replace(queries.tree, a.call || '[^{}]*~[OW]~[^{}]*[}]', '~W~', 'g'),
+                a.call || '[^{}]*[}]', '~B~', 'g'
+            ) as tree
+    ) as calls
+    cross join lateral (
+        select
+            pg_catalog.regexp_replace(
+                pg_catalog.regexp_replace(
+                    pg_catalog.regexp_replace(
+                        pg_catalog.regexp_replace(
+                            calls.tree,
+                            a.other || '(?=[^{}]*~[BW]~)(?=[^{}]*~[OW]~)[^{}]*[}]', '~W~', 'g'
+                        ),
+                        a.other || '(?=[^{}]*~B~)(?![^{}]*~[OW]~)[^{}]*[}]', '~B~', 'g'
+                    ),
+                    a.other || '(?=[^{}]*~O~)(?![^{}]*~[BW]~)[^{}]*[}]', '~O~', 'g'
+                ),
+                a.other || '[^{}~]*[}]', 'X', 'g'
+            ) as tree
+    ) as others
     where r.tree like '%{%' and r.step < 500
 )
 
@@ -78,7 +125,7 @@ select
     not exists (
         select
         from reduced as r
-        where r.oid = p.oid and r.tree = '~B~'
+        where r.oid = p.oid and r.tree in ('~B~', '~W~')
     ) as ok
 from in_force as p
 inner join pg_catalog.pg_class as c on p.polrelid = c.oid

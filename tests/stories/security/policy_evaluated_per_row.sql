@@ -10,12 +10,17 @@ create policy wrapped on fine using (id = (select auth.uid()));
 create policy wrapped_setting on fine using (org::text = (select current_setting('app.org', true)));
 create policy claim on fine using (org::text = (select auth.jwt() ->> 'org'));
 create policy inner_wrapped on fine using (exists (select from members as m where m.id = (select auth.uid()) and m.org = fine.org));
+create policy in_select on fine using (id in (select auth.uid()) or exists (select from members as m where m.id = fine.id));
+create policy in_claim on fine using (org::text in (select auth.jwt() ->> 'org'));
+create policy in_array on fine using (org::text = any (array(select current_setting('app.orgs', true))));
+create policy of_row on fine using ((select fine.id = (select auth.uid())));
+create policy first on fine using (org = (select m.org from members as m where m.id = auth.uid() limit 1));
 create policy of_another on fine using (id = uid());
 create policy plain on fine using ("~B~ current_setting" = current_user);
 create policy literal on fine using ("~B~ current_setting" = 'current_setting(auth.uid())');
 create table off (id uuid);
 create policy bare on off using (id = auth.uid());
---- broken: public.broken:bare, public.broken:bare_setting, public.broken:checked, public.broken:deep, public.broken:in_exists, public.broken:cast_setting, public.broken:half, "Odd ""Schema"."T, 🔑":"P, ""q"""
+--- broken: public.broken:bare, public.broken:bare_setting, public.broken:checked, public.broken:deep, public.broken:in_exists, public.broken:cast_setting, public.broken:half, public.broken:in_row, public.broken:in_left, public.broken:in_table, public.broken:in_argument, public.broken:of_row, public.broken:counted, "Odd ""Schema"."T, 🔑":"P, ""q"""
 create table broken (id uuid, org int);
 alter table broken enable row level security;
 create policy bare on broken using (id = auth.uid());
@@ -25,6 +30,12 @@ create policy deep on broken using (case when org > 1 then coalesce(auth.jwt() -
 create policy in_exists on broken using (exists (select from members as m where m.id = auth.uid() and m.org = broken.org));
 create policy cast_setting on broken using (id = nullif(current_setting('app.user', true), '')::uuid);
 create policy half on broken using (id = (select auth.uid()) or org::text = current_setting('app.org', true));
+create policy in_row on broken using (id in (select coalesce(broken.id, auth.uid())));
+create policy in_left on broken using (auth.uid() in (select id));
+create policy in_table on broken using (id in (select m.id from members as m where m.id = auth.uid()));
+create policy in_argument on broken using (id::text in (select current_setting(broken.org::text)));
+create policy of_row on broken using ((select auth.uid() = broken.id));
+create policy counted on broken using ((select count(*) from members as m where m.org = broken.org and m.id = auth.uid()) > 0);
 create schema "Odd ""Schema";
 create table "Odd ""Schema"."T, 🔑" (id uuid);
 alter table "Odd ""Schema"."T, 🔑" enable row level security;
