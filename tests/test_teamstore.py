@@ -135,3 +135,32 @@ def test_a_team_shares_its_runs_by_the_command_line(database: Database, tmp_path
     again = stage.run("score", *only, *shared, "--baseline", "last", "--fail-on", "new-fail", env=env, cwd=tmp_path)
     assert "worse" not in again.err
     assert not list(tmp_path.rglob("evidence.db"))
+
+
+def test_a_team_shares_what_a_drill_proved(database: Database, tmp_path: Path):
+    """And what can't be kept is told all the same."""
+    migrations = tmp_path / "migrations"
+    migrations.mkdir()
+    (migrations / "001_t.up.sql").write_text("create table t (id int);")
+    (migrations / "001_t.down.sql").write_text("drop table t;")
+    (tmp_path / "readiness.yaml").write_text("name: p\nmigrations: {directory: migrations}\n")
+    env = stage.environment(tmp_path)
+    drilled = ("drill", "rollback", "--empty", "-f", "json")
+    done = stage.run(*drilled, env=env | {"READINESS_EVIDENCE": database.dsn()}, cwd=tmp_path)
+    lost = stage.run(
+        *drilled, "--evidence", "host=127.0.0.1 port=1 dbname=x password=very-secret", env=env, cwd=tmp_path
+    )
+    assert (done.code, lost.code) == (0, 0), lost.err
+    store = TeamStore(database.dsn())
+    kept = {d.id for d in store.drills("p")}
+    store.close()
+    assert kept == {done.document["kept"]}
+    assert (lost.document["passed"], lost.document["kept"]) == (True, None)
+    assert "what the drill found is not kept" in lost.err
+    assert "very-secret" not in lost.said
+    asked = ("score", "--policy", stage.write_policy(tmp_path), "--only", "migration/rollback-*", "-f", "json")
+    run = stage.run(*asked, "--evidence", database.dsn(), "-d", database.dsn(), env=env, cwd=tmp_path).document
+    (check,) = (c for c in run["checks"] if c["id"] == "migration/rollback-unproven")
+    assert check["status"] == "pass", check["detail"]
+    assert not list(tmp_path.rglob("evidence.db"))
+    assert not [p.name for p in tmp_path.iterdir() if ":" in p.name]

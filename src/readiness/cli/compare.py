@@ -12,9 +12,11 @@ from typing import Annotated
 
 import typer
 
-from readiness import audit, history, profile
+from readiness import audit, profile
 from readiness.authoring import Unobservable
-from readiness.cli import support
+from readiness.cli import runs, support
+from readiness.cli.drill.outcome import NoEvidenceOption, ValidDaysOption
+from readiness.cli.runs import EvidenceOption
 from readiness.cli.support import PolicyOption, ProfileOption, QuietOption
 from readiness.drift import Difference, differences
 from readiness.drift.ddl import closing
@@ -35,13 +37,9 @@ def compare(
         str | None,
         typer.Option("--ddl", metavar="FILE|-", help="Schemas: write the statements that make A like B."),
     ] = None,
-    store: Annotated[
-        Path | None, typer.Option("--evidence", metavar="FILE", help="Snapshots: the evidence store.")
-    ] = None,
-    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Keep nothing.")] = False,
-    valid_days: Annotated[
-        float, typer.Option("--valid-days", help="How long the proof counts.", min=0.1, max=366)
-    ] = 90,
+    store: EvidenceOption = "",
+    no_evidence: NoEvidenceOption = False,
+    valid_days: ValidDaysOption = 90,
     profile_name: ProfileOption = None,
     policy: PolicyOption = "beta",
     quiet: QuietOption = False,
@@ -54,9 +52,7 @@ def compare(
     kinds = {_kind(one), _kind(other)}
     try:
         if kinds == {"snapshot"}:
-            return _contents(
-                Path(one), Path(other), profile_name, None if no_evidence else store, valid_days, keep=not no_evidence
-            )
+            return _contents(Path(one), Path(other), profile_name, store, valid_days, keep=not no_evidence)
         for place in (one, other):
             if _kind(place) == "snapshot" and not Path(place).exists():
                 raise ConfigError(f"{place}: there is no such file or folder")
@@ -80,9 +76,7 @@ def _kind(place: str) -> str:
 # -- content ---------------------------------------------------------------------------------------------------
 
 
-def _contents(
-    before: Path, after: Path, profile_name: str | None, store: Path | None, valid_days: float, *, keep: bool
-) -> int:
+def _contents(before: Path, after: Path, profile_name: str | None, store: str, valid_days: float, *, keep: bool) -> int:
     found = snapshot.compare(before, after)
     source = support.load_profile(profile_name)
     for difference in found.differences:
@@ -102,12 +96,13 @@ def _keep(
     before: Path,
     after: Path,
     source: profile.Source,
-    store: Path | None,
+    store: str,
     valid_days: float,
 ) -> str:
-    path = store or history.default_path(source.folder, os.environ, has_profile=source.path is not None)
+    place = runs.place(source, store)
+    runs.learn(place)
     record = evidence.keep(
-        path,
+        place,
         kind="snapshot",
         target=found.database if source.profile.unnamed else source.profile.name,
         system_identifier=found.system_identifier,

@@ -40,6 +40,12 @@ def place(source: profile.Source, evidence: str) -> Place:
     return history.default_path(source.folder, os.environ, has_profile=source.path is not None)
 
 
+def learn(where: Place) -> None:
+    """See that no password of a team's store is ever shown."""
+    if isinstance(where, str):
+        audit.learn_secrets(support.redactor, where, os.environ)
+
+
 @contextmanager
 def opened(where: Place) -> Iterator[Store | TeamStore]:
     """The store, which must be there.
@@ -47,8 +53,7 @@ def opened(where: Place) -> Iterator[Store | TeamStore]:
     Raises:
         ConfigError: it isn't, or can't be read.
     """
-    if isinstance(where, str):
-        audit.learn_secrets(support.redactor, where, os.environ)
+    learn(where)
     if not teamstore.exists(where):
         raise ConfigError(
             f"{where}: there is no evidence store; `readiness score` keeps one (--evidence names another)"

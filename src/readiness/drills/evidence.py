@@ -9,16 +9,18 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from readiness import history
+from readiness import teamstore
 from readiness.drills import DrillError
 from readiness.facts.drills import DrillRecord
 from readiness.history import StoreError
+from readiness.teamstore import Place
 
 VALID_DAYS = 31
+MOST_DAYS = 366
 
 
 def keep(
-    store: Path,
+    store: Place,
     *,
     kind: str,
     target: str,
@@ -49,7 +51,7 @@ def keep(
         evidence=evidence,
     )
     try:
-        opened = history.open_store(store, now=taken_at)
+        opened = teamstore.open_place(store, now=taken_at)
         try:
             opened.save_drill(record)
         finally:

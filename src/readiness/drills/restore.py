@@ -23,12 +23,11 @@ import psycopg
 from readiness import embedded
 from readiness import profile as profiles
 from readiness.authoring import Unobservable
-from readiness.drills import DrillError, copies, evidence, likeness, snapshot
+from readiness.drills import DrillError, copies, likeness, snapshot
 from readiness.drills.copies import Barman, BaseBackup, Copy, Dump, PgBackRest, RestoreError, Told, Way
 from readiness.drills.likeness import Beside, Likeness, Reading, Since
 from readiness.embedded import Workshop
 from readiness.facts.backups import Backup, Backups, Segment, Store, barman
-from readiness.facts.drills import DrillRecord
 from readiness.facts.postgres import Postgres, parse_dsn
 from readiness.facts.target import Target
 from readiness.profile import BackupStore
@@ -139,36 +138,6 @@ class Result:
             "steps": [f"{name} {seconds}" for name, seconds in self.steps.items()],
             "words": list(self.words),
         }
-
-
-def keep(
-    result: Result,
-    store: Path,
-    *,
-    target: str,
-    system_identifier: str | None,
-    taken_at: datetime,
-    valid_days: float = evidence.VALID_DAYS,
-) -> DrillRecord:
-    """Keep what came of it, for `operations/restore-unproven` and the must-have that hangs on it.
-
-    Args:
-        target: as `audit.target_name` has it.
-        system_identifier: as `Server` has it.
-
-    Raises:
-        DrillError: it can't be kept.
-    """
-    return evidence.keep(
-        store,
-        kind=KIND,
-        target=target,
-        system_identifier=system_identifier,
-        taken_at=taken_at,
-        passed=result.passed,
-        evidence=result.evidence,
-        valid_days=valid_days,
-    )
 
 
 def drill(

@@ -546,9 +546,11 @@ class ScrapedDatabase:
         labels = ",".join(f"{label}={json.dumps(value)}" for label, value in sorted(own.labels.items()))
         up = ",".join(filter(None, ('__name__=~"pg_up|cnpg_collector_up"', labels)))
         now = api.now()
-        # The newest sample; of a series that is stale by now, the last quarter of a minute that it was seen in.
+        # The newest sample; of a series that is stale by now, the last second that it was seen in, or quarter of a minute
+        # where that is longer ago: a subquery looks at its own steps alone, and one that lived between two isn't in it.
         at = f"timestamp({{{up}}})"
-        ages = api.query(f"max by (instance, job) ({at} or max_over_time({at}[1h:15s]))")
+        lately, before = f"max_over_time({at}[2m:1s])", f"max_over_time({at}[1h:15s])"
+        ages = api.query(f"max by (instance, job) ({at} or {lately} or {before})")
         reached = api.query(f"{{{up}}}")
         errors = api.query(f"pg_exporter_last_scrape_error{{{labels}}} > 0")
         starts = api.query(f"pg_postmaster_start_time_seconds{{{labels}}}")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
 import shutil
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from readiness import audit, history
+from readiness import audit
 from readiness.audit import Request
 from readiness.authoring import Unobservable
 from readiness.cli import support
+from readiness.cli.drill import outcome
+from readiness.cli.runs import EvidenceOption
 from readiness.cli.support import DatabaseOption, ProfileOption, VerboseOption
 from readiness.drills import DrillError, alerts, evidence
 from readiness.facts.monitoring import AlertRules
@@ -40,14 +40,10 @@ def alerts_drill(
     hours: Annotated[
         float, typer.Option("--hours", help="How long the trouble lasts in which a rule has to fire.", min=0.1, max=240)
     ] = alerts.HOURS,
-    valid_days: Annotated[
-        float, typer.Option("--valid-days", help="How long the proof counts.", min=0.1, max=366)
-    ] = evidence.VALID_DAYS,
-    output_format: Annotated[
-        Literal["console", "json"], typer.Option("--format", "-f", help="How the outcome is printed.")
-    ] = "console",
-    store: Annotated[Path | None, typer.Option("--evidence", metavar="FILE", help="The evidence store.")] = None,
-    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Keep nothing.")] = False,
+    valid_days: outcome.ValidDaysOption = evidence.VALID_DAYS,
+    output_format: outcome.FormatOption = "console",
+    store: EvidenceOption = "",
+    no_evidence: outcome.NoEvidenceOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Try alert rules: on made series promtool shows which fire in trouble, which never do, and which when all is well.
@@ -85,29 +81,22 @@ def alerts_drill(
         "findings": [f"{kind}: {line}" for kind, t in found.items() for line in t.findings],
         "unproved": [f"{kind}: {line}" for kind, t in found.items() for line in t.unproved],
     }
-    kept = None
-    if not no_evidence:
-        kept = evidence.keep(
-            store or history.default_path(source.folder, os.environ, has_profile=source.path is not None),
-            kind="alerts",
-            target=audit.target_name(source.profile, server),
-            system_identifier=server.system_identifier,
-            taken_at=started_at,
-            passed=passed,
-            evidence=support.redactor.value(told),
-            valid_days=valid_days,
-        ).id
-    if output_format == "json":
-        print(json.dumps({"passed": passed, "kept": kept, **told}, indent=2, ensure_ascii=False))
-    else:
-        _print(found, kept, passed=passed, loaded=rules.loaded, verbose=verbose)
-    return 0 if passed else 1
+    return outcome.end(
+        source,
+        "alerts",
+        told,
+        passed=passed,
+        show=lambda say: _print(say, found, loaded=rules.loaded, verbose=verbose),
+        server=server,
+        started_at=started_at,
+        store=store,
+        no_evidence=no_evidence,
+        valid_days=valid_days,
+        output_format=output_format,
+    )
 
 
-def _print(found: dict[str, alerts.Tried], kept: str | None, *, passed: bool, loaded: bool, verbose: bool) -> None:
-    def say(line: str) -> None:
-        print(support.redactor.text(line))
-
+def _print(say: Callable[[str], None], found: dict[str, alerts.Tried], *, loaded: bool, verbose: bool) -> None:
     proved = sum(len(t.proved) for t in found.values())
     where = "loaded by Prometheus" if loaded else "in files, which a Prometheus may have loaded or not"
     say(f"alerts drill: {proved} rule{'' if proved == 1 else 's'} proved, {where}")
@@ -118,4 +107,3 @@ def _print(found: dict[str, alerts.Tried], kept: str | None, *, passed: bool, lo
             say(f"  not proved: {kind}: {line}")
         for name in tried.proved if verbose else ():
             say(f"  {kind}: {name} fires in trouble, and is silent when all is well")
-    say(f"{'PASSED' if passed else 'FAILED'}{f'; kept as {kept}' if kept else '; not kept'}")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from readiness import audit, history
+from readiness import audit
 from readiness import profile as profiles
 from readiness.audit import Request
 from readiness.authoring import Unobservable
 from readiness.cli import support
+from readiness.cli.drill import outcome
+from readiness.cli.runs import EvidenceOption
 from readiness.cli.support import DatabaseOption, ProfileOption, VerboseOption
 from readiness.drills import DrillError, audit_trail, evidence
 from readiness.facts.audit import AuditEvents, AuditLogging, AuditTrails, audit_roles
@@ -36,14 +36,10 @@ def audit_trail_drill(
     trial_seconds: Annotated[
         float, typer.Option("--trial-seconds", help="The server's limit for one statement.", min=0.1, max=600)
     ] = audit_trail.TRIAL_SECONDS,
-    valid_days: Annotated[
-        float, typer.Option("--valid-days", help="How long the proof counts.", min=0.1, max=366)
-    ] = evidence.VALID_DAYS,
-    output_format: Annotated[
-        Literal["console", "json"], typer.Option("--format", "-f", help="How the outcome is printed.")
-    ] = "console",
-    store: Annotated[Path | None, typer.Option("--evidence", metavar="FILE", help="The evidence store.")] = None,
-    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Keep nothing.")] = False,
+    valid_days: outcome.ValidDaysOption = evidence.VALID_DAYS,
+    output_format: outcome.FormatOption = "console",
+    store: EvidenceOption = "",
+    no_evidence: outcome.NoEvidenceOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Try the audit trail: every declared role adds, changes, deletes and truncates, and what that leaves is looked at.
@@ -84,23 +80,19 @@ def audit_trail_drill(
         "unproved": [f"{name}: {line}" for name, t in found.items() for line in t.unproved],
         "missing": gone,
     }
-    kept = None
-    if not no_evidence:
-        kept = evidence.keep(
-            store or history.default_path(source.folder, os.environ, has_profile=source.path is not None),
-            kind="audit-trail",
-            target=audit.target_name(source.profile, server),
-            system_identifier=server.system_identifier,
-            taken_at=started_at,
-            passed=passed,
-            evidence=support.redactor.value(told),
-            valid_days=valid_days,
-        ).id
-    if output_format == "json":
-        print(json.dumps({"passed": passed, "kept": kept, **told}, indent=2, ensure_ascii=False))
-    else:
-        _print(told, found, kept, passed=passed, verbose=verbose)
-    return 0 if passed else 1
+    return outcome.end(
+        source,
+        "audit-trail",
+        told,
+        passed=passed,
+        show=lambda say: _print(say, told, found, verbose=verbose),
+        server=server,
+        started_at=started_at,
+        store=store,
+        no_evidence=no_evidence,
+        valid_days=valid_days,
+        output_format=output_format,
+    )
 
 
 def _declared(profile: profiles.Profile) -> audit_trail.Declared:
@@ -124,16 +116,8 @@ def _declared(profile: profiles.Profile) -> audit_trail.Declared:
 
 
 def _print(
-    told: dict[str, Any],
-    found: dict[str, audit_trail.Tried],
-    kept: str | None,
-    *,
-    passed: bool,
-    verbose: bool,
+    say: Callable[[str], None], told: dict[str, Any], found: dict[str, audit_trail.Tried], *, verbose: bool
 ) -> None:
-    def say(line: str) -> None:
-        print(support.redactor.text(line))
-
     say(f"audit-trail drill: {len(found)} {'subject' if len(found) == 1 else 'subjects'}, {told['trials']} trials")
     for name in told["missing"]:
         say(f"  FAIL {name}: there is no such table")
@@ -144,4 +128,3 @@ def _print(
             say(f"  not proved: {name}: {line}")
         if verbose and not tried.findings and not tried.unproved:
             say(f"  {name}: {tried.trials} trials, recorded by {', '.join(sorted(tried.by))}")
-    say(f"{'PASSED' if passed else 'FAILED'}{f'; kept as {kept}' if kept else '; not kept'}")

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
-import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import psycopg
 import typer
 
-from readiness import audit, history
 from readiness.cli import support
-from readiness.cli.drill import places
+from readiness.cli.drill import outcome, places
+from readiness.cli.runs import EvidenceOption
 from readiness.cli.support import ProfileOption
 from readiness.drills import DrillError, evidence, load, scratch
 from readiness.drills.load import Result, Work
@@ -41,14 +38,10 @@ def load_drill(
     same_server: Annotated[
         bool, typer.Option("--same-server", help="Allow the platform's own server. It will feel it.")
     ] = False,
-    valid_days: Annotated[
-        float, typer.Option("--valid-days", help="How long the proof counts.", min=0.1, max=366)
-    ] = evidence.VALID_DAYS,
-    output_format: Annotated[
-        Literal["console", "json"], typer.Option("--format", "-f", help="How the outcome is printed.")
-    ] = "console",
-    store: Annotated[Path | None, typer.Option("--evidence", metavar="FILE", help="The evidence store.")] = None,
-    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Keep nothing.")] = False,
+    valid_days: outcome.ValidDaysOption = evidence.VALID_DAYS,
+    output_format: outcome.FormatOption = "console",
+    store: EvidenceOption = "",
+    no_evidence: outcome.NoEvidenceOption = False,
 ) -> int:
     """Open as many connections as were promised, all in a transaction at once, and let a transaction mix work over them.
 
@@ -79,24 +72,20 @@ def load_drill(
         raise ConfigError(f"--server: {' '.join(str(error).split())}") from None
     told = told_of(found, "the platform's own server" if same_server else "a named server")
     passed = passes(found, targets.transactions_per_second)
-    kept = None
-    if not no_evidence and not source.profile.unnamed:
-        record = evidence.keep(
-            store or history.default_path(source.folder, os.environ, has_profile=source.path is not None),
-            kind="load",
-            target=audit.target_name(source.profile, None),
-            system_identifier=None,
-            taken_at=started_at,
-            passed=passed,
-            evidence=support.redactor.value(flat(told)),
-            valid_days=valid_days,
-        )
-        kept = record.id
-    if output_format == "json":
-        print(json.dumps({"passed": passed, "kept": kept, **told}, indent=2, ensure_ascii=False))
-    else:
-        _print(found, targets.transactions_per_second, passed=passed, kept=kept)
-    return 0 if passed else 1
+    return outcome.end(
+        source,
+        "load",
+        told,
+        passed=passed,
+        show=lambda say: _print(say, found, targets.transactions_per_second),
+        server=None,
+        started_at=started_at,
+        store=store,
+        no_evidence=no_evidence,
+        valid_days=valid_days,
+        output_format=output_format,
+        kept=flat(told),
+    )
 
 
 def passes(found: Result, per_second: float) -> bool:
@@ -153,10 +142,7 @@ def _worked(work: Work) -> dict[str, Any]:
     }
 
 
-def _print(found: Result, target: float, *, passed: bool, kept: str | None) -> None:
-    def say(line: str) -> None:
-        print(support.redactor.text(line))
-
+def _print(say: Callable[[str], None], found: Result, target: float) -> None:
     say(f"load drill: {found.held} of {found.wanted} connections in a transaction at once ({found.room})")
     if found.refused:
         say(f"  FAIL {found.refused}")
@@ -172,7 +158,6 @@ def _print(found: Result, target: float, *, passed: bool, kept: str | None) -> N
         _say_work(say, p)
     if found.mix:
         say(f"  {found.mix}, from this machine")
-    say(f"{'PASSED' if passed else 'FAILED'}{f'; kept as {kept}' if kept else '; not kept'}")
 
 
 def _say_work(say: Callable[[str], None], work: Work) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from readiness import audit, history
+from readiness import audit
 from readiness.audit import Request
 from readiness.authoring import Unobservable
 from readiness.cli import support
+from readiness.cli.drill import outcome
+from readiness.cli.runs import EvidenceOption
 from readiness.cli.support import DatabaseOption, PolicyOption, ProfileOption, QuietOption, VerboseOption
 from readiness.drills import DrillError, evidence, likeness, restore
 from readiness.drills.restore import Options, Result
@@ -65,16 +66,10 @@ def restore_drill(
     rows_up_to: Annotated[
         int, typer.Option("--rows-up-to", help="Most rows of a table to compare one by one.", min=1000)
     ] = likeness.ROWS_UP_TO,
-    valid_days: Annotated[
-        float, typer.Option("--valid-days", help="How long the proof counts.", min=0.1, max=366)
-    ] = evidence.VALID_DAYS,
-    output_format: Annotated[
-        Literal["console", "json"], typer.Option("--format", "-f", help="How the outcome is printed.")
-    ] = "console",
-    evidence_store: Annotated[
-        Path | None, typer.Option("--evidence", metavar="FILE", help="The evidence store.")
-    ] = None,
-    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Keep nothing.")] = False,
+    valid_days: outcome.ValidDaysOption = evidence.VALID_DAYS,
+    output_format: outcome.FormatOption = "console",
+    evidence_store: EvidenceOption = "",
+    no_evidence: outcome.NoEvidenceOption = False,
     policy: PolicyOption = "beta",
     quiet: QuietOption = False,
     verbose: VerboseOption = False,
@@ -116,25 +111,21 @@ def restore_drill(
             ignored_schemas=chosen.policy.ignored_schemas,
             told=(lambda step: support.say(f"{step} ...")) if terminal else (lambda _step: None),
         )
-        kept = None
-        if not no_evidence:
-            found.like.findings = [support.redactor.text(line) for line in found.findings]
-            kept = restore.keep(
-                found,
-                evidence_store or history.default_path(source.folder, os.environ, has_profile=source.path is not None),
-                target=audit.target_name(source.profile, server),
-                system_identifier=server.system_identifier,
-                taken_at=started_at,
-                valid_days=valid_days,
-            ).id
     except DrillError as error:
         raise ConfigError(support.redactor.text(str(error))) from None
-    if output_format == "json":
-        told = support.redactor.value(found.evidence)
-        print(json.dumps({"passed": found.passed, "kept": kept, **told}, indent=2, ensure_ascii=False))
-    else:
-        _print(found, kept, verbose=verbose)
-    return 0 if found.passed else 1
+    return outcome.end(
+        source,
+        restore.KIND,
+        found.evidence,
+        passed=found.passed,
+        show=lambda say: _print(say, found, verbose=verbose),
+        server=server,
+        started_at=started_at,
+        store=evidence_store,
+        no_evidence=no_evidence,
+        valid_days=valid_days,
+        output_format=output_format,
+    )
 
 
 def _time(text: str | None) -> dt.datetime | None:
@@ -151,10 +142,7 @@ def _time(text: str | None) -> dt.datetime | None:
         raise ConfigError(f"--to {text}: expected a time like 2026-11-25T14:30:00+00:00") from None
 
 
-def _print(found: Result, kept: str | None, *, verbose: bool) -> None:
-    def say(line: str) -> None:
-        print(support.redactor.text(line))
-
+def _print(say: Callable[[str], None], found: Result, *, verbose: bool) -> None:
     like = found.like
     say(f"restore drill: {found.tool} {found.backup} of {found.taken_at:%Y-%m-%d %H:%M} UTC, from {found.store}")
     if found.rto_seconds is not None:
@@ -175,4 +163,3 @@ def _print(found: Result, kept: str | None, *, verbose: bool) -> None:
     if verbose:
         for name, seconds in found.steps.items():
             say(f"  {name}: {seconds:,.2f} s")
-    say(f"{'PASSED' if found.passed else 'FAILED'}{f'; kept as {kept}' if kept else '; not kept'}")

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
-from readiness import audit, history
+from readiness import audit
 from readiness import profile as profiles
 from readiness.audit import Request
 from readiness.authoring import Unobservable
 from readiness.cli import support
+from readiness.cli.drill import outcome
+from readiness.cli.runs import EvidenceOption
 from readiness.cli.support import DatabaseOption, ProfileOption, VerboseOption
 from readiness.drills import DrillError, evidence, rls
 from readiness.facts.catalog import TenantTables, shown, split_name
@@ -36,14 +36,10 @@ def rls_drill(
     probe_seconds: Annotated[
         float, typer.Option("--probe-seconds", help="The server's limit for one probe.", min=0.1, max=600)
     ] = rls.PROBE_SECONDS,
-    valid_days: Annotated[
-        float, typer.Option("--valid-days", help="How long the proof counts.", min=0.1, max=366)
-    ] = evidence.VALID_DAYS,
-    output_format: Annotated[
-        Literal["console", "json"], typer.Option("--format", "-f", help="How the outcome is printed.")
-    ] = "console",
-    store: Annotated[Path | None, typer.Option("--evidence", metavar="FILE", help="The evidence store.")] = None,
-    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Keep nothing.")] = False,
+    valid_days: outcome.ValidDaysOption = evidence.VALID_DAYS,
+    output_format: outcome.FormatOption = "console",
+    store: EvidenceOption = "",
+    no_evidence: outcome.NoEvidenceOption = False,
     verbose: VerboseOption = False,
 ) -> int:
     """Try row level security: every declared role reads and writes every tenant table, as tenants, as a stranger, as nobody.
@@ -80,23 +76,19 @@ def rls_drill(
         "unproved": [f"{name}: {line}" for name, t in found.items() for line in t.unproved],
         "missing": gone,
     }
-    kept = None
-    if not no_evidence:
-        kept = evidence.keep(
-            store or history.default_path(source.folder, os.environ, has_profile=source.path is not None),
-            kind="rls",
-            target=audit.target_name(source.profile, server),
-            system_identifier=server.system_identifier,
-            taken_at=started_at,
-            passed=passed,
-            evidence=support.redactor.value(told),
-            valid_days=valid_days,
-        ).id
-    if output_format == "json":
-        print(json.dumps({"passed": passed, "kept": kept, **told}, indent=2, ensure_ascii=False))
-    else:
-        _print(found, gone, kept, passed=passed, verbose=verbose)
-    return 0 if passed else 1
+    return outcome.end(
+        source,
+        "rls",
+        told,
+        passed=passed,
+        show=lambda say: _print(say, found, gone, verbose=verbose),
+        server=server,
+        started_at=started_at,
+        store=store,
+        no_evidence=no_evidence,
+        valid_days=valid_days,
+        output_format=output_format,
+    )
 
 
 def _declared(profile: profiles.Profile) -> rls.Declared:
@@ -118,10 +110,7 @@ def _declared(profile: profiles.Profile) -> rls.Declared:
     return rls.Declared(columns=columns, settings=own.settings, owners=owners, roles=roles, tenants=own.tenants)
 
 
-def _print(found: dict[str, rls.Tried], gone: list[str], kept: str | None, *, passed: bool, verbose: bool) -> None:
-    def say(line: str) -> None:
-        print(support.redactor.text(line))
-
+def _print(say: Callable[[str], None], found: dict[str, rls.Tried], gone: list[str], *, verbose: bool) -> None:
     probes = sum(t.probes for t in found.values())
     say(f"rls drill: {len(found)} table{'' if len(found) == 1 else 's'}, {probes} probes answered")
     for name in gone:
@@ -133,4 +122,3 @@ def _print(found: dict[str, rls.Tried], gone: list[str], kept: str | None, *, pa
             say(f"  not proved: {name}: {line}")
         if verbose and not tried.findings and not tried.unproved:
             say(f"  {name}: {tried.probes} probes, nothing found")
-    say(f"{'PASSED' if passed else 'FAILED'}{f'; kept as {kept}' if kept else '; not kept'}")

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from readiness import audit, history
 from readiness import profile as profiles
 from readiness.authoring import Unobservable
 from readiness.cli import support
-from readiness.cli.drill import places
+from readiness.cli.drill import outcome, places
+from readiness.cli.runs import EvidenceOption
 from readiness.cli.support import ProfileOption, QuietOption, VerboseOption
 from readiness.drills import DrillError, evidence, replay, rollback
 from readiness.drills.rollback import Result
@@ -51,14 +51,10 @@ def rollback_drill(
     step_seconds: Annotated[
         float, typer.Option("--step-seconds", help="A migration that takes longer is ended: it hangs.", min=0.1)
     ] = replay.STEP_SECONDS,
-    valid_days: Annotated[
-        float, typer.Option("--valid-days", help="How long the proof counts.", min=0.1, max=366)
-    ] = evidence.VALID_DAYS,
-    output_format: Annotated[
-        Literal["console", "json"], typer.Option("--format", "-f", help="How the outcome is printed.")
-    ] = "console",
-    store: Annotated[Path | None, typer.Option("--evidence", metavar="FILE", help="The evidence store.")] = None,
-    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Keep nothing.")] = False,
+    valid_days: outcome.ValidDaysOption = evidence.VALID_DAYS,
+    output_format: outcome.FormatOption = "console",
+    store: EvidenceOption = "",
+    no_evidence: outcome.NoEvidenceOption = False,
     as_superuser: Annotated[
         bool, typer.Option("--as-superuser", help="On --server: work as its role itself, whatever that may do.")
     ] = False,
@@ -106,12 +102,19 @@ def rollback_drill(
         return support.CRASHED
     digests = MigrationDigests.of(folder_path, folder)
     told = _evidence(found, folder, digests, where="a server of its own" if server is None else "a named server")
-    kept = None if no_evidence else _keep(found, told, source, store, started_at, valid_days)
-    if output_format == "json":
-        print(json.dumps({"passed": found.passed, "kept": kept, **told}, indent=2, ensure_ascii=False))
-    else:
-        _print(found, folder, kept, verbose=verbose)
-    return 0 if found.passed else 1
+    return outcome.end(
+        source,
+        "rollback",
+        told,
+        passed=found.passed,
+        show=lambda say: _print(say, found, folder, verbose=verbose),
+        server=None,
+        started_at=started_at,
+        store=store,
+        no_evidence=no_evidence,
+        valid_days=valid_days,
+        output_format=output_format,
+    )
 
 
 def _without(source: profiles.Source) -> dict[str, str]:
@@ -164,33 +167,7 @@ def _times(step: rollback.Step) -> str:
     )
 
 
-def _keep(
-    found: Result, told: dict[str, Any], source: profiles.Source, store: Path | None, at: dt.datetime, valid_days: float
-) -> str | None:
-    if source.profile.unnamed:
-        return None
-    path = store or history.default_path(source.folder, os.environ, has_profile=source.path is not None)
-    try:
-        record = evidence.keep(
-            path,
-            kind="rollback",
-            target=audit.target_name(source.profile, None),
-            system_identifier=None,
-            taken_at=at,
-            passed=found.passed,
-            evidence=support.redactor.value(told),
-            valid_days=valid_days,
-        )
-    except DrillError as error:
-        support.say(f"readiness: {error}")
-        return None
-    return record.id
-
-
-def _print(found: Result, folder: MigrationFolder, kept: str | None, *, verbose: bool) -> None:
-    def say(line: str) -> None:
-        print(support.redactor.text(line))
-
+def _print(say: Callable[[str], None], found: Result, folder: MigrationFolder, *, verbose: bool) -> None:
     count = len(folder.files)
     say(f"rollback drill: {count} migration{'' if count == 1 else 's'} ({folder.framework})")
     if verbose:
@@ -215,4 +192,3 @@ def _print(found: Result, folder: MigrationFolder, kept: str | None, *, verbose:
         say(f"  on the way down to nothing: {line}")
     if found.roles:
         say(f"  beside the database these roles were made: {', '.join(found.roles)}")
-    say(f"{'PASSED' if found.passed else 'FAILED'}{f'; kept as {kept}' if kept else '; not kept'}")

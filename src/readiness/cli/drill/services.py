@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from readiness import audit, history
+from readiness import audit
 from readiness import profile as profiles
 from readiness.audit import Request
 from readiness.authoring import Unobservable
 from readiness.cli import support
+from readiness.cli.drill import outcome
+from readiness.cli.runs import EvidenceOption
 from readiness.cli.support import DatabaseOption, ProfileOption
-from readiness.drills import DrillError, evidence, services
+from readiness.drills import evidence, services
 from readiness.facts.http import side_by_side
 from readiness.facts.probes import KIND, digest, urls_of
 from readiness.facts.server import Server
@@ -34,14 +34,10 @@ def services_drill(
     yes: Annotated[
         bool, typer.Option("--yes", help="Send them. Without, they are listed and nothing is sent.")
     ] = False,
-    valid_days: Annotated[
-        float, typer.Option("--valid-days", help="How long the proof counts.", min=0.1, max=366)
-    ] = evidence.VALID_DAYS,
-    output_format: Annotated[
-        Literal["console", "json"], typer.Option("--format", "-f", help="How the outcome is printed.")
-    ] = "console",
-    store: Annotated[Path | None, typer.Option("--evidence", metavar="FILE", help="The evidence store.")] = None,
-    no_evidence: Annotated[bool, typer.Option("--no-evidence", help="Keep nothing.")] = False,
+    valid_days: outcome.ValidDaysOption = evidence.VALID_DAYS,
+    output_format: outcome.FormatOption = "console",
+    store: EvidenceOption = "",
+    no_evidence: outcome.NoEvidenceOption = False,
 ) -> int:
     """Send the profile's probes to the services, and hold each answer against what is declared.
 
@@ -96,29 +92,23 @@ def services_drill(
         "failures": [f"{name}: {tried.failure}" for name, tried in found.items() if tried.failure is not None],
         "slowest_ms": round(max(tried.milliseconds for tried in found.values()), 1),
     }
-    kept = None
-    if not no_evidence:
-        try:
-            kept = evidence.keep(
-                store or history.default_path(source.folder, os.environ, has_profile=source.path is not None),
-                kind=KIND,
-                target=audit.target_name(source.profile, server),
-                system_identifier=server.system_identifier if server else None,
-                taken_at=started_at,
-                passed=passed,
-                evidence=support.redactor.value(told),
-                valid_days=valid_days,
-            ).id
-        except DrillError as error:
-            raise ConfigError(support.redactor.text(str(error))) from None
-    if output_format == "json":
-        print(
-            json.dumps(support.redactor.value({"passed": passed, "kept": kept, **told}), indent=2, ensure_ascii=False)
-        )
-        return 0 if passed else 1
-    print(f"services drill {run}: {len(found)} probe{'' if len(found) == 1 else 's'}")
+    return outcome.end(
+        source,
+        KIND,
+        told,
+        passed=passed,
+        show=lambda say: _print(say, run, found),
+        server=server,
+        started_at=started_at,
+        store=store,
+        no_evidence=no_evidence,
+        valid_days=valid_days,
+        output_format=output_format,
+    )
+
+
+def _print(say: Callable[[str], None], run: str, found: dict[str, services.Tried]) -> None:
+    say(f"services drill {run}: {len(found)} probe{'' if len(found) == 1 else 's'}")
     for name, tried in found.items():
         said = f"FAIL {tried.failure}" if tried.failure else f"{tried.steps} steps as declared"
-        print(support.redactor.text(f"  {name}: {said}"))
-    print(f"{'PASSED' if passed else 'FAILED'}{f'; kept as {kept}' if kept else '; not kept'}")
-    return 0 if passed else 1
+        say(f"  {name}: {said}")
