@@ -24,6 +24,7 @@ import pkgutil
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from types import MappingProxyType, ModuleType
@@ -197,6 +198,16 @@ _ANY_SETTING = re.compile(r"current_setting\s*\(\s*'readiness\.(\w+)'", re.IGNOR
 LOCKED = "locked_relations"  # set by us, not by a policy
 
 
+@lru_cache(maxsize=1024)
+def _header(text: str) -> Header:
+    """Kept: a run wants each once to ask and once to print, and YAML is read slowly.
+
+    Raises:
+        ConfigError: it doesn't validate.
+    """
+    return yamldoc.validate(Header, yamldoc.parse(text, "header"))
+
+
 def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, str], *, pack: str) -> Check:
     """One check from its file's text.
 
@@ -207,12 +218,15 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
     parts = _HEADER.fullmatch(text)
     if not parts:
         raise PackError(f"{where}: a .sql check opens with a /*--- ... ---*/ header")
-    lines_above = text[: parts.start("header")].count("\n")
+    # Its place in the file is wanted where something is wrong with it alone.
+    in_place = "\n" * text[: parts.start("header")].count("\n") + parts["header"]
     try:
-        document = yamldoc.parse("\n" * lines_above + parts["header"], where)
-        header = yamldoc.validate(Header, document)
-    except yamldoc.ConfigError as error:
-        raise PackError(str(error)) from error
+        header = _header(parts["header"])
+    except yamldoc.ConfigError:
+        try:
+            header = yamldoc.validate(Header, yamldoc.parse(in_place, where))
+        except yamldoc.ConfigError as error:
+            raise PackError(str(error)) from error
     query = bare(parts["query"])
     by_version = {version: bare(variant) for version, variant in sorted(variants.items())}
     parameters: dict[str, Scalar] = {}
@@ -229,7 +243,7 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
             key = ("needs", at)
             check_need(need)
     except ValueError as error:
-        raise PackError(f"{document.mark(key)}: {yamldoc.dotted(key)}: {error}") from error
+        raise PackError(f"{yamldoc.parse(in_place, where).mark(key)}: {yamldoc.dotted(key)}: {error}") from error
     check_id = f"{category}/{stem.replace('_', '-')}"
     info = CheckInfo(
         id=check_id,
@@ -442,7 +456,7 @@ def for_psql(
     parts = _HEADER.fullmatch(text)
     if not parts:
         raise PackError("a .sql check opens with a /*--- ... ---*/ header")
-    header = yamldoc.validate(Header, yamldoc.parse(parts["header"], "header"))
+    header = _header(parts["header"])
 
     def framed(query: str) -> str:
         return statement(query, header, ignored_schemas, most=str(MOST_FINDINGS)) + ";"

@@ -72,11 +72,11 @@ create unlogged table sample.files as
 select
     n,
     md5('file ' || n)::uuid as id,
-    1 + (n - 1) / 2 as project_n,
+    n as project_n,
     format('docs/note-%s.md', n) as path,
     500 + (random() * 90000)::integer as size_bytes,
     timestamptz '2024-09-01 08:00+00' + random() * interval '120 days' as created_at
-from generate_series(1, 4000) as n;
+from generate_series(1, 2000) as n;
 
 create unlogged table sample.activity as
 select
