@@ -199,6 +199,7 @@ def test_every_other_command(scene: Scene):
         (scene.folder / "readiness.yaml").read_text()
         + f"services: {{auth: {{dsn: {json.dumps(uri(scene.database))}, url: 'http://me:{ENCODED}@127.0.0.1:1'}}}}\n"
         + f"standbys: {{a: {{dsn: {json.dumps(uri(scene.database, port='1'))}}}}}\n"
+        + f"environments: {{b: {{dsn: {json.dumps(uri(scene.database, port='1'))}}}}}\n"
         + f"capacity: {{prometheus: 'http://me:{ENCODED}@127.0.0.1:1', queries: {{connections: up}}}}\n",
     )
     scene.score()
@@ -252,7 +253,8 @@ def test_a_connection_string_that_falls_apart(scene: Scene, dsn: str, where: str
     if where == "profile":
         scene.give(
             "readiness.yaml",
-            "name: p\ndatabase: {dsn: '${URL}'}\nservices: {auth: {dsn: '${URL}'}}\nstandbys: {a: {dsn: '${URL}'}}\n",
+            "name: p\ndatabase: {dsn: '${URL}'}\nservices: {auth: {dsn: '${URL}'}}\nstandbys: {a: {dsn: '${URL}'}}\n"
+            "environments: {b: {dsn: '${URL}'}}\n",
         )
         arguments = ()
     done = scene.score(*arguments, env={"URL": dsn})

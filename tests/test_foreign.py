@@ -463,6 +463,7 @@ def secretive(embedded_cluster: Cluster, tmp_path_factory: pytest.TempPathFactor
                     "qdrant": {"kind": "qdrant", "url": f"http://me:{encoded}@127.0.0.1:{port}"},
                 },
                 "standbys": {"a": {"dsn": f"postgresql://me:{encoded}@127.0.0.1:1/d"}},
+                "environments": {"b": {"dsn": f"postgresql://me:{encoded}@127.0.0.1:1/d"}},
                 "capacity": {"prometheus": f"http://me:{encoded}@127.0.0.1:1", "queries": {"connections": "up"}},
                 "queries": {"q": {"sql": "select 1", "target_ms": 100}},
                 "probing": {

@@ -570,6 +570,8 @@ def test_when_time_is_over_what_was_compared_by_then_stands():
     server = merge(failing(Reason.TIMEOUT), ["a", "aa", "c"], columns=1, most=9, ends=inf)
     assert (server.ended, server.rows, server.things) == (True, 2, 2)
     assert (server.alone, server.lost) == (["aa"], [("b", frozenset({0}))])
+    with pytest.raises(Unobservable, match="refused"):  # a store that is slow is not what our own limit is about
+        merge([row("a")], (key for key, *_ in failing(Reason.TIMEOUT)), columns=1, most=9, ends=inf)
 
 
 def test_a_comparison_that_is_broken_off_is_unknown_or_a_finding(

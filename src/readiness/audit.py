@@ -147,7 +147,7 @@ def audit(request: Request) -> Audit:
     started_at, started = request.now(), time.perf_counter()
     prof = request.profile.profile
     request.redactor.learn(profile.secrets_of(prof))
-    for dsn in (*profile.dsns_of(prof), *profile.consoles_of(prof)):
+    for dsn in (*profile.dsns_of(prof), *profile.environments_of(prof), *profile.consoles_of(prof)):
         learn_secrets(request.redactor, dsn, request.environment)
     signed = register.load(
         waivers=_register_file(request.profile, prof.waivers, register.WAIVERS_FILE),

@@ -570,6 +570,13 @@ class StandbyServer(_Section):
     """As `database.dsn`, with the auditor's role: it is the same one there."""
 
 
+class Environment(_Section):
+    """Another database that must have the same schema: staging, say."""
+
+    dsn: SecretStr
+    """As `database.dsn`; its role need only be able to connect there, since the catalogs are all that is read."""
+
+
 AlertKind = Literal["connections", "slow-queries", "replication-lag", "backup-age", "disk", "wraparound"]
 
 
@@ -808,6 +815,8 @@ class Profile(_Section):
     monitoring: Monitoring = Monitoring()
     standbys: dict[Name, StandbyServer] = {}
     """Its standbys, by a name of your own."""
+    environments: dict[Name, Environment] = {}
+    """The platform's other environments, by name: each must have the same schema."""
     backups: dict[Name, BackupStore] = {}
     """The stores of its backups, by a name of your own."""
     runbook: Runbook | None = None
@@ -1007,13 +1016,18 @@ def secrets_of(profile: Profile) -> list[str]:
 
 
 def dsns_of(profile: Profile) -> list[str]:
-    """Every connection string of a profile."""
+    """Every connection string that leads to the platform's own databases."""
     found = [
         profile.database.dsn,
         *(service.dsn for service in profile.services.values()),
         *(standby.dsn for standby in profile.standbys.values()),
     ]
     return [secret.get_secret_value() for secret in found if secret]
+
+
+def environments_of(profile: Profile) -> list[str]:
+    """The connection strings of the platform's other environments; a drill may well write there."""
+    return [e.dsn.get_secret_value() for e in profile.environments.values() if e.dsn.get_secret_value()]
 
 
 def consoles_of(profile: Profile) -> list[str]:

@@ -286,6 +286,28 @@ def test_ci_checks_migrations(files: dict[str, str], checked: bool, empty: Datab
     assert bool(found(outcome)) != checked, outcome
 
 
+DOCS, REGRESSIONS = "migration/schema-docs-unchecked", "performance/regressions-unchecked"
+
+
+@pytest.mark.parametrize(
+    ("command", "quiet"),
+    [
+        ("readiness docs --migrations db/migrations -o docs/schema.md --check", {DOCS}),
+        ("tbls diff", {DOCS}),
+        ("make documentation", set()),
+        ("readiness score --baseline last --fail-on new-fail,slower:20%", {REGRESSIONS}),
+        ("readiness score --baseline last --fail-on new-fail", set()),
+        ("readiness score --fail-on=slower", {REGRESSIONS}),
+        ("pytest --benchmark-only", set()),
+        ("pytest --benchmark-compare-fail=mean:5%", {REGRESSIONS}),
+    ],
+)
+def test_ci_writes_the_schema_down_and_compares_times(command: str, quiet: set[str], empty: Database, tmp_path: Path):
+    write(tmp_path, migrations(ONE) | workflow("push", command))
+    for check in (DOCS, REGRESSIONS):
+        assert found(look(check, empty, tmp_path)) == (set() if check in quiet else {"db/migrations"})
+
+
 # -- what pending SQL does -------------------------------------------------------------------------------------
 
 UNSAFE = {

@@ -16,7 +16,7 @@ from psycopg import sql
 from readiness import auditor_role
 from readiness.embedded import Cluster
 
-DATABASE = "devmentor"
+DATABASE, STAGING = "devmentor", "staging"
 SQL = Path(__file__).parent / "sql"
 
 
@@ -127,6 +127,16 @@ def fill_after(cluster: Cluster, repository: Path, witness: Witness = lambda _mo
         admin.execute((scripts / "3-clean-up.sql").read_bytes())
     with _Sessions(cluster) as sessions:
         sessions.load(vacuum=["auth", "projects", "scraper"])
+
+
+def make_staging(cluster: Cluster, repository: Path) -> None:
+    """Where a migration is tried before it counts: the same schema by the same migrations, and no rows."""
+    with cluster.connect() as admin:
+        admin.execute(sql.SQL("create database {}").format(sql.Identifier(STAGING)))
+    with cluster.connect(STAGING) as admin:
+        migrate(admin, read_migrations(repository / "database" / "migrations"))
+        if has_extension(cluster, "pg_stat_statements"):
+            admin.execute("create extension pg_stat_statements")
 
 
 def give_passwords(cluster: Cluster, roles: list[str]) -> dict[str, str]:

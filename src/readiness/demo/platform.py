@@ -134,7 +134,7 @@ def _raised_before(stack: ExitStack, cluster: Cluster, folder: Path, told: Told)
     nobody = conninfo.make_conninfo(
         "", host="127.0.0.1", port=_closed_port(stack).rpartition(":")[2], dbname=database.DATABASE
     )
-    values = _values(auditor, addresses, dsns, standby=nobody, beside=beside)
+    values = _values(auditor, addresses, dsns, standby=nobody, staging=nobody, beside=beside)
     return Platform(
         state="before",
         source=_profile(folder, values),
@@ -173,7 +173,7 @@ def _raised_after(stack: ExitStack, cluster: Cluster, folder: Path, told: Told) 
     roles = database.give_passwords(cluster, [*(role for role in SERVICES.values() if role), REPLICATOR])
     auditor = database.make_auditor(cluster)
     told("archiving, a backup, a standby")
-    _put_into_service(cluster)
+    _put_into_service(cluster, folder)
     standby = _follow(cluster, auditor, roles[REPLICATOR])
     _back_up(cluster)
     told("starting the services")
@@ -183,7 +183,8 @@ def _raised_after(stack: ExitStack, cluster: Cluster, folder: Path, told: Told) 
     addresses, processes = _in_service(stack, cluster, folder, "after", dsns, beside)
     told("letting people work")
     answered, refused = traffic.run(addresses["api-gateway"], "after")
-    values = _values(auditor, addresses, dsns, standby=standby, beside=beside)
+    staging = conninfo.make_conninfo(auditor, dbname=database.STAGING)
+    values = _values(auditor, addresses, dsns, standby=standby, staging=staging, beside=beside)
     told("the drills")
     drills = replace(commands, environment=environment | values)
     drills.run("drill", "services", "--yes")
@@ -221,7 +222,7 @@ def session(platform: Platform) -> str:
 # -- the server ------------------------------------------------------------------------------------------------
 
 
-def _put_into_service(cluster: Cluster) -> None:
+def _put_into_service(cluster: Cluster, folder: Path) -> None:
     """The data is in and the passwords are set: from here on WAL is archived and statements are counted."""
     archive = cluster.workshop.folder / "archive"
     archive.mkdir(mode=0o700)
@@ -238,6 +239,7 @@ def _put_into_service(cluster: Cluster) -> None:
         if counted:
             admin.execute("create extension pg_stat_statements")
         admin.execute("select pg_switch_wal()")
+    database.make_staging(cluster, folder)
 
 
 def _encipher(cluster: Cluster) -> None:
@@ -478,10 +480,16 @@ def _closed_port(stack: ExitStack) -> str:
 
 
 def _values(
-    auditor: str, addresses: Mapping[str, str], dsns: Mapping[str, str], *, standby: str, beside: Mapping[str, Running]
+    auditor: str,
+    addresses: Mapping[str, str],
+    dsns: Mapping[str, str],
+    *,
+    standby: str,
+    staging: str,
+    beside: Mapping[str, Running],
 ) -> dict[str, str]:
     """What the profile asks its environment for."""
-    values = {"DATABASE_URL": auditor, "STANDBY_DATABASE_URL": standby}
+    values = {"DATABASE_URL": auditor, "STANDBY_DATABASE_URL": standby, "STAGING_DATABASE_URL": staging}
     values |= {f"{_variable(name)}_URL": url for name, url in addresses.items()}
     values |= {f"{_variable(name)}_DATABASE_URL": dsn for name, dsn in dsns.items()}
     for name, store in beside.items():

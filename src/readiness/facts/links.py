@@ -526,10 +526,6 @@ def merge(
         _merge(found, rows, things, most, ends)
     except _TimeIsOverError:
         found.ended = True
-    except Unobservable as unseen:  # the server gave up first: it has the same limit for each page
-        if unseen.reason is not Reason.TIMEOUT:
-            raise
-        found.ended = True
     return found
 
 
@@ -582,7 +578,7 @@ def _in_order(keys: Iterable[Key], what: str, ends: float) -> Iterator[Key]:
 
 def _ordered_rows(rows: Iterable[tuple[Key, bool, int]], ends: float) -> Iterator[tuple[Key, bool, int]]:
     before: tuple[int, Any] | None = None
-    for number, row in enumerate(rows):
+    for number, row in enumerate(_while_there_is_time(rows)):
         rank = _rank(row[0])
         if before is not None and rank < before:
             raise Unobservable(Reason.ERROR, f"what the rows name is out of order behind {before[1]}")
@@ -590,6 +586,16 @@ def _ordered_rows(rows: Iterable[tuple[Key, bool, int]], ends: float) -> Iterato
             raise _TimeIsOverError
         before = rank
         yield row
+
+
+def _while_there_is_time(rows: Iterable[tuple[Key, bool, int]]) -> Iterator[tuple[Key, bool, int]]:
+    """The rows; the server, which has the same limit for each page, may give up first."""
+    try:
+        yield from rows
+    except Unobservable as unseen:
+        if unseen.reason is not Reason.TIMEOUT:
+            raise
+        raise _TimeIsOverError from unseen
 
 
 LONGER = "raise probing.link_seconds, or lower probing.link_ids so that a sample is compared"

@@ -119,7 +119,8 @@ def rollback_drill(
 
 def _without(source: profiles.Source) -> dict[str, str]:
     """The environment for the project's own command, with nothing in it that is a way to the platform's databases."""
-    ways = {*profiles.dsns_of(source.profile), os.environ.get(support.DATABASE_VARIABLE)}
+    prof = source.profile
+    ways = {*profiles.dsns_of(prof), *profiles.environments_of(prof), os.environ.get(support.DATABASE_VARIABLE)}
     return {name: value for name, value in os.environ.items() if value not in ways}
 
 
