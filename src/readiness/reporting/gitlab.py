@@ -35,7 +35,7 @@ def render(run: RunDocument) -> str:
             )
         if check.status is Status.UNKNOWN and check.weight:
             issues.append(_unmeasured(run, check))
-    return json.dumps(issues, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(issues, ensure_ascii=False) + "\n"  # indented, it is not made in C
 
 
 def _unmeasured(run: RunDocument, check: CheckPart) -> dict[str, Any]:

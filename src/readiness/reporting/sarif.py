@@ -39,7 +39,7 @@ def render(run: RunDocument) -> str:
             }
         ],
     }
-    return json.dumps(log, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(log, ensure_ascii=False) + "\n"  # indented, it is not made in C
 
 
 def _driver(run: RunDocument) -> dict[str, Any]:
