@@ -1,7 +1,7 @@
 /*---
 title: Checkpoints come by the clock
 subject: server
-universe: this server
+universe: audited servers
 priority: P2
 effort: S
 credit: binary

@@ -1,7 +1,7 @@
 /*---
 title: Sessions are used again, not opened for each piece of work
 subject: database
-universe: this database
+universe: audited databases
 priority: P2
 effort: M
 credit: binary

@@ -1,7 +1,7 @@
 /*---
 title: Transactions don't deadlock day by day
 subject: database
-universe: this database
+universe: audited databases
 priority: P2
 effort: M
 credit: binary

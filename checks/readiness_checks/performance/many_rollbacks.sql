@@ -1,7 +1,7 @@
 /*---
 title: Few transactions are rolled back
 subject: database
-universe: this database
+universe: audited databases
 priority: info
 effort: M
 credit: binary

@@ -1,7 +1,7 @@
 /*---
 title: Sessions end as they should
 subject: database
-universe: this database
+universe: audited databases
 priority: P2
 effort: M
 credit: binary

@@ -1,7 +1,7 @@
 /*---
 title: Queries sort and hash in memory
 subject: database
-universe: this database
+universe: audited databases
 priority: P2
 effort: M
 credit: binary
