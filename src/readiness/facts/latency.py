@@ -59,15 +59,9 @@ class QueryLatencies:
     @classmethod
     def take(cls, postgres: Postgres, target: Target) -> Self:
         profile = target.profile
-        declared(profile, "queries")
-        if not target.trust_profile_sql and profile.queries:
-            raise Unobservable(
-                Reason.NOT_SELECTED,
-                "the profile's own SQL is not run as a superuser",
-                "audit as the role that `readiness role-sql` prints, or say --as-superuser",
-            )
+        queries = critical_queries(target)
         asked: list[_Asked] = []
-        for name, query in profile.queries.items():
+        for name, query in queries.items():
             a = _Asked(name, query)
             asked.append(a)
             try:
@@ -356,6 +350,22 @@ def values_of(postgres: Postgres, name: str, query: CriticalQuery, settings: Map
     if not rows:
         raise Unobservable(Reason.INSUFFICIENT_SAMPLES, "its values_sql yields no row to ask for")
     return [list(row.values()) for row in rows]
+
+
+def critical_queries(target: Target) -> Mapping[str, CriticalQuery]:
+    """Those that the profile declares, where they may be run.
+
+    Raises:
+        Unobservable: the profile says nothing of queries, or its SQL isn't trusted with a superuser's rights.
+    """
+    declared(target.profile, "queries")
+    if not target.trust_profile_sql and target.profile.queries:
+        raise Unobservable(
+            Reason.NOT_SELECTED,
+            "the profile's own SQL is not run as a superuser",
+            "audit as the role that `readiness role-sql` prints, or say --as-superuser",
+        )
+    return target.profile.queries
 
 
 def settings_of(profile: Profile) -> dict[str, str]:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from readiness.authoring import Unobservable
-from readiness.facts.latency import settings_of, values_of
+from readiness.facts.latency import critical_queries, settings_of, values_of
 from readiness.facts.postgres import Postgres
-from readiness.facts.target import Target, declared
+from readiness.facts.target import Target
 from readiness.model import Reason, Unseen, quote_ident
 
 VALUE_SETS = 3  # of a query: the first, the middle and the last, since the plan may hang on them
@@ -96,18 +96,12 @@ class QueryPlans:
     @classmethod
     def take(cls, postgres: Postgres, target: Target) -> Self:
         profile = target.profile
-        declared(profile, "queries")
-        if not target.trust_profile_sql and profile.queries:
-            raise Unobservable(
-                Reason.NOT_SELECTED,
-                "the profile's own SQL is not run as a superuser",
-                "audit as the role that `readiness role-sql` prints, or say --as-superuser",
-            )
+        queries = critical_queries(target)
         settings = settings_of(profile)
         ends = time.monotonic() + profile.probing.query_seconds
         found: dict[str, QueryPlan] = {}
         unseen: list[Unseen] = []
-        for name, query in profile.queries.items():
+        for name, query in queries.items():
             try:
                 if time.monotonic() > ends:
                     raise Unobservable(
