@@ -281,6 +281,8 @@ def test_the_page_carries_its_document(page_file: Path, run: RunDocument, tmp_pa
         ("none", "<!doctype html><p>a page of somebody else's</p>"),
         ("cut", page_file.read_text()[:-40_000]),
         ("damaged", page_file.read_text().replace("H4sI", "H4sX", 1)),
+        ("deep", page_file.read_text().replace('id="run-document">', 'id="run-document">' + "[" * 100_000)),
+        ("short", page_file.read_text().replace('"checks":[{', '"checks":[{},{', 1)),
     ):
         (tmp_path / name).write_text(text)
         done = stage.run("report", name, "-f", "json", env=env, cwd=tmp_path)

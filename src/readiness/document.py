@@ -1082,6 +1082,6 @@ def within(text: str) -> str:
         body, findings = json.loads(found[1]), json.loads(unpacked)
         for check, own in zip(body["checks"], findings, strict=True):
             check["findings"] = own
-    except (zlib.error, ValueError, TypeError, KeyError) as error:
+    except (zlib.error, ValueError, TypeError, KeyError, RecursionError) as error:
         raise ValueError("the page's run document is damaged") from error
     return json.dumps(body)
