@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from readiness.facts import own
 from readiness.facts.bookkeeping import BOOKKEEPING_TABLES
 from readiness.facts.passwords import HELPER, KIND
 from readiness.model import quote_ident, quote_literal
@@ -118,8 +119,7 @@ def _rules(role: str, _schemas: Sequence[str]) -> str:
     return f"""\
 grant execute on function pg_catalog.pg_hba_file_rules() to {name};
 grant select on pg_catalog.pg_hba_file_rules to {name};
-create schema if not exists readiness;
-create or replace function {HELPER}() returns table (rolname name, kind text)
+{own.MAKE}create or replace function {HELPER}() returns table (rolname name, kind text)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 select a.rolname, {KIND}

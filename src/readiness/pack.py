@@ -36,6 +36,7 @@ from readiness import yamldoc
 from readiness.authoring import Answer, Check, Unobservable
 from readiness.facts.bookkeeping import BOOKKEEPING_BY_COLUMNS, BOOKKEEPING_TABLES
 from readiness.facts.locks import held_relations
+from readiness.facts.own import is_own
 from readiness.facts.postgres import Postgres, Row
 from readiness.facts.server import Server, check_need
 from readiness.facts.target import Target
@@ -348,7 +349,7 @@ def statement(
         scopes = "select c.*, c._scope as _counted from counted as c"
     else:
         catalog, namespace = _ANCHORS[anchor]
-        spared = ["ns.nspname ~ '^pg_'", "ns.nspname = 'information_schema'"]
+        spared = ["ns.nspname ~ '^pg_'", "ns.nspname = 'information_schema'", is_own()]
         if ignored_schemas:
             spared.append(f"ns.nspname = any ({_text_array(ignored_schemas)})")
         # Hashes of the few that are left out, not a look for each subject: pg_extension is what its members refer to.

@@ -18,6 +18,7 @@ import psycopg
 from psycopg import conninfo, errors
 
 from readiness import history
+from readiness.facts import own
 from readiness.facts.drills import DrillRecord
 from readiness.history import VERSION, Observed, OutcomeRecord, RunRecord, Store, StoreError
 from readiness.model import plain
@@ -25,12 +26,10 @@ from readiness.model import plain
 Place: TypeAlias = Path | str
 """A file, or a Postgres connection string."""
 
-SCHEMA = "readiness"
 CONNECT_SECONDS = 10
 _LOCK = 0x52454144  # as the file's application id
 
 _TABLES = """
-create schema if not exists readiness;
 create table if not exists readiness.store (version integer not null);
 create table if not exists readiness.runs (
     id text primary key,
@@ -139,7 +138,8 @@ class TeamStore:
             if (version := self._version()) is None:
                 with self._connection.transaction():
                     self._connection.execute("select pg_catalog.pg_advisory_xact_lock(%s)", [_LOCK])
-                    self._connection.execute(_TABLES.replace("{version}", str(VERSION)).encode())
+                    made = own.MAKE + _TABLES.replace("{version}", str(VERSION))
+                    self._connection.execute(made.encode())
                 version = self._version()
             (may_write,) = self._one("select pg_catalog.has_table_privilege('readiness.runs', 'insert')")
         except psycopg.Error as error:

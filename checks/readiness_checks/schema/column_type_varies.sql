@@ -34,6 +34,13 @@ with typed as (
         and att.attname not in ('id', 'value', 'data', 'key', 'type')
         and ns.nspname !~ '^pg_'
         and ns.nspname <> 'information_schema'
+        and not (
+            ns.nspname = 'readiness'
+            and coalesce(
+                pg_catalog.starts_with(pg_catalog.obj_description(ns.oid, 'pg_namespace'), 'readiness (the tool)'),
+                false
+            )
+        )
 ),
 
 counted as (

@@ -36,6 +36,13 @@ with definition as (
         and not c.relispartition
         and ns.nspname !~ '^pg_'
         and ns.nspname <> 'information_schema'
+        and not (
+            ns.nspname = 'readiness'
+            and coalesce(
+                pg_catalog.starts_with(pg_catalog.obj_description(ns.oid, 'pg_namespace'), 'readiness (the tool)'),
+                false
+            )
+        )
         and ns.nspname <> all (
             coalesce(
                 nullif(pg_catalog.current_setting('readiness.ignored_schemas', true), ''), '{}'

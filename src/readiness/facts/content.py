@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import conninfo, sql
 
+from readiness.facts.own import is_own
 from readiness.facts.postgres import parse_dsn
 
 CHUNK_BLOCKS = 8192  # 64 MB
@@ -192,7 +193,7 @@ _BY_SEND: Mapping[str, str] = {
 }
 _BY_COLLATION = frozenset({"text", "varchar", "bpchar"})
 
-_TABLES = """
+_TABLES = f"""
 select
     c.oid::bigint as oid, c.oid::regclass::text as name, c.relkind::text as kind,
     array(
@@ -229,6 +230,7 @@ inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 where
     c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence <> 't'
     and n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and n.nspname <> all(%s::text[])
+    and not {is_own("n")}
     and not exists (
         select from pg_catalog.pg_depend as d
         where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e'
@@ -415,11 +417,12 @@ def _key(table: Table) -> str:
             return f"row({', '.join(several)})::text"
 
 
-_SEQUENCES = """
+_SEQUENCES = f"""
 select c.oid::regclass::text
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
 where c.relkind = 'S' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> all(%s::text[])
+    and not {is_own("n")}
 order by 1
 """
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 
 from readiness.facts.bookkeeping import BOOKKEEPING_TABLES
 from readiness.facts.locks import around_locks
+from readiness.facts.own import is_own
 from readiness.facts.postgres import Postgres, Row
 from readiness.facts.target import Target
 
@@ -95,7 +96,8 @@ class Definitions:
         }
         there = postgres.rows(_SCHEMAS, marker="definitions")
         named = sorted({row["name"] for row in there} & set(declared))
-        others = (r["quoted"] for r in there if r["name"] not in declared and r["name"] not in target.ignored_schemas)
+        left_out = {*declared, *target.ignored_schemas}
+        others = (r["quoted"] for r in there if r["name"] not in left_out and not r["own"])
         return cls(
             schemas=read_schemas(postgres, [row for row in there if row["name"] in named]),
             other_schemas=tuple(others),
@@ -124,12 +126,13 @@ def _plain(text: str | None) -> str | None:
 
 
 def all_schemas(postgres: Postgres) -> dict[str, DefinedSchema]:
-    """Every schema of the application, in the order of their names.
+    """Every schema of the application, in the order of their names; what is our own there is left out.
 
     Raises:
         Unobservable: as `Postgres.rows`.
     """
-    return read_schemas(postgres, postgres.rows(_SCHEMAS, marker="definitions"))
+    there = postgres.rows(_SCHEMAS, marker="definitions")
+    return read_schemas(postgres, [row for row in there if not row["own"]])
 
 
 def read_extensions(postgres: Postgres) -> dict[str, DefinedExtension]:
@@ -218,7 +221,8 @@ select
     ns.nspname::text as name,
     pg_catalog.quote_ident(ns.nspname) as quoted,
     pg_catalog.pg_get_userbyid(ns.nspowner)::text as owner,
-    pg_catalog.obj_description(ns.oid, 'pg_namespace') as comment
+    pg_catalog.obj_description(ns.oid, 'pg_namespace') as comment,
+    {is_own()} as own
 from pg_catalog.pg_namespace as ns
 where
     ns.nspname !~ '^pg_'

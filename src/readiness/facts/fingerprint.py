@@ -20,6 +20,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Self, TypeAlias
 
+from readiness.facts.own import is_own
 from readiness.facts.postgres import Postgres, Row
 from readiness.model import quote_literal
 
@@ -182,6 +183,7 @@ _NOT_VALID = """(
 
 def _expanded(query: str, major: int) -> str:
     """One kind's query as this version of the server takes it."""
+    query = query.replace("{own}", is_own("n"))
     query = query.replace("{compression}", "nullif(a.attcompression, '')" if major >= 14 else "null")
     query = query.replace("{statistics}", "a.attstattarget" if major >= 17 else "nullif(a.attstattarget, -1)")
     query = query.replace("{not_valid}", _NOT_VALID if major >= 18 else "null")

@@ -14,6 +14,7 @@ space as materialized (
     from pg_catalog.pg_namespace as n
     where
         n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and n.nspname <> all($1::text[])
+        and not {own}
         and OWN(pg_namespace, n.oid)
 ),
 relation as materialized (

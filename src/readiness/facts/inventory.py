@@ -46,8 +46,7 @@ class Inventory:
         Raises:
             Unobservable: also when a DDL statement stands before a table, since half of a table is no declaration.
         """
-        # The auditor's own schema (readiness role-sql) is no part of the platform; with tables in it, it is somebody's.
-        schemas = {n: s for n, s in all_schemas(postgres).items() if n != "readiness" or s.tables or s.enums}
+        schemas = all_schemas(postgres)
         if locked := [t.quoted for s in schemas.values() for t in s.tables.values() if t.locked]:
             raise Unobservable(Reason.LOCKED, f"a running DDL statement stands before {locked[0]}; try again behind it")
         roles = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from readiness.authoring import Unobservable
+from readiness.facts.own import is_own
 from readiness.facts.postgres import Postgres, Row
 from readiness.model import Reason
 
@@ -37,7 +38,7 @@ def around_locks(
 
 # Relations that a DDL statement holds, or waits for: who waits for this lock is already in everybody's way. With the
 # parents of a partition, since looking at those looks at it. `counts`: what a check would have looked at.
-_HELD = """
+_HELD = f"""
 with recursive held as (
     select distinct coalesce(ix.indrelid, l.relation) as oid
     from pg_catalog.pg_locks as l
@@ -56,7 +57,7 @@ select
     c.oid::int8 as oid,
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     (
-        ns.nspname !~ '^pg_' and ns.nspname <> 'information_schema' and ns.nspname <> all ($1::text[])
+        ns.nspname !~ '^pg_' and ns.nspname <> 'information_schema' and ns.nspname <> all ($1::text[]) and not {is_own()}
     ) as counts
 from reached
 inner join pg_catalog.pg_class as c on reached.oid = c.oid

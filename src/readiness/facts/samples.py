@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from readiness.authoring import Unobservable
+from readiness.facts.own import is_own
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target
 from readiness.model import Reason, Unseen, quote_ident
@@ -198,7 +199,7 @@ def lists_in(texts: Sequence[str]) -> tuple[str | None, int, int, bool]:
     return best
 
 
-_COLUMNS = """
+_COLUMNS = f"""
 with recursive parts as (
     -- what a partitioned table is made of: a foreign part must never be read
     select c.oid as root, c.oid as part, c.relkind
@@ -245,6 +246,7 @@ where
     and ns.nspname !~ '^pg_'
     and ns.nspname <> 'information_schema'
     and ns.nspname <> all ($1::text[])
+    and not {is_own()}
     and not exists (
         select
         from pg_catalog.pg_depend as d

@@ -4,6 +4,9 @@ create table b (owner int, code text, size int);
 create table c (owner int);
 create table two (more int);
 create table three (more text);
+create schema readiness;
+comment on schema readiness is 'readiness (the tool): evidence of audits';
+create table readiness.kept (owner text);
 --- broken: public.d.owner, public.e.size
 create table d (owner text, size int);
 create table e (size varchar(3));

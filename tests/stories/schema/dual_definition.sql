@@ -24,6 +24,10 @@ create sequence parts.events;
 create type "select".accounts as (a int);
 create table auth.things (id int);
 create table parts.thing (id int);
+create schema readiness;
+comment on schema readiness is 'readiness (the tool): evidence of audits';
+create table readiness.kept (id int);
+create table kept (id int);
 --- broken: public.users, auth.users, public."Users", public."Odd, ""T""", "select"."Odd, ""T""", parts.tasks, auth.tasks, public."🔑", auth."🔑"
 create table users (id serial primary key);
 create table auth.users (id uuid primary key);
