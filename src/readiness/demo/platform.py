@@ -404,6 +404,7 @@ def _in_service(
         dsns,
         beside["qdrant"].secret if "qdrant" in beside else "",
     )
+    stack.callback(_stop_together, [store.process for store in beside.values()])
     _await_services(cluster.workshop, processes, addresses)
     return addresses, processes
 

@@ -651,8 +651,8 @@ def _second_look(
     bound: Bound,
 ) -> tuple[list[tuple[Key, frozenset[int]]], list[Key]]:
     """Those of the differences that are still there a moment later."""
-    if not lost and not alone:
-        return [], []
+    if not columns or not (lost or alone):  # without a column no row can have come meanwhile
+        return [*lost], [*alone]
     time.sleep(MOMENT_SECONDS)
     keys = [key for key, _ in lost]
     there = place.existing([*keys, *alone])
