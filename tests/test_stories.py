@@ -24,8 +24,9 @@ import pytest
 
 from asking import ask, asking, checks, found, remedies
 from conftest import Database
+from readiness import pack
 from readiness.embedded import Cluster
-from readiness.model import Examined, NotApplicable, Reason, Unknown
+from readiness.model import SUBJECT_KINDS, Examined, NotApplicable, Reason, Unknown
 
 FOLDER = Path(__file__).parent / "stories"
 
@@ -143,6 +144,7 @@ def test_story(story: Story, database: Database):
     tell(database, story.broken)
     outcome = ask(check, database.dsn(), parameters=story.parameters)
     assert found(outcome) == named
+    assert astray(check, database) == []
 
     as_bare = ask(check, database.bare_dsn(), parameters=story.parameters)
     if not isinstance(as_bare, Unknown):
@@ -155,3 +157,19 @@ def test_story(story: Story, database: Database):
     after = ask(check, database.dsn(), parameters=story.parameters)
     assert isinstance(after, Examined | NotApplicable)
     assert found(after) == set(), "the remedy does not take the finding away"
+
+
+def astray(check: str, database: Database) -> list[str]:
+    """Subjects whose schemaid isn't the schema of their objid: the frame would leave out, or count, by the wrong one."""
+    asked = checks()[check]
+    anchor = SUBJECT_KINDS[asked.info.subject_kind]
+    query = pack.bare(asked.source.partition("---*/")[2])
+    if anchor is None or " as schemaid" not in query:
+        return []
+    schema = {"pg_class": "relnamespace", "pg_proc": "pronamespace", "pg_type": "typnamespace"}[anchor]
+    with database.connect() as session:
+        rows = session.execute(
+            f"select o.subject from (\n{query}\n) as o left join pg_catalog.{anchor} as a on o.objid = a.oid"
+            f" where a.{schema} is distinct from o.schemaid".encode()
+        )
+        return [subject for (subject,) in rows]

@@ -6,6 +6,7 @@ in psql. Its columns:
     subject       the object's name, quoted as Postgres would
     ok            whether it is healthy; null where that could not be seen
     objid         the oid that anchors the subject in the catalog (kinds with an anchor, see model.SUBJECT_KINDS)
+    schemaid      optional: the oid of the anchor's schema, where the query has it at hand; else it is looked up
     remedy        optional: SQL that takes the finding away
     unseen, unlock  optional, where ok may be null: the reason's code, and the GRANT that would help
     any other     evidence
@@ -352,20 +353,22 @@ def statement(
         spared = ["ns.nspname ~ '^pg_'", "ns.nspname = 'information_schema'", is_own()]
         if ignored_schemas:
             spared.append(f"ns.nspname = any ({_text_array(ignored_schemas)})")
+        # Where a query doesn't tell the schema, its rows' anchors do.
+        told = _SCHEMAID.search(query) is not None
+        schemaid = "o.schemaid" if told else f"anchor.{namespace}"
         # Hashes of the few that are left out, not a look for each subject: pg_extension is what its members refer to.
         left_out = [
-            f"anchor.{namespace} not in (select ns.oid from pg_catalog.pg_namespace as ns where {' or '.join(spared)})",
-            "anchor.oid not in (select d.objid from pg_catalog.pg_depend as d where d.deptype = 'e' "
+            f"{schemaid} not in (select ns.oid from pg_catalog.pg_namespace as ns where {' or '.join(spared)})",
+            "o.objid not in (select d.objid from pg_catalog.pg_depend as d where d.deptype = 'e' "
             f"and d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass "
             "and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass)",
         ]
         if header.spares_bookkeeping and anchor == "pg_class":
-            left_out.append(f"anchor.relname <> all ({_text_array(sorted(BOOKKEEPING_TABLES))})")
-            left_out.append(_not_bookkeeping_by_columns())
+            left_out.append(f"o.objid not in ({_bookkeeping()})")
         conditions = "\n            and ".join(left_out)
         # Counted by the oid of the schema, or by that of a table that a service owns alone, below zero; named at last.
         schema = _always_quoted("ns.nspname")
-        group = f"anchor.{namespace}::pg_catalog.int8"
+        group = f"{schemaid}::pg_catalog.int8"
         scopes = f"""select c.*, {schema} as _counted
     from counted as c
     left join pg_catalog.pg_namespace as ns on c._scope::pg_catalog.oid = ns.oid"""
@@ -375,18 +378,18 @@ def statement(
             from pg_catalog.pg_class as t
             inner join pg_catalog.pg_namespace as ns on t.relnamespace = ns.oid
             where {table} = any ({_text_array(sorted(owned_tables))})"""
-            group = f"case when anchor.oid in ({owned}) then -anchor.oid::pg_catalog.int8 else {group} end"
+            group = f"case when o.objid in ({owned}) then -o.objid::pg_catalog.int8 else {group} end"
             scopes = f"""select c.*, case when c._scope < 0 then {table} else {schema} end as _counted
     from counted as c
     left join pg_catalog.pg_class as t on case when c._scope < 0 then (-c._scope)::pg_catalog.oid end = t.oid
     left join pg_catalog.pg_namespace as ns
         on case when c._scope < 0 then t.relnamespace else c._scope::pg_catalog.oid end = ns.oid"""
-        # A row whose objid is in no such catalog is the check's own fault; it must not fall out of sight.
-        subjects = f"""select o.*, coalesce({group}, 0) as _scope, anchor.oid is null as _adrift
-    from {observed}
-    left join pg_catalog.{catalog} as anchor on o.objid = anchor.oid
+        # A row whose anchor is in no such catalog is the check's own fault; it must not fall out of sight.
+        looked_up = "" if told else f"\n    left join pg_catalog.{catalog} as anchor on o.objid = anchor.oid"
+        subjects = f"""select o.*, coalesce({group}, 0) as _scope, {schemaid} is null as _adrift
+    from {observed}{looked_up}
     where
-        anchor.oid is null
+        {schemaid} is null
         or (
             {conditions}
         )"""
@@ -395,54 +398,56 @@ def statement(
     {subjects}
 ),
 found as materialized (
-    select j.*, pg_catalog.row_number() over (order by j.subject::text collate "C") as _rank
+    select j.*
     from judged as j
     where j.ok is not true
-    order by _rank
+    order by j.subject::text collate "C"
     limit {most}
 ),
 listed as (
     select f.* from found as f
     union all
-    select
-        j.*,
-        (select pg_catalog.count(*) from found) + pg_catalog.row_number() over (order by j.subject::text collate "C")
-    from (
-        select h.*
-        from judged as h
-        where h.ok and (select pg_catalog.count(*) from found) < {HEALTHY_SHOWN}
-        order by h.subject::text collate "C"
-        limit {HEALTHY_SHOWN}
-    ) as j
+    (
+        select j.*
+        from judged as j
+        where j.ok
+        order by j.subject::text collate "C"
+        limit greatest(0, {HEALTHY_SHOWN} - (select pg_catalog.count(*) from found))
+    )
 ),
 counted as (
     select
-        _scope,
-        pg_catalog.count(ok) as _examined,
-        pg_catalog.count(*) filter (where ok) as _healthy,
-        pg_catalog.count(*) filter (where ok is null) as _unseen,
-        pg_catalog.bool_or(_adrift) as _any_adrift,
-        pg_catalog.bool_or(subject is null) as _nameless
-    from judged
-    group by _scope
-),
-repeated as (
-    select r._scope, pg_catalog.count(*) as _twice
-    from (
-        select j._scope from judged as j group by j._scope, j.subject::text collate "C" having pg_catalog.count(*) > 1
-    ) as r
-    group by r._scope
+        j._scope,
+        pg_catalog.count(j.ok) as _examined,
+        pg_catalog.count(*) filter (where j.ok) as _healthy,
+        pg_catalog.count(*) filter (where j.ok is null) as _unseen,
+        pg_catalog.bool_or(j._adrift) as _any_adrift,
+        pg_catalog.bool_or(j.subject is null) as _nameless
+    from judged as j
+    group by j._scope
 ),
 named as (
     {scopes}
 )
-select c._examined, c._healthy, c._unseen, r._twice, c._any_adrift, c._nameless, c._counted, l.*
+select
+    c._examined,
+    c._healthy,
+    c._unseen,
+    c._any_adrift,
+    c._nameless,
+    -- by their hashes, since numbers are sorted much sooner than texts
+    (
+        select pg_catalog.count(j.subject) > pg_catalog.count(distinct pg_catalog.hashtextextended(j.subject::text, 0))
+        from judged as j
+    ) as _twice,
+    c._counted,
+    l.*
 from named as c
-left join repeated as r on c._scope = r._scope
-left join listed as l on c._scope = l._scope and (l.ok is not true or l._rank <= {HEALTHY_SHOWN})
-order by c._counted, l._rank"""
+full join listed as l on c._scope = l._scope -- what is listed is counted too; a full join is never a loop in a loop
+order by c._counted, l.ok is true, l.subject::text collate "C\""""
 
 
+_SCHEMAID = re.compile(r"\bas\s+schemaid\b", re.IGNORECASE)
 _ORDERED = re.compile(r"\norder by subject\Z")
 
 
@@ -474,17 +479,26 @@ select current_setting('server_version_num')::int >= {major}0000 as from_{major}
     return shown
 
 
-def _not_bookkeeping_by_columns() -> str:
-    """A condition on the anchor. It looks at columns only of the tables whose names ask for it."""
-    names = _text_array(sorted({table for table, _ in BOOKKEEPING_BY_COLUMNS}))
+def _bookkeeping() -> str:
+    """The oids of migration tools' tables. Columns are looked at only where a name asks for it."""
+    by_columns = _text_array(sorted({table for table, _ in BOOKKEEPING_BY_COLUMNS}))
     known = _text_array(sorted(" ".join([table, *sorted(columns)]) for table, columns in BOOKKEEPING_BY_COLUMNS))
-    return f"""(anchor.relname <> all ({names}) or coalesce((
-                select
-                    anchor.relname::text || ' '
-                    || pg_catalog.string_agg(own.attname::text, ' ' order by own.attname::text collate "C")
-                from pg_catalog.pg_attribute as own
-                where own.attrelid = anchor.oid and own.attnum > 0 and not own.attisdropped
-            ) <> all ({known}), true))"""
+    return f"""
+                select t.oid
+                from pg_catalog.pg_class as t
+                where
+                    t.relname = any ({_text_array(sorted(BOOKKEEPING_TABLES))})
+                    or (
+                        t.relname = any ({by_columns})
+                        and (
+                            select
+                                t.relname::text || ' '
+                                || pg_catalog.string_agg(own.attname::text, ' ' order by own.attname::text collate "C")
+                            from pg_catalog.pg_attribute as own
+                            where own.attrelid = t.oid and own.attnum > 0 and not own.attisdropped
+                        ) = any ({known})
+                    )
+            """
 
 
 def _text_array(names: Sequence[str]) -> str:
@@ -492,26 +506,9 @@ def _text_array(names: Sequence[str]) -> str:
     return f"array[{quoted}]::pg_catalog.text[]"
 
 
-_RESERVED = frozenset(
-    [
-        "subject",
-        "ok",
-        "objid",
-        "remedy",
-        "subject_kind",
-        "unseen",
-        "unlock",
-        "_scope",
-        "_adrift",
-        "_rank",
-        "_examined",
-        "_healthy",
-        "_unseen",
-        "_twice",
-        "_any_adrift",
-        "_nameless",
-        "_counted",
-    ]
+_OWN = frozenset(["subject", "ok", "objid", "schemaid", "remedy", "subject_kind", "unseen", "unlock"])
+_FRAMES = frozenset(
+    ["_scope", "_adrift", "_examined", "_healthy", "_unseen", "_twice", "_any_adrift", "_nameless", "_counted"]
 )
 
 
@@ -529,6 +526,9 @@ def _look(postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[st
         rows = postgres.rows(
             framed, (MOST_FINDINGS,), marker=info.id, settings={**settings, f"readiness.{LOCKED}": oids}
         )
+    names = rows[0].keys() - _OWN - _FRAMES if rows else frozenset()
+    if odd := sorted(name for name in names if name.startswith("_")):
+        raise ValueError(f"a column is named {odd[0]!r}; what begins with _ is the frame's")
     counts: dict[str, Count] = {}
     observations: list[Observation] = []
     unseen_subjects: list[Unseen] = []
@@ -538,9 +538,9 @@ def _look(postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[st
         if row["_nameless"]:
             raise ValueError("a subject is null")
         if row["_twice"]:
-            raise ValueError(f"a subject stands twice, among those of {row['_counted']}")
+            raise ValueError("a subject stands twice")
         counts[row["_counted"]] = Count(examined=row["_examined"], ok=row["_healthy"], unseen=row["_unseen"])
-        if row["_rank"] is not None:
+        if row["subject"] is not None:
             subject = _subject(row)
             (observations if isinstance(subject, Observation) else unseen_subjects).append(subject)  # type: ignore[arg-type]
     by_lock = [
@@ -560,7 +560,7 @@ def _look(postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[st
 
 
 def _subject(row: Row) -> Observation | Unseen:
-    evidence = {name: value for name, value in row.items() if name not in _RESERVED}
+    evidence = {name: value for name, value in row.items() if name not in _OWN and name not in _FRAMES}
     if row["ok"] is None:
         reason = Reason(row.get("unseen") or Reason.NO_PERMISSION)
         return Unseen(

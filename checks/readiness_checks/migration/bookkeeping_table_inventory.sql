@@ -89,6 +89,7 @@ with known (tool, name, needs) as (
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     false as ok,
     pg_catalog.string_agg(distinct known.tool, ', ' order by known.tool) as tool
 from pg_catalog.pg_class as c
@@ -115,5 +116,5 @@ where
                 )
         )
     )
-group by ns.nspname, c.relname, c.oid
+group by ns.oid, ns.nspname, c.relname, c.oid
 order by subject

@@ -19,6 +19,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, ic.relname) as subject,
     ix.indrelid as objid,
+    ns.oid as schemaid,
     arrays.list is null as ok,
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as on_table,
     arrays.list as array_columns,

@@ -90,6 +90,7 @@ ranked as (
 select
     pg_catalog.format('%I.%I', ns.nspname, ic.relname) as subject,
     ix.indrelid as objid,
+    ns.oid as schemaid,
     r.place is null or r.place = 1 or ix.indisexclusion or coalesce(key.is_primary, false) as ok,
     case
         when r.place is null or r.place = 1 then null

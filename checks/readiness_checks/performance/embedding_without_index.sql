@@ -21,6 +21,7 @@ links:
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     served.operator_classes is not null
     or size.estimated_rows < coalesce(
         nullif(pg_catalog.current_setting('readiness.rows', true), ''), '10000'

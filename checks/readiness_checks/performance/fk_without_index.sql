@@ -19,6 +19,7 @@ links:
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, child.relname, fk.conname) as subject,
     fk.conrelid as objid,
+    ns.oid as schemaid,
     exists (
         select
         from pg_catalog.pg_index as ix
@@ -67,9 +68,16 @@ inner join pg_catalog.pg_namespace as ns on child.relnamespace = ns.oid
 inner join pg_catalog.pg_class as parent on fk.confrelid = parent.oid
 inner join pg_catalog.pg_namespace as parent_ns on parent.relnamespace = parent_ns.oid
 cross join lateral (
-    select pg_catalog.string_agg(pg_catalog.quote_ident(att.attname), ', ' order by k.place) as list
+    select
+        pg_catalog.string_agg(
+            (
+                select pg_catalog.quote_ident(att.attname)
+                from pg_catalog.pg_attribute as att
+                where att.attrelid = fk.conrelid and att.attnum = k.attnum
+            ),
+            ', ' order by k.place
+        ) as list
     from pg_catalog.unnest(fk.conkey) with ordinality as k (attnum, place)
-    inner join pg_catalog.pg_attribute as att on fk.conrelid = att.attrelid and k.attnum = att.attnum
 ) as key_columns
 where
     fk.contype = 'f'

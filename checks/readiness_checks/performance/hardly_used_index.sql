@@ -16,19 +16,32 @@ links:
   - https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-ALL-INDEXES-VIEW
 ---*/
 -- Unique, excluding and replica identity indexes enforce something. Pages as the last vacuum or analyze counted them.
+with bound as materialized (
+    select
+        pg_catalog.current_setting('track_counts')::pg_catalog.bool as counting,
+        coalesce(
+            nullif(pg_catalog.current_setting('readiness.megabytes', true), ''), '100'
+        )::pg_catalog.int8 * 1048576 / pg_catalog.current_setting('block_size')::pg_catalog.int8 as pages,
+        coalesce(
+            nullif(pg_catalog.current_setting('readiness.writes_a_read', true), ''), '10000'
+        )::pg_catalog.int8 as writes_a_read,
+        pg_catalog.round(extract(
+            epoch from pg_catalog.clock_timestamp()
+            - coalesce(pg_catalog.pg_stat_get_db_stat_reset_time(d.oid), pg_catalog.pg_postmaster_start_time())
+        )::pg_catalog.numeric / 86400, 1)::pg_catalog.float8 as counted_for_days
+    from pg_catalog.pg_database as d
+    where d.datname = pg_catalog.current_database()
+)
+
 select
     pg_catalog.format('%I.%I', ns.nspname, ic.relname) as subject,
     ix.indrelid as objid,
+    ns.oid as schemaid,
     case
-        when pg_catalog.current_setting('track_counts')::pg_catalog.bool
+        when bound.counting
             then counted.scans = 0
-            or ic.relpages::pg_catalog.int8 * pg_catalog.current_setting('block_size')::pg_catalog.int8
-            < 1048576 * coalesce(
-                nullif(pg_catalog.current_setting('readiness.megabytes', true), ''), '100'
-            )::pg_catalog.int8
-            or counted.writes < counted.scans * coalesce(
-                nullif(pg_catalog.current_setting('readiness.writes_a_read', true), ''), '10000'
-            )::pg_catalog.int8
+            or ic.relpages < bound.pages
+            or counted.writes < counted.scans * bound.writes_a_read
     end as ok,
     'not_configured' as unseen,
     'alter system set track_counts = on; select pg_catalog.pg_reload_conf();' as unlock,
@@ -36,15 +49,12 @@ select
     counted.scans,
     counted.writes as writes_to_the_table,
     ic.relpages as pages,
-    pg_catalog.round(extract(
-        epoch from pg_catalog.clock_timestamp()
-        - coalesce(pg_catalog.pg_stat_get_db_stat_reset_time(d.oid), pg_catalog.pg_postmaster_start_time())
-    )::pg_catalog.numeric / 86400, 1)::pg_catalog.float8 as counted_for_days
+    bound.counted_for_days
 from pg_catalog.pg_index as ix
 inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
 inner join pg_catalog.pg_class as c on ix.indrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-inner join pg_catalog.pg_database as d on d.datname = pg_catalog.current_database()
+cross join bound
 cross join lateral (
     select
         pg_catalog.pg_stat_get_numscans(ic.oid) as scans,

@@ -38,11 +38,7 @@ sized as (
         ic.reltuples::pg_catalog.numeric as entries,
         ic.relpages::pg_catalog.int8 as pages,
         ic.relpages * bound.page >= bound.bytes as large,
-        coalesce((
-            select pg_catalog.split_part(o.setting, '=', 2)::pg_catalog.numeric
-            from pg_catalog.unnest(ic.reloptions) as o (setting)
-            where o.setting like 'fillfactor=%'
-        ), 90) as fillfactor
+        ic.reloptions
     from pg_catalog.pg_index as ix
     inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
     inner join pg_catalog.pg_am as am on ic.relam = am.oid
@@ -59,7 +55,7 @@ measured as (
         -- a page has 40 bytes of its own; an entry a line pointer of 4 and a header of 8; a page in a hundred is above
         -- the leaves, with as much again for short ones
         pg_catalog.ceil(1.02 * s.entries / greatest(1, pg_catalog.floor(
-            (bound.page - 40) * s.fillfactor / 100
+            (bound.page - 40) * filled.percent / 100
             / (4 + 8 * pg_catalog.ceil((8 + entry.bitmap + entry.width) / 8.0))
         ))) + 2 as pages_needed
     from sized as s
@@ -101,12 +97,20 @@ measured as (
                 and not st.inherited
         where a.attrelid = s.oid and a.attnum > 0
     ) as entry
+    cross join lateral (
+        select coalesce((
+            select pg_catalog.split_part(o.setting, '=', 2)::pg_catalog.numeric
+            from pg_catalog.unnest(s.reloptions) as o (setting)
+            where o.setting like 'fillfactor=%'
+        ), 90) as percent
+    ) as filled
     where s.large
 )
 
 select
     pg_catalog.format('%I.%I', ns.nspname, s.relname) as subject,
     s.indrelid as objid,
+    ns.oid as schemaid,
     case
         when not s.large then true
         when m.unseen = 0 and s.entries >= 0
@@ -115,17 +119,18 @@ select
     end as ok,
     case when m.unread > 0 then 'no_permission' else 'insufficient_samples' end as unseen,
     case
+        when not s.large then null
         -- an index has no grants: an expression's statistics are its owner's, and whose who reads all
         when m.unread > 0 and m.of_expression then pg_catalog.format('grant pg_read_all_data to %I;', current_user)
         when m.unread > 0 then pg_catalog.format('grant select on %I.%I to %I;', ns.nspname, c.relname, current_user)
         else pg_catalog.format('analyze %I.%I;', ns.nspname, c.relname)
     end as unlock,
-    pg_catalog.format('reindex index concurrently %I.%I;', ns.nspname, s.relname) as remedy,
+    case when s.large then pg_catalog.format('reindex index concurrently %I.%I;', ns.nspname, s.relname) end as remedy,
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as on_table,
     s.pages * bound.page as bytes,
     greatest(0, s.pages - m.pages_needed)::pg_catalog.int8 * bound.page as estimated_bloat_bytes
 from sized as s
-inner join pg_catalog.pg_class as c on s.indrelid = c.oid
+inner join pg_catalog.pg_class as c on s.indrelid = c.oid and c.relkind in ('r', 'p', 'm') -- not TOAST
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 cross join bound
 left join measured as m on s.oid = m.oid

@@ -51,6 +51,7 @@ held as (
 select
     pg_catalog.format('%I.%I', ns.nspname, ic.relname) as subject,
     ix.indrelid as objid,
+    ns.oid as schemaid,
     case
         when ix.indisvalid then true
         when being.built or on_index.relation is not null then true -- or dropped, by the lock on itself

@@ -19,6 +19,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     case
         when pg_catalog.current_setting('track_counts')::pg_catalog.bool
             then size.estimated_rows < coalesce(

@@ -18,6 +18,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     c.relispartition
     or greatest(c.reltuples::pg_catalog.int8, pg_catalog.pg_stat_get_live_tuples(c.oid)) < coalesce(
         nullif(pg_catalog.current_setting('readiness.rows', true), ''), '50000000'

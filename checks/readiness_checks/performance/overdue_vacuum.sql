@@ -20,6 +20,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     case
         when around.unseen is null
             then own.is_off

@@ -89,6 +89,7 @@ judged as (
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, j.polname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     j.led or size.estimated_rows < coalesce(
         nullif(pg_catalog.current_setting('readiness.rows', true), ''), '1000'
     )::pg_catalog.int8 as ok,

@@ -95,6 +95,7 @@ covered as (
 select
     pg_catalog.format('%I.%I', ns.nspname, d.relname) as subject,
     d.indrelid as objid,
+    ns.oid as schemaid,
     covered.indexrelid is null as ok,
     case
         when covered.indexrelid is null then null

@@ -103,6 +103,7 @@ measured as (
 select
     pg_catalog.format('%I.%I', ns.nspname, s.relname) as subject,
     s.oid as objid,
+    ns.oid as schemaid,
     case
         when not s.large then true
         when m.unseen = 0 and s.rows_there >= 0

@@ -19,6 +19,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     not (own.is_off or coalesce(of_toast.is_off, false)) as ok,
     pg_catalog.format(
         'alter table %I.%I reset (%s);', ns.nspname, c.relname,

@@ -61,7 +61,7 @@ referring as materialized (
     where fk.contype = 'f'
 ),
 
-around as (
+around as materialized (
     select
         case
             when pg_catalog.pg_is_in_recovery() then 'wrong_role'
@@ -70,7 +70,9 @@ around as (
         extract(
             epoch from pg_catalog.clock_timestamp()
             - coalesce(pg_catalog.pg_stat_get_db_stat_reset_time(d.oid), pg_catalog.pg_postmaster_start_time())
-        ) / 86400 as days,
+        )::pg_catalog.numeric / 86400 as days,
+        coalesce(nullif(pg_catalog.current_setting('readiness.rows', true), ''), '1000')::pg_catalog.int8 as least_rows,
+        coalesce(nullif(pg_catalog.current_setting('readiness.days', true), ''), '7')::pg_catalog.numeric as least_days,
         (select pg_catalog.count(*) from pg_catalog.pg_stat_replication) as standbys
     from pg_catalog.pg_database as d
     where d.datname = pg_catalog.current_database()
@@ -79,12 +81,11 @@ around as (
 select
     pg_catalog.format('%I.%I', ns.nspname, ic.relname) as subject,
     ix.indrelid as objid,
+    ns.oid as schemaid,
     case
         when around.unseen is null
             then counted.scans > 0
-            or coalesce(counted.live_rows, 0) < coalesce(
-                nullif(pg_catalog.current_setting('readiness.rows', true), ''), '1000'
-            )::pg_catalog.int8
+            or coalesce(counted.live_rows, 0) < around.least_rows
     end as ok,
     around.unseen,
     case
@@ -93,12 +94,7 @@ select
     end as unlock,
     case
         when counted.scans > 0 then null
-        when
-            around.standbys > 0
-            or around.days < coalesce(
-                nullif(pg_catalog.current_setting('readiness.days', true), ''), '7'
-            )::pg_catalog.numeric
-            then null
+        when around.standbys > 0 or around.days < around.least_days then null
         when ic.relkind = 'I' then pg_catalog.format('drop index %I.%I;', ns.nspname, ic.relname)
         else pg_catalog.format('drop index concurrently %I.%I;', ns.nspname, ic.relname)
     end as remedy,
@@ -106,7 +102,7 @@ select
     counted.scans,
     counted.live_rows,
     counted.pages,
-    pg_catalog.round(around.days::pg_catalog.numeric, 1)::pg_catalog.float8 as counted_for_days,
+    pg_catalog.round(around.days, 1)::pg_catalog.float8 as counted_for_days,
     around.standbys
 from pg_catalog.pg_index as ix
 inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid

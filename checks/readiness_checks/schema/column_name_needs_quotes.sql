@@ -15,7 +15,7 @@ mend: |
 links:
   - https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
 ---*/
--- Capitals, spaces and the like, or a reserved word.
+-- Capitals, spaces and the like, or a reserved word. quote_ident() quotes these, and more: what it quotes is looked at.
 with reserved as materialized (
     select k.word from pg_catalog.pg_get_keywords() as k where k.catcode = 'R'
 )
@@ -23,14 +23,18 @@ with reserved as materialized (
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
-    att.attname ~ '^[a-z_][a-z0-9_$]*$' and reserved.word is null as ok
+    ns.oid as schemaid,
+    pg_catalog.quote_ident(att.attname) = att.attname::pg_catalog.text
+    or (
+        att.attname ~ '^[a-z_][a-z0-9_$]*$'
+        and att.attname::pg_catalog.text not in (select reserved.word from reserved)
+    ) as ok
 from pg_catalog.pg_attribute as att
 inner join pg_catalog.pg_class as c on att.attrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-left join reserved on att.attname::pg_catalog.text = reserved.word
 where
     c.relkind in ('r', 'p')
     and not c.relispartition
     and att.attnum > 0
-    and not att.attisdropped
+    and att.atttypid <> 0 -- a dropped column has no type
 order by subject

@@ -30,7 +30,7 @@ with typed as (
         and not c.relispartition
         and c.relpersistence <> 't'
         and att.attnum > 0
-        and not att.attisdropped
+        and att.atttypid <> 0 -- a dropped column has no type
         and att.attname not in ('id', 'value', 'data', 'key', 'type')
         and ns.nspname !~ '^pg_'
         and ns.nspname <> 'information_schema'
@@ -65,6 +65,7 @@ usual as (
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, t.relname, t.attname) as subject,
     t.attrelid as objid,
+    ns.oid as schemaid,
     t.atttypid = usual.atttypid as ok,
     pg_catalog.format_type(t.atttypid, null) as type,
     pg_catalog.format_type(usual.atttypid, null) as usual_type,

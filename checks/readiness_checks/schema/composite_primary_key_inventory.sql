@@ -18,6 +18,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     false as ok,
     pg_catalog.cardinality(pk.conkey) as column_count,
     key_columns.list as key_columns

@@ -25,6 +25,7 @@ with word as (
 select
     pg_catalog.format('%I.%I', ns.nspname, t.typname) as subject,
     t.oid as objid,
+    ns.oid as schemaid,
     twice.labels is null as ok,
     twice.labels as confusable_labels
 from pg_catalog.pg_type as t

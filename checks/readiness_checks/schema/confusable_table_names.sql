@@ -35,6 +35,7 @@ same as (
 select
     pg_catalog.format('%I.%I', ns.nspname, d.relname) as subject,
     d.oid as objid,
+    ns.oid as schemaid,
     pg_catalog.cardinality(same.names) = 1 or d.word = '' as ok,
     pg_catalog.array_remove(same.names, d.relname::pg_catalog.text) as like_names
 from definition as d

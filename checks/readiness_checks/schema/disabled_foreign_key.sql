@@ -20,6 +20,7 @@ links:
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, fk.conname) as subject,
     fk.conrelid as objid,
+    ns.oid as schemaid,
     disabled.tables is null as ok,
     pg_catalog.format(
         E'-- Enabling does not look at the rows that came in meanwhile: check them afterwards.\n%s',

@@ -19,6 +19,7 @@ links:
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, tg.tgname) as subject,
     tg.tgrelid as objid,
+    ns.oid as schemaid,
     tg.tgenabled <> 'D' as ok,
     pg_catalog.format(
         E'-- Rows that were written meanwhile have not passed it.\nalter table %I.%I enable trigger %I;',

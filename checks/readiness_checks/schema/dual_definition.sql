@@ -25,6 +25,7 @@ with definition as (
     select
         c.oid,
         c.relname,
+        ns.oid as schemaid,
         ns.nspname,
         c.reltuples,
         pg_catalog.lower(c.relname::pg_catalog.text) as name
@@ -70,6 +71,7 @@ same_name as (
 select
     pg_catalog.format('%I.%I', d.nspname, d.relname) as subject,
     d.oid as objid,
+    d.schemaid,
     same_name.schemas = 1 as ok,
     pg_catalog.array_remove(same_name.tables, pg_catalog.format('%I.%I', d.nspname, d.relname)) as also_defined_as,
     nullif(d.reltuples::pg_catalog.int8, -1) as estimated_rows

@@ -16,13 +16,25 @@ links:
 ---*/
 -- Partitions: a key that a partition inherited is its parent's subject. The order of the columns does not matter: what
 -- counts is which column refers to which.
-with mapping as (
+with alike as materialized (
+    -- Only where a table refers to another more than once is there anything to compare.
+    select
+        fk.conrelid,
+        fk.confrelid
+    from pg_catalog.pg_constraint as fk
+    where fk.contype = 'f' and fk.conparentid = 0
+    group by fk.conrelid, fk.confrelid
+    having pg_catalog.count(*) > 1
+),
+
+mapping as (
     select
         fk.oid,
         fk.conrelid,
         fk.confrelid,
         pg_catalog.array_agg(pg_catalog.format('%s>%s', k.attnum, fk.confkey[k.place]) order by k.attnum) as pairs
     from pg_catalog.pg_constraint as fk
+    inner join alike on fk.conrelid = alike.conrelid and fk.confrelid = alike.confrelid
     cross join lateral pg_catalog.unnest(fk.conkey) with ordinality as k (attnum, place)
     where fk.contype = 'f' and fk.conparentid = 0
     group by fk.oid, fk.conrelid, fk.confrelid
@@ -53,7 +65,8 @@ twin as (
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, fk.conname) as subject,
     fk.conrelid as objid,
-    twin.keys = 1 as ok,
+    ns.oid as schemaid,
+    twin.oid is null or twin.keys = 1 as ok,
     case
         when twin.place > 1
             then pg_catalog.format(
@@ -61,13 +74,14 @@ select
                 ns.nspname, c.relname, fk.conname
             )
     end as remedy,
-    pg_catalog.array_remove(twin.names, fk.conname::pg_catalog.text) as twins,
-    twin.keys = twin.keys_alike as same_actions,
+    coalesce(pg_catalog.array_remove(twin.names, fk.conname::pg_catalog.text), '{}') as twins,
+    twin.oid is null or twin.keys = twin.keys_alike as same_actions,
     pg_catalog.format('%I.%I', parent_ns.nspname, parent.relname) as refers_to
-from twin
-inner join pg_catalog.pg_constraint as fk on twin.oid = fk.oid
+from pg_catalog.pg_constraint as fk
+left join twin on fk.oid = twin.oid
 inner join pg_catalog.pg_class as c on fk.conrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 inner join pg_catalog.pg_class as parent on fk.confrelid = parent.oid
 inner join pg_catalog.pg_namespace as parent_ns on parent.relnamespace = parent_ns.oid
+where fk.contype = 'f' and fk.conparentid = 0
 order by subject

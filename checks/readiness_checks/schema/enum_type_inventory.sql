@@ -16,6 +16,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, t.typname) as subject,
     t.oid as objid,
+    ns.oid as schemaid,
     false as ok,
     labels.list as labels
 from pg_catalog.pg_type as t

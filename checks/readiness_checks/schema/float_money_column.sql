@@ -31,6 +31,7 @@ with recursive held (type) as (
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     -- whole words: unit_price, unitPrice, "Unit Price"; not a costume, not a score_total_ratio
     pg_catalog.lower(
         pg_catalog.regexp_replace(att.attname::pg_catalog.text, '([a-z0-9])([A-Z])', '\1_\2', 'g')
@@ -47,6 +48,6 @@ where
     c.relkind in ('r', 'p')
     and not c.relispartition
     and att.attnum > 0
-    and not att.attisdropped
+    and att.atttypid <> 0 -- a dropped column has no type
     and att.atttypid = any (array(select h.type from held as h)) -- told by the column alone, before any join
 order by subject

@@ -18,6 +18,7 @@ links:
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, child.relname, fk.conname) as subject,
     fk.conrelid as objid,
+    ns.oid as schemaid,
     child.relnamespace = parent.relnamespace as ok,
     pg_catalog.format('%I.%I', parent_ns.nspname, parent.relname) as refers_to
 from pg_catalog.pg_constraint as fk

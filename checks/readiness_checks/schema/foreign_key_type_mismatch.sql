@@ -46,9 +46,11 @@ pair as (
         fk.oid as constraint_oid,
         k.place,
         mine.attname as column_name,
-        pg_catalog.format_type(mine.atttypid, mine.atttypmod) as column_type,
+        mine.atttypid as column_type,
+        mine.atttypmod as column_typmod,
         theirs.attname as referred_column,
-        pg_catalog.format_type(theirs.atttypid, theirs.atttypmod) as referred_type,
+        theirs.atttypid as referred_type,
+        theirs.atttypmod as referred_typmod,
         coalesce(my_base.base, mine.atttypid) <> coalesce(their_base.base, theirs.atttypid) as differ
     from pg_catalog.pg_constraint as fk
     cross join lateral pg_catalog.unnest(fk.conkey) with ordinality as k (attnum, place)
@@ -66,7 +68,11 @@ compared as (
         not pg_catalog.bool_or(pair.differ) as ok,
         pg_catalog.string_agg(
             pg_catalog.format(
-                '%I %s refers to %I %s', pair.column_name, pair.column_type, pair.referred_column, pair.referred_type
+                '%I %s refers to %I %s',
+                pair.column_name,
+                pg_catalog.format_type(pair.column_type, pair.column_typmod),
+                pair.referred_column,
+                pg_catalog.format_type(pair.referred_type, pair.referred_typmod)
             ),
             ', ' order by pair.place
         ) filter (where pair.differ) as differences
@@ -77,6 +83,7 @@ compared as (
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, fk.conname) as subject,
     fk.conrelid as objid,
+    ns.oid as schemaid,
     compared.ok,
     pg_catalog.format('%I.%I', parent_ns.nspname, parent.relname) as refers_to,
     compared.differences

@@ -20,6 +20,7 @@ links:
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, fk.conname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     fk.confmatchtype <> 's'
     or coalesce(pg_catalog.cardinality(nullable.attnums), 0) < 2
     or exists (

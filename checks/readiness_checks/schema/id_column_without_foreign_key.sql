@@ -69,13 +69,14 @@ suspect as materialized (
         c.relkind in ('r', 'p')
         and not c.relispartition
         and att.attnum > 0
-        and not att.attisdropped
-        and att.attname ~ '._id$'
+        and att.atttypid <> 0 -- a dropped column has no type
+        and att.attname like '_%\_id'
 )
 
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, s.relname, s.attname) as subject,
     s.oid as objid,
+    ns.oid as schemaid,
     referring.attnum is not null as ok,
     pg_catalog.format(
         case

@@ -22,6 +22,7 @@ with tied as materialized (
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     tied.relid is not null as ok,
     nullif(c.reltuples::pg_catalog.int8, -1) as estimated_rows
 from pg_catalog.pg_class as c

@@ -48,14 +48,16 @@ columns as materialized (
         ) as typed,
         pg_catalog.bool_or(linked.attnums is null or att.attnum <> all (linked.attnums)) as says_more
     from pg_catalog.pg_attribute as att
+    inner join pg_catalog.pg_class as c on att.attrelid = c.oid and c.relkind in ('r', 'p') -- few beside the indexes
     left join linked on att.attrelid = linked.conrelid
-    where att.attnum > 0 and not att.attisdropped
+    where att.attnum > 0 and att.atttypid <> 0 -- a dropped column has no type
     group by att.attrelid
 )
 
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     lacks.names is null as ok,
     lacks.names as lacks
 from pg_catalog.pg_class as c
@@ -69,7 +71,6 @@ cross join lateral (
         or (w.type is not null and w.name || ':' || w.type <> all (columns.typed))
 ) as lacks
 where
-    c.relkind in ('r', 'p')
-    and not c.relispartition
+    not c.relispartition
     and columns.says_more
 order by subject

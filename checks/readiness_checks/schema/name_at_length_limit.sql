@@ -26,7 +26,7 @@ long as (
     from pg_catalog.pg_attribute as att
     where
         att.attnum > 0
-        and not att.attisdropped
+        and att.atttypid <> 0 -- a dropped column has no type
         and pg_catalog.octet_length(att.attname::pg_catalog.text) >= (select most.bytes from most)
     union all
     select
@@ -34,8 +34,11 @@ long as (
         con.conname::pg_catalog.text
     from pg_catalog.pg_constraint as con
     where
-        pg_catalog.octet_length(con.conname::pg_catalog.text) >= (select most.bytes from most)
-        and con.conname !~ '_(pkey|key|fkey|check|excl|not_null)[0-9]*$'
+        -- a pattern is dear, and few names are long
+        case
+            when pg_catalog.octet_length(con.conname::pg_catalog.text) >= (select most.bytes from most)
+                then con.conname !~ '_(pkey|key|fkey|check|excl|not_null)[0-9]*$'
+        end
     union all
     select
         ix.indrelid,
@@ -43,8 +46,10 @@ long as (
     from pg_catalog.pg_index as ix
     inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
     where
-        pg_catalog.octet_length(ic.relname::pg_catalog.text) >= (select most.bytes from most)
-        and ic.relname !~ '_(pkey|key|idx|excl)[0-9]*$'
+        case
+            when pg_catalog.octet_length(ic.relname::pg_catalog.text) >= (select most.bytes from most)
+                then ic.relname !~ '_(pkey|key|idx|excl)[0-9]*$'
+        end
     union all
     select
         c.oid,
@@ -64,6 +69,7 @@ found as (
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     found.names is null as ok,
     found.names as long_names
 from pg_catalog.pg_class as c

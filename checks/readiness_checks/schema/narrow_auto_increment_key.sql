@@ -33,6 +33,7 @@ with recursive narrow (type) as (
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     narrow.type is null as ok,
     att.attname as key_column,
     pg_catalog.format_type(att.atttypid, att.atttypmod) as key_type,

@@ -48,6 +48,7 @@ keyed as materialized (
         c.oid as relid,
         pk.conkey,
         c.reltuples,
+        ns.oid as schemaid,
         pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
         -- Like the name of a column that holds its id, less plurals: order_categories, and order_category_id or so.
         pg_catalog.regexp_replace(pg_catalog.lower(c.relname::pg_catalog.text), 's?_|[eiys]+$', '', 'g') as stem,
@@ -85,7 +86,13 @@ reference as materialized (
         coalesce(fk.confkey operator(pg_catalog.@>) keyed.conkey, false) as goes_by_primary_key
     from pg_catalog.pg_constraint as fk
     cross join lateral pg_catalog.generate_subscripts(fk.conkey, 1) as k (place)
-    inner join pg_catalog.pg_attribute as att on fk.conrelid = att.attrelid and fk.conkey[k.place] = att.attnum
+    cross join lateral (
+        select a.atttypid
+        from pg_catalog.pg_attribute as a
+        where fk.conrelid = a.attrelid and fk.conkey[k.place] = a.attnum
+        -- a fence: looked up by both columns of the index, however many columns the planner takes a key to have
+        offset 0 -- noqa: AM09
+    ) as att
     inner join pg_catalog.pg_type as t on att.atttypid = t.oid
     left join uuids on att.atttypid = uuids.type
     left join keyed on fk.confrelid = keyed.relid
@@ -161,7 +168,12 @@ key_column as materialized (
         end as is_made_up
     from keyed
     cross join lateral pg_catalog.unnest(keyed.conkey) with ordinality as k (attnum, place)
-    inner join pg_catalog.pg_attribute as att on keyed.relid = att.attrelid and k.attnum = att.attnum
+    cross join lateral (
+        select a.*
+        from pg_catalog.pg_attribute as a
+        where keyed.relid = a.attrelid and k.attnum = a.attnum
+        offset 0 -- noqa: AM09
+    ) as att
     inner join pg_catalog.pg_type as t on att.atttypid = t.oid
     left join uuids on att.atttypid = uuids.type
     left join pg_catalog.pg_attrdef as def on att.attrelid = def.adrelid and att.attnum = def.adnum
@@ -219,6 +231,7 @@ nature as (
                 con.conrelid = k.relid
                 and con.contype = 'c'
                 and con.conkey = array[k.attnum]
+                and pg_catalog.starts_with(con.conbin::pg_catalog.text, '{OPEXPR ') -- few do; patterns are dear
                 and op.oprname = '='
                 and con.conbin::pg_catalog.text ~ (
                     '^[{]OPEXPR [^{]*[(]([{]VAR [^{}]*[}] [{]CONST |[{]CONST [^{}]*[}] [{]VAR )'
@@ -268,6 +281,7 @@ primary_key as (
 select
     keyed.subject,
     keyed.relid as objid,
+    keyed.schemaid,
     case when by_number.goes_round then false else pk.is_fine end as ok,
     'not_configured' as unseen,
     'in the policy, by the parameter natural_keys of schema/non-uuid-primary-key: the tables whose keys the world made'

@@ -20,6 +20,7 @@ links:
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, con.conname) as subject,
     con.conrelid as objid,
+    ns.oid as schemaid,
     con.convalidated as ok,
     pg_catalog.format('alter table %I.%I validate constraint %I;', ns.nspname, c.relname, con.conname) as remedy,
     case con.contype when 'f' then 'foreign key' else 'check' end as constraint_type,

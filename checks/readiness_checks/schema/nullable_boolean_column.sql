@@ -16,6 +16,7 @@ links:
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     att.attnotnull as ok,
     pg_catalog.format(
         E'-- Rows where it is null must be filled before.\n'
@@ -35,6 +36,6 @@ where
     c.relkind in ('r', 'p')
     and not c.relispartition
     and att.attnum > 0
-    and not att.attisdropped
+    and att.atttypid <> 0 -- a dropped column has no type
     and att.atttypid = 'pg_catalog.bool'::pg_catalog.regtype
 order by subject

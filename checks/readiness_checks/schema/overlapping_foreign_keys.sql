@@ -37,6 +37,7 @@ with shared as (
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, fk.conname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     shared.with_keys is null as ok,
     shared.with_keys as shares_columns_with
 from pg_catalog.pg_constraint as fk

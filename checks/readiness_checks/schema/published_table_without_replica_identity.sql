@@ -43,6 +43,7 @@ sent as (
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     case c.relreplident
         when 'f' then true
         when 'n' then false

@@ -20,6 +20,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     not (
         c.reltuples > coalesce(
             nullif(pg_catalog.current_setting('readiness.rows', true), ''), '100000'

@@ -49,6 +49,7 @@ with recursive held (type, base) as (
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     held.base in (
         'pg_catalog.regclass'::pg_catalog.regtype,
         'pg_catalog.regrole'::pg_catalog.regtype,
@@ -63,6 +64,6 @@ where
     c.relkind in ('r', 'p')
     and not c.relispartition
     and att.attnum > 0
-    and not att.attisdropped
+    and att.atttypid <> 0 -- a dropped column has no type
     and att.atttypid = any (array(select h.type from held as h)) -- told by the column alone, before any join
 order by subject

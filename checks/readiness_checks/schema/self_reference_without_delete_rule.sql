@@ -17,6 +17,7 @@ links:
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, fk.conname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     fk.confdeltype <> 'a' as ok
 from pg_catalog.pg_constraint as fk
 inner join pg_catalog.pg_class as c on fk.conrelid = c.oid

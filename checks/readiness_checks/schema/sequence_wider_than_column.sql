@@ -42,6 +42,17 @@ with recursive integers (type, low, high) as (
 
 -- The columns that take a sequence's numbers: the one that owns it (serial, identity), and those whose default is
 -- nextval() of it and nothing else but casts. An operator in the default computes: the number proves nothing then.
+called as materialized (
+    select
+        d.refobjid as seq,
+        d.objid as attrdef
+    from pg_catalog.pg_sequence as s
+    inner join pg_catalog.pg_depend as d on s.seqrelid = d.refobjid
+    where
+        d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+),
+
 taker (seq, relid, attnum) as (
     select
         d.objid,
@@ -55,16 +66,12 @@ taker (seq, relid, attnum) as (
         and d.deptype in ('a', 'i')
     union
     select
-        d.refobjid,
+        called.seq,
         def.adrelid,
         def.adnum
-    from pg_catalog.pg_sequence as s
-    inner join pg_catalog.pg_depend as d on s.seqrelid = d.refobjid
-    inner join pg_catalog.pg_attrdef as def on d.objid = def.oid
-    where
-        d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-        and d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
-        and pg_catalog.strpos(def.adbin::pg_catalog.text, '{OPEXPR') = 0
+    from called
+    inner join pg_catalog.pg_attrdef as def on called.attrdef = def.oid
+    where pg_catalog.strpos(def.adbin::pg_catalog.text, '{OPEXPR') = 0
 ),
 
 column_bound as (
@@ -98,6 +105,7 @@ judged as (
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     not (j.too_high or j.too_low) as ok,
     case
         when s.seqstart between j.low and j.high

@@ -21,6 +21,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     not numbered.yes as ok,
     att.attname as key_column,
     pg_catalog.format_type(att.atttypid, att.atttypmod) as key_type,

@@ -37,6 +37,7 @@ with owned_sequence as (
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     att.attidentity <> '' as ok,
     -- Not for a table with partitions or children, whose own defaults stay; nor for a domain, which can't be an
     -- identity; nor where another default reads the sequence, or this one reads another sequence.

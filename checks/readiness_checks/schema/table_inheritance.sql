@@ -22,6 +22,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     parents.list is null as ok,
     parents.list as inherits_from
 from pg_catalog.pg_class as c

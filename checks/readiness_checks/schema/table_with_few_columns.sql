@@ -18,6 +18,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     coalesce(att.columns, 0) > 1 as ok,
     coalesce(att.columns, 0) as columns
 from pg_catalog.pg_class as c

@@ -18,6 +18,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     c.relnatts <= coalesce(
         nullif(pg_catalog.current_setting('readiness.most', true), ''), '400'
     )::pg_catalog.int4 as ok,

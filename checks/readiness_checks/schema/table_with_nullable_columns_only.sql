@@ -18,6 +18,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     pg_catalog.bool_or(att.attnotnull) as ok,
     pg_catalog.count(*) as columns_beside_key
 from pg_catalog.pg_class as c
@@ -28,5 +29,5 @@ where
     c.relkind in ('r', 'p')
     and not c.relispartition
     and (pk.conkey is null or att.attnum <> all (pk.conkey))
-group by c.oid, ns.nspname, c.relname
+group by c.oid, ns.oid, ns.nspname, c.relname
 order by subject

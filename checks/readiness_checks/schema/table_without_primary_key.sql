@@ -23,6 +23,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     pk.conname is not null as ok,
     -- A plain unique index over NOT NULL columns is a key in all but name. Adopting it is a matter of the catalog; a
     -- partitioned table's can't be adopted, nor one that backs a constraint.

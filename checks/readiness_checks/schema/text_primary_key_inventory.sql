@@ -20,6 +20,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     false as ok,
     att.attname as key_column,
     pg_catalog.format_type(att.atttypid, att.atttypmod) as key_type

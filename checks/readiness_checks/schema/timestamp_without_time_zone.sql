@@ -47,6 +47,7 @@ with recursive held (type, base) as (
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     held.base = 'pg_catalog.timestamptz'::pg_catalog.regtype as ok,
     case
         when
@@ -99,6 +100,6 @@ where
     c.relkind in ('r', 'p')
     and not c.relispartition
     and att.attnum > 0
-    and not att.attisdropped
+    and att.atttypid <> 0 -- a dropped column has no type
     and att.atttypid = any (array(select h.type from held as h)) -- told by the column alone, before any join
 order by subject

@@ -21,6 +21,7 @@ links:
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     t.typtype in ('e', 'd')
     or exists (
         select
@@ -36,7 +37,7 @@ where
     c.relkind in ('r', 'p')
     and not c.relispartition
     and att.attnum > 0
-    and not att.attisdropped
+    and att.atttypid <> 0 -- a dropped column has no type
     and att.attname ~ '(^|_)(status|state|kind|type|priority|severity|level)$'
     and (t.typtype in ('e', 'd') or t.typcategory = 'S')
 order by subject

@@ -16,6 +16,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     d.description is not null as ok,
     (
         select pg_catalog.count(*)

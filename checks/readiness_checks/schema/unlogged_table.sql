@@ -20,6 +20,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     c.relpersistence <> 'u' as ok,
     -- A logged table can't refer to an unlogged one: that one comes first.
     case

@@ -19,6 +19,7 @@ links:
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     att.atttypid = 'pg_catalog.uuid'::pg_catalog.regtype as ok,
     pg_catalog.format_type(att.atttypid, att.atttypmod) as type
 from pg_catalog.pg_attribute as att
@@ -28,7 +29,7 @@ where
     c.relkind in ('r', 'p')
     and not c.relispartition
     and att.attnum > 0
-    and not att.attisdropped
+    and att.atttypid <> 0 -- a dropped column has no type
     and (
         (
             att.attname ~* '(^|_)(uuid|guid)(_|$)'

@@ -28,6 +28,7 @@ with recursive uuids (type) as (
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     false as ok,
     att.attname as key_column,
     att.atthasdef as has_default

@@ -19,6 +19,7 @@ links:
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     att.atttypid = 'pg_catalog.text'::pg_catalog.regtype or att.atttypmod < 0 as ok,
     pg_catalog.format('alter table %I.%I alter column %I type text;', ns.nspname, c.relname, att.attname) as remedy,
     pg_catalog.format_type(att.atttypid, att.atttypmod) as type
@@ -29,6 +30,6 @@ where
     c.relkind in ('r', 'p')
     and not c.relispartition
     and att.attnum > 0
-    and not att.attisdropped
+    and att.atttypid <> 0 -- a dropped column has no type
     and att.atttypid in ('pg_catalog.text'::pg_catalog.regtype, 'pg_catalog.varchar'::pg_catalog.regtype)
 order by subject

@@ -42,6 +42,7 @@ select
         '%I.%I(%s)', ns.nspname, f.proname, pg_catalog.pg_get_function_identity_arguments(f.oid)
     ) as subject,
     f.oid as objid,
+    ns.oid as schemaid,
     everybody.names is null as ok,
     case
         when granted.roles is not null

@@ -19,6 +19,7 @@ select
         '%I.%I(%s)', ns.nspname, f.proname, pg_catalog.pg_get_function_identity_arguments(f.oid)
     ) as subject,
     f.oid as objid,
+    ns.oid as schemaid,
     fixed.search_path is not null as ok,
     pg_catalog.format(
         E'-- Names without a schema are looked up in these from here on; add what else the function needs.\n'

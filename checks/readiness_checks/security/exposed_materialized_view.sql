@@ -40,6 +40,7 @@ with exposed as (
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     everybody.names is null as ok,
     case
         when granted.roles is not null

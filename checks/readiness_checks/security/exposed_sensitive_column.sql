@@ -71,6 +71,7 @@ sensitive as materialized (
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     c.relrowsecurity or everybody.names is null as ok,
     pg_catalog.format(
         E'-- From here on nobody but the owner sees a row until a policy allows it: write the policies first.\n'

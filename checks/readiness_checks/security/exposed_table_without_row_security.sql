@@ -41,6 +41,7 @@ with exposed as (
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     c.relrowsecurity or everybody.names is null as ok,
     pg_catalog.format(
         E'-- From here on nobody but the owner sees a row until a policy allows it: write the policies first.\n'

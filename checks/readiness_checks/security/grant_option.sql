@@ -16,6 +16,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     handed.holders is null as ok,
     handed.statements as remedy,
     handed.holders

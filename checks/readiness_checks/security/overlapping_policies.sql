@@ -19,6 +19,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     pg_catalog.count(other.oid) = 0 as ok,
     pg_catalog.array_agg(distinct p.polname::pg_catalog.text) filter (where other.oid is not null) as policies
 from pg_catalog.pg_policy as p
@@ -32,5 +33,5 @@ left join pg_catalog.pg_policy as other
         and (p.polcmd = other.polcmd or p.polcmd = '*' or other.polcmd = '*')
         and (p.polroles && other.polroles or 0 = any (p.polroles) or 0 = any (other.polroles))
 where p.polpermissive
-group by c.oid, c.relname, ns.nspname
+group by c.oid, c.relname, ns.oid, ns.nspname
 order by subject

@@ -17,6 +17,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, v.relname) as subject,
     v.oid as objid,
+    ns.oid as schemaid,
     exists (
         select
         from pg_catalog.unnest(v.reloptions) as o (setting)

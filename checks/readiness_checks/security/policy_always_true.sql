@@ -166,6 +166,7 @@ open as (
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, w.polname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     open.oid is null and not said.nothing as ok,
     case w.polcmd when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end as command,
     array(

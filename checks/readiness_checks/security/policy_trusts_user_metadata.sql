@@ -125,6 +125,7 @@ reduced (oid, tree, step) as (
 select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, p.polname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     not exists (
         select
         from reduced as r

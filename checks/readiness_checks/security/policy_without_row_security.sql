@@ -17,6 +17,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     c.relrowsecurity as ok,
     pg_catalog.format(
         E'-- From here on its policies decide who sees and changes which row.\n'
@@ -27,5 +28,5 @@ select
 from pg_catalog.pg_policy as p
 inner join pg_catalog.pg_class as c on p.polrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-group by c.oid, c.relname, c.relrowsecurity, ns.nspname
+group by c.oid, c.relname, c.relrowsecurity, ns.oid, ns.nspname
 order by subject

@@ -17,6 +17,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     c.relforcerowsecurity or exempt.roles is null as ok,
     pg_catalog.format(
         E'-- From here on its policies bind the owner too.\nalter table %I.%I force row level security;',

@@ -18,6 +18,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     pg_catalog.count(p.oid) > 0 as ok,
     pg_catalog.format(
         E'-- Where the lock is meant. Else write the policies that the services need.\n'
@@ -32,5 +33,5 @@ where
     c.relrowsecurity
     and c.relkind in ('r', 'p')
     and not c.relispartition
-group by c.oid, c.relname, ns.nspname
+group by c.oid, c.relname, ns.oid, ns.nspname
 order by subject

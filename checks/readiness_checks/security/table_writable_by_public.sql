@@ -17,6 +17,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     everybody.may is null as ok,
     pg_catalog.format(
         E'-- Grant it to the roles that need it before.\nrevoke %s on %I.%I from public;',

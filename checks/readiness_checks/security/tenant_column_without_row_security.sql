@@ -18,6 +18,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
+    ns.oid as schemaid,
     c.relrowsecurity as ok,
     pg_catalog.array_agg(att.attname::pg_catalog.text order by att.attname) as columns
 from pg_catalog.pg_attribute as att
@@ -40,5 +41,5 @@ where
             )
         )
     )
-group by c.oid, c.relname, c.relrowsecurity, ns.nspname
+group by c.oid, c.relname, c.relrowsecurity, ns.oid, ns.nspname
 order by subject

@@ -20,6 +20,7 @@ select
         '%I.%I(%s)', ns.nspname, f.proname, pg_catalog.pg_get_function_identity_arguments(f.oid)
     ) as subject,
     f.oid as objid,
+    ns.oid as schemaid,
     l.lanpltrusted or l.lanname in ('sql', 'internal') as ok,
     l.lanname as language,
     pg_catalog.pg_get_userbyid(f.proowner) as owner

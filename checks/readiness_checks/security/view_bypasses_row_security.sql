@@ -20,6 +20,7 @@ links:
 select
     pg_catalog.format('%I.%I', ns.nspname, v.relname) as subject,
     v.oid as objid,
+    ns.oid as schemaid,
     invoker.yes or pg_catalog.bool_and(not exempt.yes) as ok,
     case
         when pg_catalog.current_setting('server_version_num')::pg_catalog.int4 >= 150000
@@ -59,5 +60,5 @@ cross join lateral (
         ) as yes
 ) as invoker
 where v.relkind = 'v'
-group by v.oid, v.relname, v.relowner, ns.nspname, invoker.yes
+group by v.oid, v.relname, v.relowner, ns.oid, ns.nspname, invoker.yes
 order by subject
