@@ -505,6 +505,8 @@ def plain(evidence: Mapping[str, Any]) -> dict[str, Scalar | list[Scalar]]:
 
 
 def _scalar(value: Any) -> Scalar:
+    if type(value) is str and value.isascii() and len(value) <= _LONGEST:
+        return value  # nearly all are
     match value:
         case None | bool():
             return value

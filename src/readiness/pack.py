@@ -526,8 +526,8 @@ def _look(postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[st
         rows = postgres.rows(
             framed, (MOST_FINDINGS,), marker=info.id, settings={**settings, f"readiness.{LOCKED}": oids}
         )
-    names = rows[0].keys() - _OWN - _FRAMES if rows else frozenset()
-    if odd := sorted(name for name in names if name.startswith("_")):
+    told = [name for name in (rows[0] if rows else ()) if name not in _OWN and name not in _FRAMES]
+    if odd := [name for name in told if name.startswith("_")]:
         raise ValueError(f"a column is named {odd[0]!r}; what begins with _ is the frame's")
     counts: dict[str, Count] = {}
     observations: list[Observation] = []
@@ -541,7 +541,7 @@ def _look(postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[st
             raise ValueError("a subject stands twice")
         counts[row["_counted"]] = Count(examined=row["_examined"], ok=row["_healthy"], unseen=row["_unseen"])
         if row["subject"] is not None:
-            subject = _subject(row)
+            subject = _subject(row, told)
             (observations if isinstance(subject, Observation) else unseen_subjects).append(subject)  # type: ignore[arg-type]
     by_lock = [
         Unseen(
@@ -559,8 +559,8 @@ def _look(postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[st
     return settle(observations, [*unseen_subjects, *by_lock], counts)
 
 
-def _subject(row: Row) -> Observation | Unseen:
-    evidence = {name: value for name, value in row.items() if name not in _OWN and name not in _FRAMES}
+def _subject(row: Row, told: Collection[str]) -> Observation | Unseen:
+    evidence = {name: row[name] for name in told}
     if row["ok"] is None:
         reason = Reason(row.get("unseen") or Reason.NO_PERMISSION)
         return Unseen(

@@ -172,9 +172,9 @@ def _sound_subject(subject: S, kind: str) -> S:
     if (subject.kind or kind) not in SUBJECT_KINDS:
         raise ValueError(f"{subject.kind!r} is no kind of subject")
     name = subject.subject.encode("utf-8", "backslashreplace").decode()
-    cleaned = replace(subject, subject=name, evidence=plain(subject.evidence))
-    if isinstance(cleaned, Observation):
-        if not isinstance(cleaned.ok, bool):
-            raise TypeError(f"{name}: ok is {cleaned.ok!r}, neither true nor false")
-        return replace(cleaned, remedy=None if cleaned.ok else cleaned.remedy)
-    return cleaned
+    evidence = plain(subject.evidence)
+    if isinstance(subject, Observation):
+        if not isinstance(subject.ok, bool):
+            raise TypeError(f"{name}: ok is {subject.ok!r}, neither true nor false")
+        return replace(subject, subject=name, evidence=evidence, remedy=None if subject.ok else subject.remedy)
+    return replace(subject, subject=name, evidence=evidence)

@@ -71,7 +71,7 @@ class _TolerantText(Loader):
     """Text as it comes: bytes that are no UTF-8 (an SQL_ASCII database) are shown escaped; `infinity` stays a word."""
 
     def load(self, data: Buffer) -> str:
-        return bytes(data).decode("utf-8", "backslashreplace")
+        return str(data, "utf-8", "backslashreplace")
 
 
 _TEXT_TYPES = [
@@ -465,8 +465,7 @@ class Postgres:
         started = time.perf_counter()
         try:
             self._begin(connection, seconds or self._statement_seconds, settings)
-            found = self._execute(connection, statement, parameters, marker)
-            return [{name: _plain(value) for name, value in row.items()} for row in found]
+            return self._execute(connection, statement, parameters, marker)
         finally:
             self.longest_seconds = max(self.longest_seconds, time.perf_counter() - started)
             self._end(connection)
@@ -497,7 +496,12 @@ class Postgres:
             names = [column.name for column in cursor.description]
             if len(set(names)) < len(names):
                 raise ValueError(f"two columns are named {next(n for n in names if names.count(n) > 1)!r}")
-            return cursor.fetchall()
+            found: list[Row] = cursor.fetchall()
+            odd = [column.name for column in cursor.description if column.type_code not in _PLAIN_TYPES]
+            for row in found if odd else ():
+                for name in odd:
+                    row[name] = _plain(row[name])
+            return found
 
     def _end(self, connection: _Connection) -> None:
         if connection.closed:
@@ -545,6 +549,10 @@ def parse_dsn(dsn: str) -> dict[str, str]:
     parameters = {key: str(value) for key, value in parsed.items() if value is not None}
     parameters.setdefault("connect_timeout", str(CONNECT_SECONDS))
     return parameters | {"application_name": APPLICATION_NAME, "client_encoding": "utf8"}
+
+
+# bool, "char", name, int8, int2, int4, text and oid come as Python's own
+_PLAIN_TYPES = frozenset([16, 18, 19, 20, 21, 23, 25, 26])
 
 
 def _plain(value: Any) -> Any:
