@@ -34,6 +34,7 @@ select
             -- The key's columns, in any order, are the first that the index has; int2vector counts from 0, and an
             -- expression stands there as 0. INCLUDE columns lie behind indnkeyatts.
             and ix.indnkeyatts >= pg_catalog.cardinality(fk.conkey)
+            and ix.indkey[0] = any (fk.conkey) -- told by a number, before texts are taken apart
             and fk.conkey operator(pg_catalog.<@) (
                 (pg_catalog.string_to_array(ix.indkey::text, ' ')::int2[])[1:pg_catalog.cardinality(fk.conkey)]
             )

@@ -131,6 +131,7 @@ where
         from referring as fk
         where
             fk.conrelid = ix.indrelid
+            and ix.indkey[0] = any (fk.conkey) -- told by a number, before texts are taken apart
             and fk.conkey operator(pg_catalog.<@) (
                 (pg_catalog.string_to_array(ix.indkey::text, ' ')::int2[])[1:pg_catalog.cardinality(fk.conkey)]
             )

@@ -54,9 +54,19 @@ pair as (
         coalesce(my_base.base, mine.atttypid) <> coalesce(their_base.base, theirs.atttypid) as differ
     from pg_catalog.pg_constraint as fk
     cross join lateral pg_catalog.unnest(fk.conkey) with ordinality as k (attnum, place)
-    inner join pg_catalog.pg_attribute as mine on fk.conrelid = mine.attrelid and k.attnum = mine.attnum
-    inner join pg_catalog.pg_attribute as theirs
-        on fk.confrelid = theirs.attrelid and fk.confkey[k.place] = theirs.attnum
+    -- fences: looked up by both columns of the index, however many columns the planner takes a key to have
+    cross join lateral (
+        select a.*
+        from pg_catalog.pg_attribute as a
+        where fk.conrelid = a.attrelid and k.attnum = a.attnum
+        offset 0 -- noqa: AM09
+    ) as mine
+    cross join lateral (
+        select a.*
+        from pg_catalog.pg_attribute as a
+        where fk.confrelid = a.attrelid and fk.confkey[k.place] = a.attnum
+        offset 0 -- noqa: AM09
+    ) as theirs
     left join base_type as my_base on mine.atttypid = my_base.oid
     left join base_type as their_base on theirs.atttypid = their_base.oid
     where fk.contype = 'f' and fk.conparentid = 0

@@ -89,7 +89,13 @@ column_bound as (
     inner join pg_catalog.pg_attribute as att on taker.relid = att.attrelid and taker.attnum = att.attnum
     inner join integers on att.atttypid = integers.type
     inner join pg_catalog.pg_class as c on taker.relid = c.oid
-    inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+    -- a fence: looked up by its index, not in a loop over all schemas
+    cross join lateral (
+        select n.nspname
+        from pg_catalog.pg_namespace as n
+        where c.relnamespace = n.oid
+        offset 0 -- noqa: AM09
+    ) as ns
     group by taker.seq
 ),
 

@@ -28,7 +28,8 @@ left join (
         a.attrelid,
         pg_catalog.count(*) as columns
     from pg_catalog.pg_attribute as a
-    where a.attnum > 0 and not a.attisdropped
+    inner join pg_catalog.pg_class as t on a.attrelid = t.oid and t.relkind in ('r', 'p') -- few beside the indexes
+    where a.attnum > 0 and a.atttypid <> 0 -- a dropped column has no type
     group by a.attrelid
 ) as att on c.oid = att.attrelid
 where

@@ -23,7 +23,8 @@ select
     pg_catalog.count(*) as columns_beside_key
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-inner join pg_catalog.pg_attribute as att on c.oid = att.attrelid and att.attnum > 0 and not att.attisdropped
+inner join pg_catalog.pg_attribute as att
+    on c.oid = att.attrelid and att.attnum > 0 and att.atttypid <> 0 -- a dropped column has no type
 left join pg_catalog.pg_constraint as pk on c.oid = pk.conrelid and pk.contype = 'p'
 where
     c.relkind in ('r', 'p')

@@ -18,7 +18,7 @@ links:
 ---*/
 -- Everybody: PUBLIC, and the roles that an API gives to its callers, with what they inherit. Only where they may use
 -- the schema. A grant on one column is a grant.
-with exposed as (
+with exposed as materialized (
     select
         0::pg_catalog.oid as oid,
         'public' as name
@@ -43,11 +43,11 @@ select
     c.oid as objid,
     ns.oid as schemaid,
     c.relrowsecurity or everybody.names is null as ok,
-    pg_catalog.format(
+    case when everybody.names is not null then pg_catalog.format(
         E'-- From here on nobody but the owner sees a row until a policy allows it: write the policies first.\n'
         'alter table %I.%I enable row level security;',
         ns.nspname, c.relname
-    ) as remedy,
+    ) end as remedy,
     everybody.names as open_to
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
