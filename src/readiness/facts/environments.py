@@ -1,7 +1,7 @@
 """The schemas of the platform's other environments, held against the audited one's.
 
 What differs by design is left out: who owns an object and who may use it (each environment has roles of its own), the order of
-columns, settings, publications and subscriptions, migration bookkeeping, and what this tool itself put there (its schema).
+columns, settings, publications and subscriptions, and migration bookkeeping.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target, declared
 from readiness.model import Reason
 
-_OWN_SCHEMA = "readiness"  # the auditor's function, a team's evidence
 _BY_DESIGN = frozenset({"owner", "rights", "position"})
 _KINDS_BY_DESIGN = frozenset(
     {"publication", "subscription", "user mapping", "default rights", "setting", "security label"}
@@ -52,7 +51,7 @@ def _asked(name: str, dsn: str, here: Postgres, target: Target) -> tuple[str, ..
     except ValueError as error:
         raise Unobservable(Reason.NOT_CONFIGURED, f"environments.{name}.dsn: {error}") from None
     try:
-        return tuple(compared(here, there, (*target.ignored_schemas, _OWN_SCHEMA)))
+        return tuple(compared(here, there, target.ignored_schemas))
     finally:
         there.close()
 
