@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 import stage
-from asking import asking, checks
+from asking import ask, asking, checks, found
 from conforming import declare
 from conftest import Database
 from readiness import auditor_role
@@ -59,14 +59,14 @@ def strange(embedded_cluster: Cluster) -> Iterator[Database]:
 
 def subjects(database: Database) -> set[str]:
     """Whatever a check of what lies in schemas says of the schema `readiness`."""
-    found: set[str] = set()
+    named: set[str] = set()
     with asking(database.dsn()) as asked:
         for check, known in checks().items():
             if SUBJECT_KINDS[known.info.subject_kind] and known.source.startswith("/*---"):
                 outcome = asked(check)
                 if isinstance(outcome, Examined):
-                    found |= {o.subject for o in outcome.findings} | set(outcome.tally)
-    return {s for s in found if s.replace('"', "").startswith("readiness")}
+                    named |= {o.subject for o in outcome.findings} | set(outcome.tally)
+    return {s for s in named if s.replace('"', "").startswith("readiness")}
 
 
 def read(database: Database) -> tuple[SchemaFingerprint, Inventory]:
@@ -79,6 +79,7 @@ def read(database: Database) -> tuple[SchemaFingerprint, Inventory]:
 
 def test_its_own_bookkeeping_is_left_out_everywhere(plain: Database, keeping: Database, tmp_path: Path):
     assert subjects(keeping) == set()
+    assert found(ask("schema/dual-definition", keeping.dsn())) == set(), "public.runs beside our own"
     one, other = Postgres(plain.dsn()), Postgres(keeping.dsn())
     try:
         assert differing_groups(one, other) == []
@@ -95,6 +96,7 @@ def test_its_own_bookkeeping_is_left_out_everywhere(plain: Database, keeping: Da
 
 def test_a_strangers_schema_of_the_name_is_audited(strange: Database):
     assert {'"readiness"', "readiness.person"} <= subjects(strange)
+    assert "public.runs" in found(ask("schema/dual-definition", strange.dsn()))
     fingerprint, inventory = read(strange)
     assert {"readiness.person", "readiness.runs"} <= {o.name for o in fingerprint.objects}
     assert set(inventory.schemas["readiness"].tables) >= {"person", "runs"}

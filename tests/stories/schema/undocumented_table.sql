@@ -1,6 +1,9 @@
 --- near misses
 create table told (id int);
 comment on table told is 'what it is for';
+create table root (id int) partition by range (id);
+comment on table root is 'what it is for';
+create table part partition of root default;
 create view v as select 1 as x;
 create table schema_migrations (version text);
 --- broken: public.untold, "Odd ""S"."T, x"

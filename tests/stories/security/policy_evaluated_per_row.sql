@@ -15,6 +15,11 @@ create policy in_claim on fine using (org::text in (select auth.jwt() ->> 'org')
 create policy in_array on fine using (org::text = any (array(select current_setting('app.orgs', true))));
 create policy of_row on fine using ((select fine.id = (select auth.uid())));
 create policy first on fine using (org = (select m.org from members as m where m.id = auth.uid() limit 1));
+create function auth.version() returns int language sql stable as 'select 1';
+create function current_setting(int) returns text language sql stable as 'select null::text';
+create policy of_another_name on fine using (org = auth.version());
+create policy of_another_schema on fine using (org::text = public.current_setting(1));
+create policy lowered on fine using (lower("~B~ current_setting") = 'a');
 create policy of_another on fine using (id = uid());
 create policy plain on fine using ("~B~ current_setting" = current_user);
 create policy literal on fine using ("~B~ current_setting" = 'current_setting(auth.uid())');
