@@ -9,7 +9,7 @@ in psql. Its columns:
     schemaid      optional: the oid of the anchor's schema, where the query has it at hand; else it is looked up
     remedy        optional: SQL that takes the finding away
     unseen, unlock  optional, where ok may be null: the reason's code, and the GRANT that would help
-    any other     evidence
+    any other     evidence; names that begin with _ are the frame's
 
 `statement()` puts the query into a frame that leaves out, in this one place, what no check looks at: system and
 temporary schemas, the policy's ignored ones, what an extension owns, and migration bookkeeping for the checks that
