@@ -34,10 +34,17 @@ def asking(
     folder: Path = Path(),
     drills: DrillRecords | None = None,
     earlier: EarlierFigures | None = None,
+    ignored_schemas: tuple[str, ...] = (),
 ) -> Iterator[Callable[..., Outcome]]:
     """Asks one check after another on one connection, of facts that are taken once: nothing may change meanwhile."""
     postgres = Postgres(dsn)
-    target = Target(profile=profile or Profile(name="test"), folder=folder, now=NOW, trust_profile_sql=True)
+    target = Target(
+        profile=profile or Profile(name="test"),
+        folder=folder,
+        now=NOW,
+        trust_profile_sql=True,
+        ignored_schemas=ignored_schemas,
+    )
     facts = runner.Facts(
         {
             Target: target,

@@ -197,7 +197,11 @@ _PARAMETER = re.compile(
     re.IGNORECASE,
 )
 _ANY_SETTING = re.compile(r"current_setting\s*\(\s*'readiness\.(\w+)'", re.IGNORECASE)
-LOCKED = "locked_relations"  # set by us, not by a policy
+LOCKED = "locked_relations"  # set by us, not by a policy's parameters
+IGNORED = "ignored_schemas"  # likewise: for a query that pairs subjects, which leaves them out before the frame does
+_IGNORED_SETTING = re.compile(
+    rf"(?:pg_catalog\.)?current_setting\s*\(\s*'readiness\.{IGNORED}'\s*,\s*true\s*\)", re.IGNORECASE
+)
 
 
 @lru_cache(maxsize=1024)
@@ -284,9 +288,9 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
 
 
 def _parameters(query: str, where: str) -> dict[str, Scalar]:
-    found = {name: _typed(default) for name, default in _PARAMETER.findall(query) if name != LOCKED}
+    found = {name: _typed(default) for name, default in _PARAMETER.findall(query) if name not in (LOCKED, IGNORED)}
     for name in _ANY_SETTING.findall(query):
-        if name not in found and name != LOCKED:
+        if name not in (*found, LOCKED, IGNORED):
             raise PackError(
                 f"{where}: readiness.{name} has no default; write "
                 f"coalesce(nullif(current_setting('readiness.{name}', true), ''), 'default')"
@@ -343,6 +347,9 @@ def statement(
         most: findings to send, a parameter or a number.
     """
     anchor = SUBJECT_KINDS[header.subject]
+    if ignored_schemas:
+        named = f"{_text_array(ignored_schemas)}::pg_catalog.text"
+        query = _IGNORED_SETTING.sub(lambda _: named, query)
     # The frame puts findings in order; sorting all subjects before would be dear.
     observed = f"(\n{_ORDERED.sub('', query)}\n    ) as o"
     if anchor is None:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from asking import ask, found
+from asking import ask, checks, found
 from conftest import Database
 from readiness.model import Examined, Observation, Reason, Unknown
+from readiness.pack import for_psql
 
 
 def findings(check: str, database: Database) -> dict[str, Observation]:
@@ -194,7 +195,10 @@ def test_a_twin_in_an_ignored_schema_is_no_twin(database: Database):
     check = "schema/dual-definition"
     database.run('create schema "Tenant 1"; create table users (id int); create table "Tenant 1".users (id int)')
     assert found(ask(check, database.dsn())) == {"public.users", '"Tenant 1".users'}
-    assert found(ask(check, database.dsn(), parameters={"ignored_schemas": '{"Tenant 1"}'})) == set()
+    assert found(ask(check, database.dsn(), ignored_schemas=("other", "Tenant 1"))) == set()
+    with database.connect() as psql:
+        alone = psql.execute(for_psql(checks()[check].source, ("Tenant 1",)).encode()).fetchall()
+    assert [row[:3] for row in alone] == [(1, 1, 0)]  # examined, healthy, unseen
 
 
 def test_what_18_added_to_constraints(embedded_database: Database):
