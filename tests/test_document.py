@@ -623,6 +623,12 @@ def test_console_and_markdown_carry_the_documents_numbers(real: Mapping[str, dic
                 assert reason in text
             for m in run.must_haves:
                 assert f"{m.id} " in text
+            titles = {s.id: s.title for s in run.services}
+            for b in run.blockers:
+                told = re.sub(r"\s+", " ", text)
+                assert f"{b.title}: does not hold for " in told, "a title says what should be"
+                assert b.check in told
+                assert (", ".join(titles[o] for o in b.owners) or "the platform") in told, "somebody is to mend it"
         table = rows_of(plain)
         for c in run.categories:
             figures = [f"{c.weight:g} %", f"{c.score:.1f}", f"{c.ceiling:.1f}"]
@@ -814,6 +820,20 @@ def test_a_remedy_on_a_terminal_can_be_pasted_into_psql(synthetic: RunDocument, 
     run = synthetic.model_copy(update={"checks": [changed if c is check else c for c in synthetic.checks]})
     lines = render(run, "console", width=width).splitlines()
     assert [line for line in remedy.splitlines() if f"      {line}".rstrip() not in map(str.rstrip, lines)] == []
+
+
+def test_what_no_step_unlocks_does_not_stand_under_another_checks_step(synthetic: RunDocument):
+    unknown = next(c for c in synthetic.checks if c.status is Status.UNKNOWN and c.weight)
+    checks = [
+        unknown.model_copy(update={"id": f"schema/{name}", "unlock": unlock, "gain": 1.5})
+        for name, unlock in (("by-grant", "grant it"), ("blocked", None))
+    ]
+    told = render(
+        synthetic.model_copy(update={"checks": checks, "blockers": [], "must_haves": []}), "console", width=120
+    )
+    lines = [line.strip() for line in told.splitlines()]
+    (at,) = [n for n, line in enumerate(lines) if line.startswith("? schema/blocked")]
+    assert lines[at - 1] == "up to +1.5: mend what stands in the way of each"
 
 
 def test_hostile_names_stay_text_in_markdown(hostile: RunDocument):

@@ -264,8 +264,9 @@ def test_every_finding_is_accounted_for_once(policy: Policy, before: list[CheckR
         return {(m.check.id, m.subject) for m in moves}
 
     assert named(found.new) == of(new) - of(old)
-    assert named(found.mended) | named(found.unseen) == of(old) - of(new)
-    assert not named(found.mended) & named(found.unseen)
+    left = (*found.mended, *found.gone, *found.unseen)
+    assert named(left) == of(old) - of(new)
+    assert len(left) == len(named(left))
     unanswered = {c.id for c in new.checks if c.status == "unknown"}
     assert not {m.check.id for m in found.mended} & unanswered, "what isn't looked at is not mended"
 
@@ -320,6 +321,40 @@ def test_the_cause_of_a_move_is_told():
     assert diff.Cause.MENDED not in [m.cause for m in applies.moves]
     gone = moved(FAIL, unknown)
     assert (gone.mended, len(gone.unseen), len(gone.unmeasured)) == ((), 1, 1)
+
+
+def test_what_the_profile_names_no_more_is_not_mended():
+    def of(**services: bool | None) -> CheckResult:
+        """name -> healthy, or None where it could not be looked at."""
+        seen = {name: ok for name, ok in services.items() if ok is not None}
+        return CheckResult(
+            check=info("operations/a", kind="service"),
+            outcome=Examined(
+                observations=tuple(Observation(subject=n, ok=ok) for n, ok in seen.items()),
+                tally={
+                    n: Count(examined=0, ok=0, unseen=1) if ok is None else Count(examined=1, ok=int(ok))
+                    for n, ok in services.items()
+                },
+                unseen=tuple(
+                    Unseen(subject=n, reason=Reason.TIMEOUT, detail="d") for n, ok in services.items() if ok is None
+                ),
+            ),
+        )
+
+    def compared(before: CheckResult, after: CheckResult) -> diff.Difference:
+        return diff.compare(made(Policy(name="p"), [before]), made(Policy(name="p"), [after]))
+
+    dropped = compared(of(auth=True, down=False), of(auth=True))
+    assert [m.subject for m in dropped.gone] == ["down"]
+    assert dropped.mended == ()
+    (move,) = dropped.moves
+    assert (move.cause, move.points > 0) == (diff.Cause.GONE, True)
+    assert "1 subject with findings or out of sight dropped" in move.why
+    unseen = compared(of(auth=True, far=None), of(auth=True))
+    assert [m.cause for m in unseen.moves] == [diff.Cause.GONE], "nothing is newly measured"
+    mended = compared(of(auth=True, down=False), of(auth=True, down=True))
+    assert ([m.subject for m in mended.mended], mended.gone) == (["down"], ())
+    assert [m.cause for m in mended.moves] == [diff.Cause.MENDED]
 
 
 def test_a_check_that_joins_takes_weight_from_its_category():

@@ -30,7 +30,7 @@ from readiness.demo.stores import Running
 from readiness.embedded import Workshop
 from readiness.facts import links
 from readiness.facts.links import draw, merge, share_bound
-from readiness.model import Examined, NotApplicable, Outcome, Reason, Unknown
+from readiness.model import Examined, NotApplicable, Outcome, Reason, Unknown, count_of
 from readiness.profile import Profile
 
 REDIS = Path("/usr/bin/redis-server")
@@ -691,6 +691,10 @@ def test_find_redis(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(stores.importlib.util, "find_spec", lambda _name: None)
     assert stores.find_redis({}) == REDIS.with_name("redis-server")
     assert not stores.has_stand_ins()
+
+
+def test_one_redis_store_is_one():
+    assert (count_of(1, "Redis stores"), count_of(2, "Redis stores")) == ("1 Redis store", "2 Redis stores")
 
 
 def test_valkey_answers_as_redis_does():

@@ -1,4 +1,4 @@
-"""Two run documents: what is new, mended, changed or no longer measured, and why the score moved, to the exact point.
+"""Two run documents: what is new, mended, gone, changed or no longer measured, and why the score moved, to the exact point.
 
 The score is the sum over the checks of points * earned. So what one check moved it by is
 
@@ -18,7 +18,7 @@ from typing import Any
 
 from readiness import recount
 from readiness.document import CheckPart, FindingPart, RunDocument
-from readiness.model import Status, count_of
+from readiness.model import Status, count_of, scope_of
 
 ZERO = Fraction(0)
 
@@ -27,6 +27,7 @@ class Cause(StrEnum):
     """Why a check moved the score."""
 
     MENDED = "mended"
+    GONE = "no longer there"
     WORSE = "worse"
     MEASURED = "newly measured"
     UNMEASURED = "no longer measured"
@@ -87,6 +88,7 @@ class Difference:
         new, mended, changed: findings. One is mended only where its check looked again and listed it no more.
         unmeasured: checks that were answered before and are not now; their findings are not mended.
         measured: the reverse.
+        gone: findings whose subject was not there to be looked at: it was dropped, or the profile names it no more.
         unseen: findings that can't be told to be gone: their check is unknown now, or did not list every finding.
         statuses: every check whose status changed, joined or left.
         plans: critical queries whose plan is another; where one of the runs saw none, nothing is said.
@@ -99,6 +101,7 @@ class Difference:
     caveats: tuple[str, ...]
     new: tuple[FindingMove, ...]
     mended: tuple[FindingMove, ...]
+    gone: tuple[FindingMove, ...]
     changed: tuple[FindingMove, ...]
     unseen: tuple[FindingMove, ...]
     unmeasured: tuple[StatusMove, ...]
@@ -118,7 +121,8 @@ class Difference:
     @property
     def nothing(self) -> bool:
         """Whether both say the same."""
-        return not (self.new or self.mended or self.changed or self.unseen or self.statuses or self.plans or self.moved)
+        findings = (self.new, self.mended, self.gone, self.changed, self.unseen)
+        return not (any(findings) or self.statuses or self.plans or self.moved)
 
 
 def score_of(run: RunDocument) -> Fraction:
@@ -145,7 +149,7 @@ def compare(old: RunDocument, new: RunDocument) -> Difference:
     )
     findings = [_findings(before[name], after[name]) for name in sorted({*before} & {*after})]
     alone = [_joined(c) for name, c in sorted(after.items()) if name not in before]
-    gone = [
+    unasked = [
         FindingMove(check=c, subject=f.subject, was=f) for n, c in before.items() if n not in after for f in c.findings
     ]
     return Difference(
@@ -156,7 +160,8 @@ def compare(old: RunDocument, new: RunDocument) -> Difference:
         new=tuple(m for found in (*findings, *alone) for m in found[0]),
         mended=tuple(m for found in findings for m in found[1]),
         changed=tuple(m for found in findings for m in found[2]),
-        unseen=(*(m for found in findings for m in found[3]), *gone),
+        gone=tuple(m for found in findings for m in found[4]),
+        unseen=(*(m for found in findings for m in found[3]), *unasked),
         unmeasured=tuple(s for s in statuses if s.was is not None and _answered(s.was) and not _answered(s.now)),
         measured=tuple(s for s in statuses if s.was is not None and not _answered(s.was) and _answered(s.now)),
         statuses=statuses,
@@ -221,15 +226,15 @@ def _rewritten(was: CheckPart, now: CheckPart) -> bool:
     return bool(was.sha256 and now.sha256) and was.sha256 != now.sha256
 
 
-_Found = tuple[list[FindingMove], list[FindingMove], list[FindingMove], list[FindingMove]]
+_Found = tuple[list[FindingMove], list[FindingMove], list[FindingMove], list[FindingMove], list[FindingMove]]
 
 
 def _joined(check: CheckPart) -> _Found:
-    return [FindingMove(check=check, subject=f.subject, now=f) for f in check.findings], [], [], []
+    return [FindingMove(check=check, subject=f.subject, now=f) for f in check.findings], [], [], [], []
 
 
 def _findings(was: CheckPart, now: CheckPart) -> _Found:
-    """New, mended, changed, and what can't be told to be gone."""
+    """New, mended, changed, what can't be told to be gone, and what went with its subject."""
     old, new = ({f.fingerprint: f for f in c.findings} for c in (was, now))
     hidden = {u.subject for u in now.unseen}
     all_listed = now.examined - now.healthy == len(now.findings) and now.hidden <= len(now.unseen)
@@ -241,8 +246,19 @@ def _findings(was: CheckPart, now: CheckPart) -> _Found:
     ]
     left = [FindingMove(check=now, subject=f.subject, was=f) for key, f in old.items() if key not in new]
     looked = _answered(now.status) and all_listed
-    mended = [m for m in left if looked and m.subject not in hidden]
-    return appeared, mended, changed, [m for m in left if m not in mended]
+    settled = [m for m in left if looked and m.subject not in hidden]
+    dropped = _dropped(was, now)
+    gone = [m for m in settled if m.was and scope_of(m.subject, m.was.subject_kind) in dropped]
+    mended = [m for m in settled if m not in gone]
+    return appeared, mended, changed, [m for m in left if m not in settled], gone
+
+
+def _dropped(was: CheckPart, now: CheckPart) -> set[str]:
+    """Scopes with findings, or out of sight, that the check has no subject of any more.
+
+    A service that was taken out of the profile was not mended. Relations count for their schema, which stays.
+    """
+    return {scope for scope, (examined, ok, unseen) in was.tally.items() if examined > ok or unseen} - {*now.tally}
 
 
 # -- why the score moved ---------------------------------------------------------------------------------------
@@ -285,6 +301,11 @@ def _cause(was: CheckPart | None, now: CheckPart | None) -> tuple[Cause, str]:
         return Cause.UNMEASURED, f"{now.reason}: {now.detail}"
     if not _answered(was.status):
         return Cause.MEASURED, f"{now.status.value}; it was {was.reason}"
+    better = Fraction(now.earned_exact) > Fraction(was.earned_exact)
+    if better and Status.NOT_APPLICABLE not in (was.status, now.status) and (dropped := _dropped(was, now)):
+        lost = f"{count_of(len(dropped), 'subjects')} with findings or out of sight"
+        left = f"{count_of(now.examined, now.universe)} looked at; before, {was.examined:,}"
+        return Cause.GONE, f"{lost} dropped, or declared no more; {left}"
     if now.hidden != was.hidden and bool(now.hidden) != bool(was.hidden):
         cause = Cause.UNMEASURED if now.hidden else Cause.MEASURED
         return cause, f"{now.hidden:,} subjects could not be looked at; before, {was.hidden:,}"

@@ -720,7 +720,7 @@ def count_of(number: int, plural: str) -> str:
             words[at] = word[:-3] + "y"
         elif word.endswith(("sses", "xes", "ches")):
             words[at] = word[:-2]
-        elif word.endswith("s") and not word.endswith("ss"):
+        elif word.endswith("s") and not word.endswith(("ss", "is")):
             words[at] = word[:-1]
         else:
             continue

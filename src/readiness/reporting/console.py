@@ -148,18 +148,20 @@ def _blockers(run: RunDocument, *, unicode: bool, verbose: bool) -> list[Rendera
 
 def _findings(run: RunDocument, checks: list[CheckPart], *, unicode: bool, verbose: bool) -> list[RenderableType]:
     must_haves = {b.check: b.must_haves for b in run.blockers}
+    owners = {b.check: words.owners(run, b) for b in run.blockers}
     lines: list[RenderableType] = []
     for c in checks:
         vetoes = f" · vetoes by {visible(', '.join(must_haves[c.id]))}" if must_haves.get(c.id) else ""
+        whose = f" · {visible(owners[c.id])}" if c.id in owners else ""
         lines.append(
             Text.assemble(
                 _mark(c.status, unicode=unicode),
                 " ",
                 (visible(c.id), "bold"),
-                (f"  {c.priority} · +{c.gain:.1f} points{vetoes}", "dim"),
+                (f"  {c.priority} · +{c.gain:.1f} points{vetoes}{whose}", "dim"),
             )
         )
-        lines.append(_indented(f"{c.title}: {words.result(c)}"))
+        lines.append(_indented(f"{c.title}: {words.beside_title(c)}"))
         shown = c.findings if verbose else c.findings[:_FINDINGS_SHOWN]
         for finding in shown:
             lines += _finding(finding)
@@ -192,6 +194,8 @@ def _unmeasured(checks: list[CheckPart], *, unicode: bool) -> list[RenderableTyp
         lines.append(Text.assemble((f"up to +{points:.1f}: ", "bold"), (visible(unlock), "cyan")))
         lines += [_open(c, unicode=unicode) for c in unlocked]
     if rest := [c for c in checks if not c.unlock]:
+        # Without a line of their own they would read as what the last step unlocks.
+        lines.append(Text(f"up to +{sum(c.gain for c in rest):.1f}: mend what stands in the way of each", style="bold"))
         lines += [_open(c, unicode=unicode) for c in rest]
     return lines
 

@@ -82,9 +82,8 @@ def utc(moment: datetime) -> str:
 
 
 def said(check: CheckPart) -> str:
-    """What a check found. Its title says what should be, so that a failure says how far it is not."""
-    told = words.result(check)
-    return safe(f"does not hold for {told}" if check.status in (Status.FAIL, Status.PARTIAL) and check.weight else told)
+    """What a check found, beside its title."""
+    return safe(words.beside_title(check))
 
 
 LEGEND = (

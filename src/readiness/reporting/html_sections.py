@@ -90,11 +90,10 @@ def _must_haves(asked: Sequence[MustHavePart]) -> str:
 def _blockers(run: RunDocument) -> str:
     if not run.blockers:
         return ""
-    services = {s.id: s.title for s in run.services}
     rows = []
     for b in run.blockers:
         c = run.check(b.check)
-        owners = ", ".join(safe(services[o]) for o in b.owners) or "the platform"
+        owners = safe(words.owners(run, b))
         vetoes = "".join(f'<span class="tag veto">vetoes by {safe(m)}</span> ' for m in b.must_haves)
         rows.append(
             f'<li class="line">{mark(c.status)}\n'

@@ -38,6 +38,7 @@ def render(d: Difference) -> list[RenderableType]:
         parts += [_waterfall(d)] if d.moves else []
     parts += _findings("New findings", d.new)
     parts += _findings("Mended", d.mended)
+    parts += _findings("Gone with what they were found at: it was dropped, or the profile names it no more", d.gone)
     parts += _findings("Changed", d.changed)
     parts += _findings("Listed no more, and not seen to be mended", d.unseen)
     if d.plans:
@@ -127,7 +128,13 @@ def as_json(d: Difference) -> dict[str, Any]:
         ],
         "findings": {
             name: [finding(m) for m in found]
-            for name, found in (("new", d.new), ("mended", d.mended), ("changed", d.changed), ("unseen", d.unseen))
+            for name, found in (
+                ("new", d.new),
+                ("mended", d.mended),
+                ("gone", d.gone),
+                ("changed", d.changed),
+                ("unseen", d.unseen),
+            )
         },
         "statuses": [status(s) for s in d.statuses],
         "plans": [{"query": m.query, "was": m.was, "now": m.now} for m in d.plans],

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from functools import cache
 
-from readiness.document import ChecklistPart, CheckPart, CostPart, RequirementPart, RowPart, RunDocument
+from readiness.document import BlockerPart, ChecklistPart, CheckPart, CostPart, RequirementPart, RowPart, RunDocument
 from readiness.model import Status, count_of
 from readiness.scoring import Decision
 
@@ -89,6 +89,18 @@ def result(check: CheckPart) -> str:
             bad = check.examined - check.healthy
             unseen = f", {len(check.unseen)} could not be looked at" if check.unseen else ""
             return f"{bad:,} of {count_of(check.examined, check.universe)}{unseen}"
+
+
+def beside_title(check: CheckPart) -> str:
+    """What a check found, to stand beside its title, which says what should be: a failure says how far it is not."""
+    failed = check.status in (Status.FAIL, Status.PARTIAL) and check.weight
+    return f"does not hold for {result(check)}" if failed else result(check)
+
+
+def owners(run: RunDocument, blocker: BlockerPart) -> str:
+    """The services that a blocker's findings belong to."""
+    titles = {s.id: s.title for s in run.services}
+    return ", ".join(titles[o] for o in blocker.owners) or "the platform"
 
 
 def credit(check: CheckPart) -> str:
