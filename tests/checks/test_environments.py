@@ -85,6 +85,7 @@ def test_what_differs_is_named_and_what_differs_by_design_is_not(embedded_databa
         (f"host=127.0.0.1 port={stage.free_port()}", Reason.UNREACHABLE, "connection refused"),
         ("nonsense", Reason.NOT_CONFIGURED, "environments.staging.dsn"),
     ],
+    ids=["empty", "closed port", "nonsense"],
 )
 def test_an_environment_that_cannot_be_asked_is_unknown(
     dsn: str, reason: Reason, said: str, embedded_database: Database
