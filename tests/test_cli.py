@@ -635,6 +635,11 @@ def test_evidence_is_kept_beside_the_profile_or_where_it_is_asked_for(place: Pla
     before = {p: p.stat().st_mtime_ns for p in home.rglob("*.db")}
     place.score("go.yaml", "--no-evidence")
     assert {p: p.stat().st_mtime_ns for p in home.rglob("*.db")} == before
+    nowhere = "host=127.0.0.1 port=1 dbname=x password=very-secret"
+    unkept = place.score("go.yaml", "--quiet", "--evidence", nowhere)
+    assert (unkept.code, unkept.out) == (0, "")
+    assert unkept.err.startswith("readiness: this run is not kept, and earlier evidence was not seen: ")
+    assert "very-secret" not in unkept.err
 
 
 # -- init ------------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ from readiness.demo.pool import Pool, PoolExhaustedError
 from readiness.demo.routes import ROUTES, Context
 from readiness.document import RowPart, RunDocument
 from readiness.facts import qdrant
-from readiness.model import Status
+from readiness.model import Status, count_of
 from readiness.reporting import formats
 
 DOCUMENT_PORTS = {3001, 3002, 3003, 3005, 3006, 8000, 6333, 6379, 9000}
@@ -826,7 +826,10 @@ def answered(before: RunDocument, after: RunDocument) -> list[Line]:
         both("V3", "must-haves", "L1 to L7", lambda r: f"{sum(m.status is Status.PASS for m in r.must_haves)} of 7"),
         both("V4", "readiness of the services that need a change", "the services' own checks", service_mean),
         both(
-            "V5", "blockers, risks, next steps, timeline", "the run document", lambda r: f"{len(r.blockers)} blockers"
+            "V5",
+            "blockers, risks, next steps, timeline",
+            "the run document",
+            lambda r: count_of(len(r.blockers), "blockers"),
         ),
         both("V6", "totals add up", "`readiness verify`", lambda r: recount.verify(r.to_json()) or "pass"),
     ]

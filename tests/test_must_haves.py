@@ -12,6 +12,7 @@ from readiness import audit, policy, register, scoring
 from readiness.model import CheckInfo, CheckResult, Count, Examined, NotApplicable, Observation, Reason, Status, Unknown
 from readiness.policy import MustHave, Policy
 from readiness.register import Attestation, Register
+from readiness.yamldoc import ConfigError
 from test_scoring import NOW
 
 CHECKS: dict[str, CheckInfo] = {c.info.id: c.info for c in audit.built_in_checks()}
@@ -96,3 +97,48 @@ def test_each_of_them_is_needed():
     assert {c for c in named if not CHECKS[c].attestable} == set(MEASURED)
     assert {CHECKS[c].id for c in MEASURED} == set(MEASURED)
     assert all(r.status is Status.PASS for r in results("", WELL))
+
+
+def extending(folder: Path, text: str) -> Policy:
+    path = folder / "mine.yaml"
+    path.write_text(f"extends: beta\nname: mine\n{text}")
+    return policy.load(str(path), {}).policy
+
+
+def test_what_a_policy_says_of_one_must_have_leaves_the_others(tmp_path: Path):
+    beta = policy.load("beta", {}).policy.must_haves
+    mine = extending(
+        tmp_path,
+        "must_haves:\n  - {id: L6, permit_not_applicable: [migration/data-loss-unproven]}\n"
+        "  - {id: M1, title: Own, checks: [schema/money-column]}\n",
+    ).must_haves
+    permitted = {"permit_not_applicable": ("migration/data-loss-unproven",)}
+    expected = [m.model_copy(update=permitted) if m.id == "L6" else m for m in beta]
+    assert mine == (*expected, MustHave(id="M1", title="Own", checks=("schema/money-column",)))
+    assert extending(tmp_path, "must_haves: []\n").must_haves == beta
+
+
+def test_a_veto_is_lifted_by_its_name_alone(tmp_path: Path):
+    ids = [m.id for m in extending(tmp_path, "without_must_haves: [L3, L5]\n").must_haves]
+    assert ids == ["L1", "L2", "L4", "L6", "L7"]
+    every = "without_must_haves: [L1, L2, L3, L4, L5, L6, L7]\n"
+    assert extending(tmp_path, every).must_haves == ()
+    alone = extending(tmp_path, f"{every}must_haves: [{{id: L1, title: t, checks: [schema/money-column]}}]\n")
+    assert [m.title for m in alone.must_haves] == ["t"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("without_must_haves: [L9]\n", "mine.yaml:3:1: without_must_haves: beta has no must-have 'L9'; it has: L1, L2"),
+        ("must_haves:\n  - {id: L6, chekcs: [x]}\n", "mine.yaml:4:14: must_haves[5].chekcs"),
+        ("must_haves: [{id: L1}, {id: L1}]\n", "must_haves"),
+        ("must_haves: [{id: M1, title: t}]\n", "mine.yaml:3:14: must_haves[7]"),
+        ("without_must_haves: {L1: true}\n", "without_must_haves"),
+        ("must_haves: [{id: [1], title: t, checks: [a]}]\n", "must_haves[7].id"),
+    ],
+)
+def test_a_fault_in_what_extends_stands_where_it_is(text: str, told: str, tmp_path: Path):
+    with pytest.raises(ConfigError) as caught:
+        extending(tmp_path, text)
+    assert told in str(caught.value)

@@ -319,6 +319,8 @@ def test_the_cause_of_a_move_is_told():
         "it applies now: not_applicable before, pass now"
     ], "nothing was mended"
     assert diff.Cause.MENDED not in [m.cause for m in applies.moves]
+    applied = moved(unknown, NotApplicable("no table"))
+    assert applied.measured == (), "nothing was measured"
     gone = moved(FAIL, unknown)
     assert (gone.mended, len(gone.unseen), len(gone.unmeasured)) == ((), 1, 1)
 

@@ -91,6 +91,14 @@ class Audit:
     not_strict: tuple[str, ...] = ()
     """Under `strict`: what is wrong with the waivers and attestations; the audit counts as misconfigured."""
 
+    @property
+    def unkept(self) -> str | None:
+        """Why it is not in the evidence store; None where it is, or was not to be."""
+        return next((note for note in self.document.notes if note.startswith(_NOT_KEPT)), None)
+
+
+_NOT_KEPT = "this run is not kept"
+
 
 def built_in_checks() -> list[Check]:
     """Our own checks. They enter by the entry point that a stranger's would; ours are those that we ship.
@@ -452,7 +460,7 @@ def _open_store(request: Request) -> tuple[Store | TeamStore | None, list[str]]:
     try:
         store = teamstore.open_place(request.evidence, now=request.now())
     except StoreError as error:
-        return None, [f"this run is not kept, and earlier evidence was not seen: {error}"]
+        return None, [f"{_NOT_KEPT}, and earlier evidence was not seen: {error}"]
     return store, list(store.notes)
 
 
@@ -624,5 +632,5 @@ def _keep(store: Store | TeamStore, built: RunDocument) -> RunDocument:
     try:
         store.save_run(run, outcomes)
     except StoreError as error:
-        return document.sealed(built.model_copy(update={"notes": [*built.notes, f"this run is not kept: {error}"]}))
+        return document.sealed(built.model_copy(update={"notes": [*built.notes, f"{_NOT_KEPT}: {error}"]}))
     return built

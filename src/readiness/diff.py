@@ -87,7 +87,7 @@ class Difference:
         caveats: what a reader must know where they can.
         new, mended, changed: findings. One is mended only where its check looked again and listed it no more.
         unmeasured: checks that were answered before and are not now; their findings are not mended.
-        measured: the reverse.
+        measured: the reverse; what applies no more was not measured.
         gone: findings whose subject was not there to be looked at: it was dropped, or the profile names it no more.
         unseen: findings that can't be told to be gone: their check is unknown now, or did not list every finding.
         statuses: every check whose status changed, joined or left.
@@ -163,7 +163,11 @@ def compare(old: RunDocument, new: RunDocument) -> Difference:
         gone=tuple(m for found in findings for m in found[4]),
         unseen=(*(m for found in findings for m in found[3]), *unasked),
         unmeasured=tuple(s for s in statuses if s.was is not None and _answered(s.was) and not _answered(s.now)),
-        measured=tuple(s for s in statuses if s.was is not None and not _answered(s.was) and _answered(s.now)),
+        measured=tuple(
+            s
+            for s in statuses
+            if s.was is not None and not _answered(s.was) and _answered(s.now) and s.now is not Status.NOT_APPLICABLE
+        ),
         statuses=statuses,
         plans=_plans(old, new),
         moves=() if incomparable else tuple(_moves(old, new, before, after)),

@@ -156,11 +156,65 @@ def _read(name_or_path: str, base: Path, seen: tuple[str, ...]) -> tuple[Documen
     if not isinstance(extends, str):
         raise ConfigError(f"{document.mark(('extends',))}: extends: expected the name or file of one policy")
     under, _ = _read(extends, folder, (*seen, key))
+    _join_must_haves(under, document, extends)
     _overlay(under.data, document.data)
     document.data = under.data
     for at, mark in under.marks.items():
         document.marks.setdefault(at, mark)
     return document, folder
+
+
+def _join_must_haves(under: Document, over: Document, extends: str) -> None:
+    """One list of both: by id, in order; what the one above says of a must-have goes before what is under it.
+
+    A list that replaced the other whole would lift vetoes without a word. `without_must_haves` lifts those that it names.
+
+    Raises:
+        ConfigError: it names one that there is not.
+    """
+    lower, upper = under.data.get(_MUST_HAVES) or [], over.data.get(_MUST_HAVES) or []
+    lifted = over.data.pop(_WITHOUT, [])
+    if not isinstance(lifted, list):
+        raise ConfigError(f"{over.mark((_WITHOUT,))}: {_WITHOUT}: expected a list of ids, like [L3]")
+    if not all(isinstance(part, list) and all(isinstance(m, dict) for m in part) for part in (lower, upper)):
+        return  # it is told when the whole is validated
+    own = {str(m.get("id")): at for at, m in enumerate(upper)}
+    if len(own) < len(upper):
+        return  # one stands twice, which is told likewise
+    ids = [m.get("id") for m in lower]
+    if strange := next((i for i in lifted if i not in ids), None):
+        raise ConfigError(
+            f"{over.mark((_WITHOUT,))}: {_WITHOUT}: {extends} has no must-have {strange!r}; it has: {', '.join(map(str, ids))}"
+        )
+    joined: list[dict[str, Any]] = []
+    marks = {k: m for k, m in over.marks.items() if k[:1] != (_MUST_HAVES,) or len(k) == 1}
+
+    def take(item: dict[str, Any], *sources: tuple[Document, int]) -> None:
+        for document, at in sources:
+            for k, mark in document.marks.items():
+                if k[:2] == (_MUST_HAVES, at):
+                    marks.setdefault((_MUST_HAVES, len(joined), *k[2:]), mark)
+        joined.append(item)
+
+    for at, item in enumerate(lower):
+        if item.get("id") in lifted:
+            continue
+        mine = own.pop(str(item.get("id")), None)
+        if mine is None:
+            take(item, (under, at))
+        else:
+            take({**item, **upper[mine]}, (over, mine), (under, at))
+    for at in sorted(own.values()):
+        take(upper[at], (over, at))
+    under.marks = {k: m for k, m in under.marks.items() if k[:1] != (_MUST_HAVES,) or len(k) == 1}
+    over.marks = marks
+    if joined or upper:
+        over.data[_MUST_HAVES] = joined
+    else:
+        under.data.pop(_MUST_HAVES, None)
+
+
+_MUST_HAVES, _WITHOUT = "must_haves", "without_must_haves"
 
 
 def _overlay(under: dict[str, Any], over: dict[str, Any]) -> None:

@@ -123,7 +123,7 @@ class TeamStore:
                 dsn, connect_timeout=CONNECT_SECONDS, application_name="readiness evidence", autocommit=True
             )
         except (psycopg.Error, ValueError) as error:
-            raise StoreError(f"{self._place}: can't be opened: {str(error).strip().splitlines()[-1]}") from error
+            raise StoreError(f"{self._place}: can't be opened: {' '.join(str(error).split())}") from error
         try:
             self._make()
         except BaseException:

@@ -6,7 +6,7 @@ from readiness.facts.drills import DrillRecords
 
 @check(
     subject="drill",
-    universe="what the last restore drill shows",
+    universe="proofs of the last restore drill",
     priority="P0",
     effort="M",
     credit=BINARY,

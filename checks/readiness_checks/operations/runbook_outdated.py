@@ -9,7 +9,7 @@ from readiness.facts.drills import DrillRecords
 
 @check(
     subject="file",
-    universe="what the restore procedure must be",
+    universe="demands on the restore procedure",
     priority="P1",
     effort="S",
     credit=RATIO,

@@ -1,7 +1,7 @@
 /*---
 title: Nothing old holds vacuum back
 subject: session
-universe: what can hold vacuum back
+universe: transactions and slots that can hold vacuum back
 priority: P1
 effort: M
 credit: ratio

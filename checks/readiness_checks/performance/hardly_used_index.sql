@@ -1,7 +1,7 @@
 /*---
 title: Large indexes are read often enough for what they cost
 subject: index
-universe: indexes that are there for reading
+universe: indexes for reading
 priority: info
 effort: M
 credit: ratio

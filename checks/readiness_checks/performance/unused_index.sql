@@ -1,7 +1,7 @@
 /*---
 title: Every index is read by some query
 subject: index
-universe: indexes that are there for reading
+universe: indexes for reading
 priority: info
 effort: M
 credit: ratio

@@ -124,6 +124,8 @@ def score(
         whole = support.guarded_push(pushgateway, found.document) and whole
     if show_card:
         print_card(found, verbose=verbose, color=color)
+    elif quiet and found.unkept:
+        support.say(f"readiness: {found.unkept}")  # else the next `--baseline last` would compare with an older one
     worse = gate.judge(found.document) if gate and found.interrupted is None else []
     return exit_code(found, whole=whole, report_only=report_only, worse=worse)
 

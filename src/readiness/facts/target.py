@@ -113,6 +113,6 @@ def declared(profile: Profile, section: str, *, empty: str = "{}") -> None:
     if section not in profile.model_fields_set:
         raise Unobservable(
             Reason.NOT_CONFIGURED,
-            f"the profile doesn't say which {section.replace('_', ' ')} there are",
+            f"the profile declares no `{section}:`, so it can't be told what there is",
             f"declare `{section}:` in the profile (`{section}: {empty}` where there are none)",
         )
