@@ -36,6 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: measures time; `make test` runs it with nothing beside it")
 
 
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """A command that runs in this process leaves its handlers behind, as it may: it ends with its process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Where READINESS_NO_SKIPS is set (CI), a skipped test is a failure: nothing is quietly left out."""

@@ -30,6 +30,7 @@ from psycopg import sql
 import stage
 from conftest import Database
 from readiness.embedded import Cluster
+from readiness.teamstore import TeamStore
 
 CHECKS = {
     "schema/bad.sql": stage.sql_check(
@@ -665,10 +666,12 @@ def test_what_init_writes_leads_back_to_the_database_that_it_looked_at(place: Pl
 
 def test_the_auditors_own_schema_is_no_part_of_the_platform(place: Place, embedded_cluster: Cluster):
     with stage.database(embedded_cluster) as other:
-        other.run("create schema readiness; create schema app")
+        other.run("create schema app")
+        store = TeamStore(other.dsn())
+        store.close()
         done = place.run("init", "-o", "-", "-d", other.dsn())
         assert set(yaml.safe_load(done.out)["schemas"]) == {"app", "public"}
-        other.run("create table readiness.of_theirs (id int)")
+        other.run("drop schema readiness cascade; create schema readiness; create table readiness.of_theirs (id int)")
         done = place.run("init", "-o", "-", "-d", other.dsn())
         assert "readiness" in yaml.safe_load(done.out)["schemas"]
 
