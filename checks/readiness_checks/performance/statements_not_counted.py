@@ -31,7 +31,7 @@ def statements_not_counted(collector: StatementCollector, *, recycled_hours: flo
     remedy = None
     if not c.loaded:
         remedy = (
-            "-- First add pg_stat_statements to shared_preload_libraries, keeping what stands there, and restart the server.\n"
+            "Add pg_stat_statements to shared_preload_libraries, keeping what stands there, and restart the server; then: "
             "create extension if not exists pg_stat_statements;"
         )
     elif not c.installed:
