@@ -131,6 +131,7 @@ def test_a_veto_is_lifted_by_its_name_alone(tmp_path: Path):
     ("text", "told"),
     [
         ("without_must_haves: [L9]\n", "mine.yaml:3:1: without_must_haves: beta has no must-have 'L9'; it has: L1, L2"),
+        ('without_must_haves: [""]\n', "beta has no must-have ''; it has: L1, L2"),
         ("must_haves:\n  - {id: L6, chekcs: [x]}\n", "mine.yaml:4:14: must_haves[5].chekcs"),
         ("must_haves: [{id: L1}, {id: L1}]\n", "must_haves"),
         ("must_haves: [{id: M1, title: t}]\n", "mine.yaml:3:14: must_haves[7]"),

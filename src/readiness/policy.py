@@ -182,9 +182,9 @@ def _join_must_haves(under: Document, over: Document, extends: str) -> None:
     if len(own) < len(upper):
         return  # one stands twice, which is told likewise
     ids = [m.get("id") for m in lower]
-    if strange := next((i for i in lifted if i not in ids), None):
+    if strange := [i for i in lifted if i not in ids]:
         raise ConfigError(
-            f"{over.mark((_WITHOUT,))}: {_WITHOUT}: {extends} has no must-have {strange!r}; it has: {', '.join(map(str, ids))}"
+            f"{over.mark((_WITHOUT,))}: {_WITHOUT}: {extends} has no must-have {strange[0]!r}; it has: {', '.join(map(str, ids))}"
         )
     joined: list[dict[str, Any]] = []
     marks = {k: m for k, m in over.marks.items() if k[:1] != (_MUST_HAVES,) or len(k) == 1}

@@ -1,5 +1,6 @@
 from readiness import BINARY, Answer, Observation, Reason, Unknown, Unseen, check
-from readiness.facts.tls import Clients
+from readiness.facts.server import Server
+from readiness.facts.tls import Clients, behind_a_pooler
 
 
 @check(
@@ -15,7 +16,7 @@ from readiness.facts.tls import Clients
     """,
     links=("https://www.postgresql.org/docs/current/libpq-ssl.html",),
 )
-def certificate_unverifiable(clients: Clients) -> Answer:
+def certificate_unverifiable(clients: Clients, server: Server) -> Answer:
     """The server's certificate stands up to what its clients verify.
 
     A certificate that no client can verify, for its chain, its name, its key or its signature, teaches everybody to
@@ -32,7 +33,9 @@ def certificate_unverifiable(clients: Clients) -> Answer:
         else:
             evidence = {"address": c.address, "roots": c.roots, "refused": c.refused}
             answers.append(Observation(subject=subject, kind=kind, ok=c.refused is None, evidence=evidence))
-    return answers or Unknown(
+    if answers:
+        return [*answers, *behind_a_pooler(server, clients.by_name[""].address or "the pooler")]
+    return Unknown(
         reason=Reason.NOT_CONFIGURED,
         detail="no connection string names what to verify the server's certificate by",
         unlock="sslrootcert=... (or sslrootcert=system) in the auditor's connection string, or in a service's dsn",
