@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -98,13 +100,13 @@ def base(embedded_cluster: Cluster) -> Database:
 @pytest.fixture(scope="module")
 def before(base: Database, tmp_path_factory: pytest.TempPathFactory) -> dict[Method, Path]:
     folder = tmp_path_factory.mktemp("before")
-    return {m: take(base, folder / f"{m}.snapshot", method=m) for m in Method}
+    return {m: take(base, folder / f"{m.name}.snapshot", method=m) for m in Method}
 
 
 def test_the_smallest_change_is_found(base: Database, before: dict[Method, Path], tmp_path: Path):
     for number, (change, expected) in enumerate(CHANGES.items()):
         for method in Method:
-            path = tmp_path / f"{number}-{method}"
+            path = tmp_path / f"{number}-{method.name}"
             after = changed(base, change, path, method) if method is Method.FAST else copied(base, path, method)
             assert said(snapshot.compare(before[method], after)) == [expected], (change, method)
             if method is Method.FAST:
@@ -241,6 +243,14 @@ def test_between_versions_by_the_portable_method(
     assert snapshot.compare(before[Method.PORTABLE], take(other, tmp_path / "p", method=Method.PORTABLE)).passed
     with pytest.raises(DrillError, match="--portable"):
         snapshot.compare(before[Method.FAST], take(other, tmp_path / "f"))
+
+
+def test_digests_that_were_made_otherwise_do_not_compare(before: dict[Method, Path], tmp_path: Path):
+    shutil.copyfile(before[Method.FAST], tmp_path / "older")
+    with contextlib.closing(sqlite3.connect(tmp_path / "older")) as db, db:
+        db.execute("update meta set value = 'fast' where name = 'method'")
+    with pytest.raises(DrillError, match=r"differ in method \(fast, fast/2\); take both with --portable"):
+        snapshot.compare(tmp_path / "older", before[Method.FAST])
 
 
 def test_every_version_of_the_server(

@@ -227,7 +227,9 @@ def test_what_a_copy_lacks_is_told_from_what_was_written_since(kept: Kept, monke
             session.execute("delete from people where id in (8, 9)")
             session.execute("insert into people values (-7, 'nobody')")
             session.execute("drop table aside")
-            session.execute("create index on keyless (word)")
+            session.execute("create index on people (id desc)")
+            # An index that is upside down, for amcheck.
+            session.execute("update pg_index set indoption = '0' where indexrelid = 'people_id_idx'::regclass")
             reached = session.execute("show archive_mode"), session.execute("show listen_addresses")
             loaded = session.execute("show shared_preload_libraries"), session.execute("show max_wal_senders")
             seen.extend(cursor.fetchone()[0] for cursor in (*reached, *loaded))
@@ -242,7 +244,8 @@ def test_what_a_copy_lacks_is_told_from_what_was_written_since(kept: Kept, monke
         "public.aside: the table is missing, with 10 rows",
         "public.people: of 2,000 rows compared one by one, 2 missing (8, 9), 1 changed (7), 1 that the source doesn't have (-7)",
         "table public.aside: is missing",
-        "index public.keyless_word_idx: the source has no such object",
+        "index public.people_id_idx: the source has no such object",
+        'amcheck: btree index "postgres.public.people_id_idx": item order invariant violated for index "people_id_idx"',
     ]
 
 

@@ -61,6 +61,14 @@ class Source:
     locale: tuple[str, str, str] = ("UTF8", "C", "C")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """A program that runs, and the file into which it says what it finds."""
+
+    process: subprocess.Popen[Any]
+    said: Path
+
+
 @dataclass(slots=True, kw_only=True)
 class Copy:
     """A server that is being restored, in a folder of its own.
@@ -134,14 +142,30 @@ class Copy:
     def attempt(
         self, words: Sequence[str | Path], *, as_server: bool = True, **options: Any
     ) -> subprocess.CompletedProcess[str]:
-        env = self.runtime.env() | {"HOME": str(self.workshop.folder), "TMPDIR": str(self.workshop.folder)}
         own: dict[str, Any] = dict(self.owner) if as_server else {}
         try:
-            return self.workshop.run(
-                words, check=False, text=True, errors="replace", env=env, cwd=self.workshop.folder, **own, **options
-            )
+            return self.workshop.run(words, check=False, text=True, errors="replace", **self._place, **own, **options)
         except FileNotFoundError:
             raise DrillError(f"{words[0]}: there is no such program here; install it") from None
+
+    def begin(self, words: Sequence[str | Path]) -> Beginning:
+        """Run a program beside what else is done; as the server's account."""
+        said = self.workshop.folder / f"{Path(words[0]).name}.said"
+        with said.open("wb") as out, said.with_suffix(".errors").open("wb") as errors:
+            process = self.workshop.start(words, stdout=out, stderr=errors, **self._place, **self.owner)
+        return Beginning(process=process, said=said)
+
+    def end(self, begun: Beginning) -> subprocess.CompletedProcess[str]:
+        """Wait for its end."""
+        code = begun.process.wait()
+        self.workshop.stop(begun.process)
+        out, errors = (p.read_text(errors="replace") for p in (begun.said, begun.said.with_suffix(".errors")))
+        return subprocess.CompletedProcess(begun.process.args, code, out, errors)
+
+    @property
+    def _place(self) -> dict[str, Any]:
+        folder = str(self.workshop.folder)
+        return {"env": self.runtime.env() | {"HOME": folder, "TMPDIR": folder}, "cwd": folder}
 
     def tool(self, name: str) -> Path:
         return self.runtime.bindir / name

@@ -163,7 +163,7 @@ class Beside:
 
     def _run(self, source: str, reading: Reading, with_rows: bool) -> None:  # noqa: FBT001  of a thread
         try:
-            self.fingerprint = _fingerprint(source, reading)
+            self.fingerprint = fingerprint(source, reading)
             if with_rows:
                 reading.take(source, self.sums, stop=self._stop)
         except BaseException as error:  # noqa: BLE001  told by who waits
@@ -190,7 +190,12 @@ class Beside:
         self._thread.join(STOP_SECONDS)
 
 
-def _fingerprint(dsn: str, reading: Reading) -> SchemaFingerprint:
+def fingerprint(dsn: str, reading: Reading) -> SchemaFingerprint:
+    """The schema of a source or a copy.
+
+    Raises:
+        Unobservable: it can't be read.
+    """
     postgres = Postgres(dsn)
     try:
         return SchemaFingerprint.of(postgres, ignored_schemas=reading.ignored_schemas)
@@ -236,26 +241,22 @@ cross join lateral (
 
 
 def schema(
-    source: str, copy: str, beside: Beside, since: Callable[[], Since], reading: Reading, found: Likeness
+    source: str, other: SchemaFingerprint, beside: Beside, since: Callable[[], Since], reading: Reading, found: Likeness
 ) -> None:
     """Every object of the two schemas, compared.
 
     Args:
+        other: the copy's.
         beside: the source, read meanwhile; where it differs it is read again, since it may have moved on.
         since: what the copy knows, asked after the source was read.
 
     Raises:
         DrillError: the source's schema can't be read.
     """
-    try:
-        other = _fingerprint(copy, reading)
-    except Unobservable as refusal:
-        found.findings.append(f"the copy's schema can't be read: {refusal.detail}")
-        return
     own = beside.fingerprint
     if own is None or own.objects != other.objects:
         try:
-            own = _fingerprint(source, reading)
+            own = fingerprint(source, reading)
         except Unobservable as refusal:
             raise DrillError(f"the source's schema can't be read: {refusal.detail}") from None
     here, there = ({(o.kind, o.name): o for o in p.objects} for p in (own, other))

@@ -24,10 +24,11 @@ from readiness import embedded
 from readiness import profile as profiles
 from readiness.authoring import Unobservable
 from readiness.drills import DrillError, copies, likeness, snapshot
-from readiness.drills.copies import Barman, BaseBackup, Copy, Dump, PgBackRest, RestoreError, Told, Way
+from readiness.drills.copies import Barman, BaseBackup, Beginning, Copy, Dump, PgBackRest, RestoreError, Told, Way
 from readiness.drills.likeness import Beside, Likeness, Reading, Since
 from readiness.embedded import Workshop
 from readiness.facts.backups import Backup, Backups, Segment, Store, barman
+from readiness.facts.fingerprint import SchemaFingerprint
 from readiness.facts.postgres import Postgres, parse_dsn
 from readiness.facts.target import Target
 from readiness.profile import BackupStore
@@ -205,8 +206,8 @@ def drill(
             beside = Beside(living.dsn, workshop.folder, reading, with_rows=how.snapshot is None)
             _measure(copy, living, store, result, logical=way.logical, until=until)
             _compare(copy, living, how, beside, reading, result, logical=way.logical)
-            told("checking pages and indexes")
-            _see_sound(copy, result, deep=how.deep)
+            told("checking pages")
+            _see_pages(copy, result)
         except RestoreError as error:
             result.findings.append(str(error))
         except psycopg.Error as error:
@@ -428,6 +429,7 @@ def _bytes(folder: Path) -> int:
 def _compare(
     copy: Copy, living: _Living, how: Options, beside: Beside, reading: Reading, result: Result, *, logical: bool
 ) -> None:
+    """Schema and rows, held against the source's, while amcheck goes through tables and indexes."""
     began = time.perf_counter()
     with closing(psycopg.connect(copy.dsn(), autocommit=True)) as session:
         row = session.execute(
@@ -453,6 +455,12 @@ def _compare(
         )
 
     like = result.like
+    fingerprint: SchemaFingerprint | None = None
+    try:
+        fingerprint = likeness.fingerprint(copy.dsn(), reading)  # before amcheck makes its extension
+    except Unobservable as refusal:
+        like.findings.append(f"the copy's schema can't be read: {refusal.detail}")
+    amcheck = _begin_amcheck(copy, deep=how.deep)
     if how.snapshot is not None:
         _against(how.snapshot, copy, reading, result)
     else:
@@ -463,10 +471,14 @@ def _compare(
                 "moment (--snapshot), or set track_commit_timestamp"
             )
     beside.wait()
-    likeness.schema(living.dsn, copy.dsn(), beside, since, reading, like)
+    if fingerprint is not None:
+        likeness.schema(living.dsn, fingerprint, beside, since, reading, like)
     if not like.tables and not like.findings:
         like.findings.append("nothing was compared: there is no table that the role may read")
     copy.step("compare", began)
+    began = time.perf_counter()
+    _end_amcheck(copy, amcheck, result)
+    copy.step("rest of amcheck", began)
 
 
 def _against(reference: Path, copy: Copy, reading: Reading, result: Result) -> None:
@@ -480,30 +492,41 @@ def _against(reference: Path, copy: Copy, reading: Reading, result: Result) -> N
     result.like.notes += compared.notes
 
 
-def _see_sound(copy: Copy, result: Result, *, deep: bool) -> None:
-    """Pages by their checksums, tables and b-trees by amcheck."""
-    began = time.perf_counter()
+# -- whether it is sound -----------------------------------------------------------------------------------------
+
+
+def _begin_amcheck(copy: Copy, *, deep: bool) -> Beginning | None:
+    """Tables and b-trees, page by page; None where there is no such program."""
     program = copy.tool("pg_amcheck")
-    if program.is_file():
-        done = copy.attempt(
-            [
-                *(program, "-h", copy.socket, "-p", str(copies.PORT), "-U", copy.source.superuser),
-                *("-d", copy.source.database, "--jobs=2", "--install-missing"),
-                *(["--heapallindexed"] if deep else []),
-            ]
-        )
-        told = [line for line in done.stdout.splitlines() if line.strip()]
-        if done.returncode == 0:
-            copy.checked.append("amcheck")
-        elif done.returncode == 2 and told:
-            result.findings.extend(f"amcheck: {_corruption(told, at)}" for at in _heads(told)[: likeness.EXAMPLES])
-        else:
-            result.like.notes.append(f"tables and indexes were not checked: {copies.last_words(done)}")
-    else:
+    if not program.is_file():
+        return None
+    return copy.begin(
+        [
+            *(program, "-h", copy.socket, "-p", str(copies.PORT), "-U", copy.source.superuser),
+            *("-d", copy.source.database, "--jobs=2", "--install-missing"),
+            *(["--heapallindexed"] if deep else []),
+        ]
+    )
+
+
+def _end_amcheck(copy: Copy, begun: Beginning | None, result: Result) -> None:
+    if begun is None:
         result.like.notes.append(
             "tables and indexes were not checked: there is no pg_amcheck beside the server's programs"
         )
-    copy.step("amcheck", began)
+        return
+    done = copy.end(begun)
+    told = [line for line in done.stdout.splitlines() if line.strip()]
+    if done.returncode == 0:
+        copy.checked.append("amcheck")
+    elif done.returncode == 2 and told:
+        result.findings.extend(f"amcheck: {_corruption(told, at)}" for at in _heads(told)[: likeness.EXAMPLES])
+    else:
+        result.like.notes.append(f"tables and indexes were not checked: {copies.last_words(done)}")
+
+
+def _see_pages(copy: Copy, result: Result) -> None:
+    """Every page of the cluster against its checksum."""
     began = time.perf_counter()
     copy.stop()
     done = copy.attempt([copy.tool("pg_checksums"), "--check", "-D", copy.data])
