@@ -11,6 +11,7 @@ from typing import Any
 
 from readiness import audit, runner
 from readiness.authoring import Check
+from readiness.facts.anchors import Anchors
 from readiness.facts.capacity import EarlierFigures
 from readiness.facts.drills import DrillRecords
 from readiness.facts.postgres import Postgres
@@ -35,8 +36,13 @@ def asking(
     drills: DrillRecords | None = None,
     earlier: EarlierFigures | None = None,
     ignored_schemas: tuple[str, ...] = (),
+    few: bool = True,
 ) -> Iterator[Callable[..., Outcome]]:
-    """Asks one check after another on one connection, of facts that are taken once: nothing may change meanwhile."""
+    """Asks one check after another on one connection, of facts that are taken once: nothing may change meanwhile.
+
+    Args:
+        few: whether a small database is known for one; else SQL checks are asked as of a large one.
+    """
     postgres = Postgres(dsn)
     target = Target(
         profile=profile or Profile(name="test"),
@@ -51,6 +57,7 @@ def asking(
             Postgres: postgres,
             DrillRecords: drills or DrillRecords(now=NOW),
             EarlierFigures: earlier or EarlierFigures(),
+            **({} if few else {Anchors: Anchors(few=False)}),
         }
     )
 

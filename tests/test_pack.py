@@ -21,6 +21,8 @@ from conftest import Database
 from readiness import pack, policy, runner
 from readiness.authoring import Check, Unobservable
 from readiness.embedded import Cluster
+from readiness.facts import anchors as anchors_of
+from readiness.facts.anchors import Anchors
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target
 from readiness.model import (
@@ -59,12 +61,37 @@ def ask(
     ignored: tuple[str, ...] = (),
     owned: frozenset[str] = frozenset(),
 ) -> Outcome:
+    """Asked both ways, of a small database and of one with too much to tell apart: the answer is the same."""
+    told_apart, counted = both_ways(check, dsn, parameters, ignored=ignored, owned=owned)
+    if isinstance(told_apart, Unknown) and told_apart.reason in (Reason.ERROR, Reason.UNSUPPORTED):
+        assert isinstance(counted, Unknown)
+        assert counted.reason is told_apart.reason
+    else:
+        assert told_apart == counted
+    return told_apart
+
+
+def both_ways(
+    check: Check,
+    dsn: str,
+    parameters: Mapping[str, Scalar] | None = None,
+    *,
+    ignored: tuple[str, ...] = (),
+    owned: frozenset[str] = frozenset(),
+    anchors: Anchors | None = None,
+) -> tuple[Outcome, Outcome]:
     postgres = Postgres(dsn)
     target = Target(profile=Profile(name="t"), folder=Path(), now=NOW, ignored_schemas=ignored, owned_tables=owned)
+    few = anchors or Anchors.take(postgres, target)
+    assert few.few
     try:
-        return runner.ask(check, runner.Facts({Target: target, Postgres: postgres}), parameters or {})
+        one, other = (
+            runner.ask(check, runner.Facts({Target: target, Postgres: postgres, Anchors: given}), parameters or {})
+            for given in (few, Anchors(few=False))
+        )
     finally:
         postgres.close()
+    return one, other
 
 
 def look(query: str, dsn: str, parameters: Mapping[str, Scalar] | None = None, **header: Any) -> Outcome:
@@ -179,10 +206,10 @@ def test_no_row_is_not_applicable_and_never_a_pass(one: Database):
     ],
 )
 def test_a_query_that_breaks_the_contract_is_unknown_and_says_why(one: Database, query: str, said: str):
-    outcome = look(query, one.dsn())
-    assert isinstance(outcome, Unknown), outcome
-    assert outcome.reason in (Reason.ERROR, Reason.UNSUPPORTED)
-    assert said in outcome.detail
+    for outcome in both_ways(made(query), one.dsn()):
+        assert isinstance(outcome, Unknown), outcome
+        assert outcome.reason in (Reason.ERROR, Reason.UNSUPPORTED)
+        assert said in outcome.detail
 
 
 def test_a_subject_that_is_in_no_catalog_does_not_fall_out_of_sight(one: Database):
@@ -356,6 +383,41 @@ def test_a_ramp_needs_its_measure_and_has_it(one: Database):
     assert made("select 1 as subject", credit=ramp).info.credit == Ramp(measure="used", target=10, limit=20)
     assert isinstance(outcome, Examined)
     assert outcome.observations[0].evidence == {"used": 12.5}
+
+
+# -- few are told apart here, many are counted there ------------------------------------------------------------
+
+
+def test_what_was_not_there_when_it_was_looked_up_is_told_apart_by_the_server(database: Database):
+    target = Target(profile=Profile(name="t"), folder=Path(), now=NOW)
+    before = Anchors.take(postgres := Postgres(database.dsn()), target)
+    postgres.close()
+    database.run("create schema later; create table later.broken (); create table public.later ()")
+    with database.connect() as another:
+        another.execute("create temporary table broken ()")  # and its schema, if it is the first of that session
+        one, other = both_ways(made(tables("c.relname <> 'broken'"), subject="table"), database.dsn(), anchors=before)
+    database.run("drop schema later cascade; drop table public.later")
+    assert one == other
+    assert isinstance(one, Examined)
+    assert [o.subject for o in one.findings] == ["later.broken"]
+
+
+def test_more_subjects_than_are_sent_are_counted_by_the_server(one: Database, monkeypatch: pytest.MonkeyPatch):
+    many = made("select 's' || n as subject, n > 3 as ok from pg_catalog.generate_series(1, 1000) as n")
+    few = Anchors.take(postgres := Postgres(one.dsn()), Target(profile=Profile(name="t"), folder=Path(), now=NOW))
+    postgres.close()
+    monkeypatch.setattr(anchors_of, "MOST", 10)
+    told_apart, counted = both_ways(many, one.dsn(), anchors=few)
+    assert told_apart == counted
+    assert isinstance(told_apart, Examined)
+    assert (told_apart.examined, told_apart.healthy) == (1000, 997)
+
+
+def test_a_large_database_is_not_looked_up_object_by_object(one: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(anchors_of, "MOST", 3)
+    postgres = Postgres(one.dsn())
+    assert Anchors.take(postgres, Target(profile=Profile(name="t"), folder=Path(), now=NOW)) == Anchors(few=False)
+    postgres.close()
 
 
 # -- a DDL statement stands in the way -------------------------------------------------------------------------

@@ -13,7 +13,8 @@ in psql. Its columns:
 
 `statement()` puts the query into a frame that leaves out, in this one place, what no check looks at: system and
 temporary schemas, the policy's ignored ones, what an extension owns, and migration bookkeeping for the checks that
-spare it; and lets the server count the healthy subjects, sending the findings alone.
+spare it; and lets the server count the healthy subjects, sending the findings alone. On a small database the frame's
+planning is most of the work: there `listing()` has every row sent, and the same is left out and counted here.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from readiness import yamldoc
 from readiness.authoring import Answer, Check, Unobservable
-from readiness.facts.bookkeeping import BOOKKEEPING_BY_COLUMNS, BOOKKEEPING_TABLES
+from readiness.facts import anchors as anchors_of
+from readiness.facts.anchors import SCHEMA_OF, Anchors, always_quoted, text_array
 from readiness.facts.locks import held_relations
-from readiness.facts.own import is_own
 from readiness.facts.postgres import Postgres, Row
 from readiness.facts.server import Server, check_need
 from readiness.facts.target import Target
@@ -273,14 +274,13 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
     def query_for(major: int) -> str:
         return next((by_version[v] for v in sorted(by_version, reverse=True) if v <= major), query)
 
-    def ask(postgres: Postgres, server: Server, target: Target, **given: Scalar) -> Answer:
+    def ask(postgres: Postgres, server: Server, target: Target, anchors: Anchors, **given: Scalar) -> Answer:
         settings = {f"readiness.{name}": str(value) for name, value in given.items()}
-        framed = statement(query_for(server.major), header, target.ignored_schemas, target.owned_tables)
-        return _look(postgres, framed, info, settings, target)
+        return _look(postgres, query_for(server.major), header, info, settings, target, anchors)
 
     return Check(
         info=info,
-        facts={"postgres": Postgres, "server": Server, "target": Target},
+        facts={"postgres": Postgres, "server": Server, "target": Target, "anchors": Anchors},
         ask=ask,
         source=text.strip(),
         variants=by_version,
@@ -324,14 +324,6 @@ def _typed(default: str) -> Scalar:
             return default
 
 
-_ANCHORS = {
-    "pg_class": ("pg_class", "relnamespace"),
-    "pg_proc": ("pg_proc", "pronamespace"),
-    "pg_type": ("pg_type", "typnamespace"),
-    "pg_namespace": ("pg_namespace", "oid"),
-}
-
-
 def statement(
     query: str,
     header: Header,
@@ -347,44 +339,35 @@ def statement(
         most: findings to send, a parameter or a number.
     """
     anchor = SUBJECT_KINDS[header.subject]
-    if ignored_schemas:
-        named = f"{_text_array(ignored_schemas)}::pg_catalog.text"
-        query = _IGNORED_SETTING.sub(lambda _: named, query)
-    # The frame puts findings in order; sorting all subjects before would be dear.
-    observed = f"(\n{_ORDERED.sub('', query)}\n    ) as o"
+    observed = _observed(query, ignored_schemas)
     if anchor is None:
         subjects = f"select o.*, o.subject::text as _scope, false as _adrift\n    from {observed}"
         scopes = "select c.*, c._scope as _counted from counted as c"
     else:
-        catalog, namespace = _ANCHORS[anchor]
-        spared = ["ns.nspname ~ '^pg_'", "ns.nspname = 'information_schema'", is_own()]
-        if ignored_schemas:
-            spared.append(f"ns.nspname = any ({_text_array(ignored_schemas)})")
         # Where a query doesn't tell the schema, its rows' anchors do.
         told = _SCHEMAID.search(query) is not None
-        schemaid = "o.schemaid" if told else f"anchor.{namespace}"
-        # Hashes of the few that are left out, not a look for each subject: pg_extension is what its members refer to.
+        schemaid = "o.schemaid" if told else f"anchor.{SCHEMA_OF[anchor]}"
+        # Hashes of the few that are left out, not a look for each subject.
         left_out = [
-            f"{schemaid} not in (select ns.oid from pg_catalog.pg_namespace as ns where {' or '.join(spared)})",
-            "o.objid not in (select d.objid from pg_catalog.pg_depend as d where d.deptype = 'e' "
-            f"and d.classid = 'pg_catalog.{catalog}'::pg_catalog.regclass "
-            "and d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass)",
+            f"{schemaid} not in (select ns.oid from pg_catalog.pg_namespace as ns "
+            f"where {anchors_of.left_out(ignored_schemas)})",
+            f"o.objid not in ({anchors_of.members(anchor)})",
         ]
         if header.spares_bookkeeping and anchor == "pg_class":
-            left_out.append(f"o.objid not in ({_bookkeeping()})")
+            left_out.append(f"o.objid not in ({anchors_of.bookkeeping()})")
         conditions = "\n            and ".join(left_out)
         # Counted by the oid of the schema, or by that of a table that a service owns alone, below zero; named at last.
-        schema = _always_quoted("ns.nspname")
+        schema = always_quoted("ns.nspname")
         group = f"{schemaid}::pg_catalog.int8"
         scopes = f"""select c.*, {schema} as _counted
     from counted as c
     left join pg_catalog.pg_namespace as ns on c._scope::pg_catalog.oid = ns.oid"""
         if owned_tables and anchor == "pg_class":
-            table = f"{schema} || '.' || {_always_quoted('t.relname')}"
+            table = f"{schema} || '.' || {always_quoted('t.relname')}"
             owned = f"""select t.oid
             from pg_catalog.pg_class as t
             inner join pg_catalog.pg_namespace as ns on t.relnamespace = ns.oid
-            where {table} = any ({_text_array(sorted(owned_tables))})"""
+            where {table} = any ({text_array(sorted(owned_tables))})"""
             group = f"case when o.objid in ({owned}) then -o.objid::pg_catalog.int8 else {group} end"
             scopes = f"""select c.*, case when c._scope < 0 then {table} else {schema} end as _counted
     from counted as c
@@ -392,7 +375,7 @@ def statement(
     left join pg_catalog.pg_namespace as ns
         on case when c._scope < 0 then t.relnamespace else c._scope::pg_catalog.oid end = ns.oid"""
         # A row whose anchor is in no such catalog is the check's own fault; it must not fall out of sight.
-        looked_up = "" if told else f"\n    left join pg_catalog.{catalog} as anchor on o.objid = anchor.oid"
+        looked_up = "" if told else f"\n    left join pg_catalog.{anchor} as anchor on o.objid = anchor.oid"
         subjects = f"""select o.*, coalesce({group}, 0) as _scope, {schemaid} is null as _adrift
     from {observed}{looked_up}
     where
@@ -458,8 +441,25 @@ _SCHEMAID = re.compile(r"\bas\s+schemaid\b", re.IGNORECASE)
 _ORDERED = re.compile(r"\norder by subject\Z")
 
 
-def _always_quoted(column: str) -> str:
-    return f"""('"' || pg_catalog.replace({column}::text, '"', '""') || '"')"""
+def listing(query: str, header: Header, ignored_schemas: Sequence[str] = ()) -> str:
+    """The statement that sends every row, for a small database: `$1` rows at most, `$2` the schemas that are left out."""
+    anchor = SUBJECT_KINDS[header.subject]
+    columns, looked_up, where = ["o.*", "o.ok is true as _healthy", "o.subject is null as _nameless"], "", ""
+    if anchor is not None:
+        told = _SCHEMAID.search(query) is not None
+        schemaid = "o.schemaid" if told else f"anchor.{SCHEMA_OF[anchor]}"
+        columns.append(f"{schemaid} as _schemaid")
+        looked_up = "" if told else f"\nleft join pg_catalog.{anchor} as anchor on o.objid = anchor.oid"
+        where = f"\nwhere {schemaid} is null or {schemaid} <> all ($2::pg_catalog.oid[])"
+    return f"select {', '.join(columns)}\nfrom {_observed(query, ignored_schemas)}{looked_up}{where}\nlimit $1"
+
+
+def _observed(query: str, ignored_schemas: Sequence[str]) -> str:
+    if ignored_schemas:
+        named = f"{text_array(ignored_schemas)}::pg_catalog.text"
+        query = _IGNORED_SETTING.sub(lambda _: named, query)
+    # Findings are put in order afterwards; sorting all subjects before would be dear.
+    return f"(\n{_ORDERED.sub('', query)}\n    ) as o"
 
 
 def for_psql(
@@ -486,70 +486,47 @@ select current_setting('server_version_num')::int >= {major}0000 as from_{major}
     return shown
 
 
-def _bookkeeping() -> str:
-    """The oids of migration tools' tables. Columns are looked at only where a name asks for it."""
-    by_columns = _text_array(sorted({table for table, _ in BOOKKEEPING_BY_COLUMNS}))
-    known = _text_array(sorted(" ".join([table, *sorted(columns)]) for table, columns in BOOKKEEPING_BY_COLUMNS))
-    return f"""
-                select t.oid
-                from pg_catalog.pg_class as t
-                where
-                    t.relname = any ({_text_array(sorted(BOOKKEEPING_TABLES))})
-                    or (
-                        t.relname = any ({by_columns})
-                        and (
-                            select
-                                t.relname::text || ' '
-                                || pg_catalog.string_agg(own.attname::text, ' ' order by own.attname::text collate "C")
-                            from pg_catalog.pg_attribute as own
-                            where own.attrelid = t.oid and own.attnum > 0 and not own.attisdropped
-                        ) = any ({known})
-                    )
-            """
-
-
-def _text_array(names: Sequence[str]) -> str:
-    quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
-    return f"array[{quoted}]::pg_catalog.text[]"
-
-
 _OWN = frozenset(["subject", "ok", "objid", "schemaid", "remedy", "subject_kind", "unseen", "unlock"])
 _FRAMES = frozenset(
     ["_scope", "_adrift", "_examined", "_healthy", "_unseen", "_twice", "_any_adrift", "_nameless", "_counted"]
 )
+_LISTINGS = frozenset(["_healthy", "_nameless", "_schemaid"])
 
 
-def _look(postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[str, str], target: Target) -> Answer:
+def _look(
+    postgres: Postgres,
+    query: str,
+    header: Header,
+    info: CheckInfo,
+    settings: Mapping[str, str],
+    target: Target,
+    anchors: Anchors,
+) -> Answer:
     ignored_schemas = target.ignored_schemas
+
+    def asked(settings: Mapping[str, str]) -> tuple[list[Observation | Unseen], dict[str, Count]]:
+        if anchors.few:
+            left_out = "{" + ",".join(map(str, anchors.left_out_schemas)) + "}"
+            parameters = (anchors_of.MOST + 1, *([left_out] if SUBJECT_KINDS[header.subject] else ()))
+            sent = listing(query, header, ignored_schemas)
+            rows = postgres.rows(sent, parameters, marker=info.id, settings=settings)
+            if (told_apart := _told_apart(rows, header, anchors)) is not None:
+                return told_apart
+        framed = statement(query, header, ignored_schemas, target.owned_tables)
+        return _counted(postgres.rows(framed, (MOST_FINDINGS,), marker=info.id, settings=settings), info)
+
     locked: list[Row] = []
     try:
-        rows = postgres.rows(framed, (MOST_FINDINGS,), marker=info.id, settings=settings)
+        subjects, counts = asked(settings)
     except Unobservable as unseen:
-        if unseen.reason is not Reason.LOCKED or LOCKED not in framed:
+        if unseen.reason is not Reason.LOCKED or LOCKED not in query:
             raise
         # A running DDL statement stands in the way of one relation: look at all the others, and name it.
         locked = held_relations(postgres, ignored_schemas, marker=info.id)
         oids = "{" + ",".join(str(row["oid"]) for row in locked) + "}"
-        rows = postgres.rows(
-            framed, (MOST_FINDINGS,), marker=info.id, settings={**settings, f"readiness.{LOCKED}": oids}
-        )
-    told = [name for name in (rows[0] if rows else ()) if name not in _OWN and name not in _FRAMES]
-    if odd := [name for name in told if name.startswith("_")]:
-        raise ValueError(f"a column is named {odd[0]!r}; what begins with _ is the frame's")
-    counts: dict[str, Count] = {}
-    observations: list[Observation] = []
-    unseen_subjects: list[Unseen] = []
-    for row in rows:
-        if row["_any_adrift"]:
-            raise ValueError(f"a subject's objid is not in {SUBJECT_KINDS[info.subject_kind]}")
-        if row["_nameless"]:
-            raise ValueError("a subject is null")
-        if row["_twice"]:
-            raise ValueError("a subject stands twice")
-        counts[row["_counted"]] = Count(examined=row["_examined"], ok=row["_healthy"], unseen=row["_unseen"])
-        if row["subject"] is not None:
-            subject = _subject(row, told)
-            (observations if isinstance(subject, Observation) else unseen_subjects).append(subject)  # type: ignore[arg-type]
+        subjects, counts = asked({**settings, f"readiness.{LOCKED}": oids})
+    observations = [s for s in subjects if isinstance(s, Observation)]
+    unseen_subjects = [s for s in subjects if isinstance(s, Unseen)]
     by_lock = [
         Unseen(
             subject=row["subject"], reason=Reason.LOCKED, detail="a running DDL statement holds a lock", kind="table"
@@ -564,6 +541,92 @@ def _look(postgres: Postgres, framed: str, info: CheckInfo, settings: Mapping[st
         left_out = f" (ignored: {', '.join(ignored_schemas)})" if ignored_schemas else ""
         return NotApplicable(f"0 {info.universe}{left_out}")
     return settle(observations, [*unseen_subjects, *by_lock], counts)
+
+
+def _counted(rows: Sequence[Row], info: CheckInfo) -> tuple[list[Observation | Unseen], dict[str, Count]]:
+    """What the frame listed, and what it counted, by scope.
+
+    Raises:
+        ValueError: the check contradicts itself.
+    """
+    counts: dict[str, Count] = {}
+    for row in rows:
+        _see_that_it_holds(info.subject_kind, adrift=row["_any_adrift"], nameless=row["_nameless"], twice=row["_twice"])
+        counts[row["_counted"]] = Count(examined=row["_examined"], ok=row["_healthy"], unseen=row["_unseen"])
+    return _subjects([row for row in rows if row["subject"] is not None], _FRAMES), counts
+
+
+def _told_apart(
+    rows: Sequence[Row], header: Header, anchors: Anchors
+) -> tuple[list[Observation | Unseen], dict[str, Count]] | None:
+    """The same of rows that are all there; None where there are too many, or one stands on what wasn't there before.
+
+    Raises:
+        ValueError: the check contradicts itself.
+    """
+    if len(rows) > anchors_of.MOST:
+        return None
+    anchor = SUBJECT_KINDS[header.subject]
+    scopes: list[tuple[str, Row]] = []
+    adrift = False
+    for row in rows:
+        if anchor is None:
+            scopes.append((str(row["subject"]), row))
+            continue
+        schemaid, objid = row["_schemaid"], row["objid"]
+        if schemaid is None:
+            adrift = True
+        elif objid in anchors.members[anchor] or (header.spares_bookkeeping and objid in anchors.bookkeeping):
+            continue
+        elif objid not in anchors.known[anchor] or schemaid not in anchors.schemas:
+            return None
+        else:
+            owned = anchors.owned.get(objid) if anchor == "pg_class" else None
+            scopes.append((owned or anchors.schemas[schemaid], row))
+    subjects = {row["subject"] for _, row in scopes}
+    _see_that_it_holds(
+        header.subject,
+        adrift=adrift,
+        nameless=any(row["_nameless"] for _, row in scopes),
+        twice=len(subjects) < len(scopes),
+    )
+    verdicts: dict[str, list[bool | None]] = {}
+    for scope, row in scopes:
+        verdicts.setdefault(scope, []).append(row["ok"])
+    counts = {
+        scope: Count(examined=len(oks) - oks.count(None), ok=oks.count(True), unseen=oks.count(None))
+        for scope, oks in verdicts.items()
+    }
+    findings = sorted((item for item in scopes if not item[1]["_healthy"]), key=_by_subject)[:MOST_FINDINGS]
+    healthy = sorted((item for item in scopes if item[1]["_healthy"]), key=_by_subject)
+    listed = [*findings, *healthy[: max(0, HEALTHY_SHOWN - len(findings))]]
+    listed.sort(key=lambda item: (item[0], item[1]["_healthy"], _by_subject(item)))
+    return _subjects([row for _, row in listed], _LISTINGS), counts
+
+
+def _by_subject(item: tuple[str, Row]) -> str:
+    return str(item[1]["subject"])
+
+
+def _see_that_it_holds(kind: str, *, adrift: bool, nameless: bool, twice: bool) -> None:
+    if adrift:
+        raise ValueError(f"a subject's objid is not in {SUBJECT_KINDS[kind]}")
+    if nameless:
+        raise ValueError("a subject is null")
+    if twice:
+        raise ValueError("a subject stands twice")
+
+
+def _subjects(rows: Sequence[Row], framing: Collection[str]) -> list[Observation | Unseen]:
+    """The subjects that rows tell of.
+
+    Raises:
+        ValueError: a column's name is the frame's.
+    """
+    told = [name for name in (rows[0] if rows else ()) if name not in _OWN and name not in framing]
+    if odd := [name for name in told if name.startswith("_")]:
+        raise ValueError(f"a column is named {odd[0]!r}; what begins with _ is the frame's")
+    return [_subject(row, told) for row in rows]
 
 
 def _subject(row: Row, told: Collection[str]) -> Observation | Unseen:
