@@ -8,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST = READINESS_NO_SKIPS=$(if $(CI),1,$(READINESS_NO_SKIPS)) $(BIN)/pytest
-WORKERS ?= 2
+WORKERS ?= 3
 
 .PHONY: demo test lint lint-style lint-types lint-generated bench lock generated clean
 
@@ -16,7 +16,7 @@ demo: $(READY)
 	@$(BIN)/readiness demo
 
 test: lint tests/.packages
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not alone" $(TESTS) || [ $$? = 5 ]  # 5: none of those that were named is of this kind
+	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not alone" $(TESTS) || [ $$? = 5 ]  # 5: none of those that were named is of this kind
 	$(PYTEST) -m alone $(TESTS) || [ $$? = 5 ]
 
 lint: $(READY)

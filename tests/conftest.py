@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -28,12 +31,49 @@ SETTINGS = {
 }
 
 
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30
+
+
+def _in_memory() -> None:
+    """Scratch clusters and folders lie in memory where there is room: making and dropping a database is all small files.
+
+    Whoever names a TMPDIR has it.
+    """
+    with suppress(OSError, ValueError):
+        there, pages = os.statvfs(MEMORY), os.sysconf("SC_AVPHYS_PAGES")
+        roomy = min(there.f_bavail * there.f_frsize, pages * os.sysconf("SC_PAGE_SIZE")) > ROOM
+        runs = not there.f_flag & os.ST_NOEXEC  # programs are copied there
+        if "TMPDIR" not in os.environ and roomy and runs and os.access(MEMORY, os.W_OK | os.X_OK):
+            os.environ["TMPDIR"] = str(MEMORY)  # which what we start, the other workers among it, inherits
+            tempfile.tempdir = None  # it was asked for already
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    _in_memory()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As a shell leaves it to what it starts in the background; what we start would inherit it, and tests send it.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
     config.addinivalue_line("markers", "alone: measures time; `make test` runs it with nothing beside it")
+
+
+# What is brought up for a file's tests is brought up once: a worker has the whole file. Those that take longest begin
+# first, so that none of them is left to one worker while the others have nothing more to do.
+LONGEST = (
+    "test_finished.py",
+    "test_demo.py",
+    "test_stories.py",
+    "test_known_answers.py",
+    "test_cli.py",
+    "test_fingerprint.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {name: at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(autouse=True)
@@ -96,11 +136,24 @@ def debian_cluster() -> Iterator[Cluster]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def started() -> Iterator[Callable[[int], Cluster]]:
+    """Servers of other versions, each started when it is first asked for and kept: every file asks for each again."""
+    with ExitStack() as stack:
+
+        @cache
+        def of(major: int) -> Cluster:
+            return stack.enter_context(
+                embedded.cluster(servers.runtime(major), settings=SETTINGS, fast=True, purpose="test")
+            )
+
+        yield of
+
+
 @pytest.fixture(scope="session", params=[13, 14, 16, 17])
-def older_cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+def older_cluster(request: pytest.FixtureRequest, started: Callable[[int], Cluster]) -> Cluster:
     """PostgreSQL 13, 14, 16 and 17; what only differs by version is tested on these too."""
-    with embedded.cluster(servers.runtime(request.param), settings=SETTINGS, fast=True, purpose="test") as made:
-        yield made
+    return started(request.param)
 
 
 @pytest.fixture(scope="session", params=["debian", "embedded"])

@@ -24,7 +24,7 @@ import readiness.facts
 import stage
 from conftest import Database
 from readiness import foreign, runner
-from readiness.authoring import Check, Unobservable
+from readiness.authoring import Check, PackError, Unobservable
 from readiness.embedded import Cluster
 from readiness.facts.drills import DrillRecords
 from readiness.facts.postgres import Postgres
@@ -32,7 +32,6 @@ from readiness.facts.server import Server
 from readiness.facts.target import Target
 from readiness.foreign import Limits
 from readiness.model import Count, Examined, NotApplicable, Outcome, Reason, Tiers, Unknown
-from readiness.pack import PackError
 from readiness.profile import Profile
 
 CANARY = "canary-0c7f/4e@b1"

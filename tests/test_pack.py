@@ -19,7 +19,7 @@ import pytest
 import stage
 from conftest import Database
 from readiness import pack, policy, runner
-from readiness.authoring import Check, Unobservable
+from readiness.authoring import Check, PackError, Unobservable
 from readiness.embedded import Cluster
 from readiness.facts import anchors as anchors_of
 from readiness.facts.anchors import Anchors
@@ -42,7 +42,6 @@ from readiness.model import (
     Unknown,
     Unseen,
 )
-from readiness.pack import PackError
 from readiness.profile import Profile
 from readiness.yamldoc import ConfigError
 

@@ -18,7 +18,7 @@ from typing import Any
 from psycopg import conninfo
 
 from readiness import document, foreign, pack, policy, profile, register, requirements, runner, scoring, teamstore
-from readiness.authoring import Check, Unobservable
+from readiness.authoring import Check, PackError, Unobservable
 from readiness.document import CostPart, DrillPart, PolicyPart, Question, Run, RunDocument, TargetPart, TrendPart
 from readiness.facts import capacity
 from readiness.facts.capacity import EarlierFigures
@@ -104,7 +104,7 @@ def built_in_checks() -> list[Check]:
     """Our own checks. They enter by the entry point that a stranger's would; ours are those that we ship.
 
     Raises:
-        pack.PackError: one of them is broken.
+        PackError: one of them is broken.
     """
     own = [e for e in entry_points(group="readiness.packs") if e.dist is not None and e.dist.name == DISTRIBUTION]
     return pack.in_order([check for e in own for check in pack.load(e.value, name=e.name)])
@@ -120,7 +120,7 @@ def all_checks(source: policy.Source) -> list[Check]:
         checks = pack.in_order(
             [*built_in_checks(), *(c for name in source.policy.packs for c in foreign.load(name, source.folder))]
         )
-    except pack.PackError as error:
+    except PackError as error:
         raise ConfigError(*str(error).splitlines()) from error
     policy.check_names(source, checks)
     return checks

@@ -6,7 +6,8 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import ModuleType
 from typing import Any, Literal, Protocol, TypeAlias, get_type_hints
 
 from readiness.model import (
@@ -27,6 +28,10 @@ from readiness.model import (
 
 Subject: TypeAlias = Observation | Unseen
 Answer: TypeAlias = Subject | Sequence[Subject] | Examined | NotApplicable | Unknown
+
+
+class PackError(Exception):
+    """A pack, or one of its checks, can't be read: one sentence with the file and the mend."""
 
 
 class Unobservable(Exception):  # noqa: N818  not an error: an answer
@@ -150,3 +155,15 @@ def signature_of(ask: Callable[..., Any]) -> tuple[dict[str, type[Any]], dict[st
                 f"{where}: {name!r} is neither an annotated fact nor a keyword-only parameter with a default"
             )
     return facts, parameters
+
+
+def python_check(module: ModuleType, *, pack: str) -> Check:
+    """The one check of a module.
+
+    Raises:
+        PackError: it has none, or several.
+    """
+    found = [value for value in vars(module).values() if isinstance(value, Check)]
+    if len(found) != 1:
+        raise PackError(f"{pack}: {module.__name__}: a module holds one check, this one holds {len(found)}")
+    return replace(found[0], info=replace(found[0].info, pack=pack))

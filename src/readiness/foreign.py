@@ -31,7 +31,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from readiness.authoring import Answer, Check, Unobservable
+from readiness.authoring import Answer, Check, PackError, Unobservable
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target
 from readiness.model import (
@@ -51,7 +51,7 @@ from readiness.model import (
     Unknown,
     Unseen,
 )
-from readiness.pack import PackError, in_order, sql_checks
+from readiness.pack import in_order, sql_checks
 
 DEADLINE_SECONDS = 30.0
 MEMORY_BYTES = 1 << 30

@@ -29,13 +29,13 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from readiness import yamldoc
-from readiness.authoring import Answer, Check, Unobservable
+from readiness.authoring import Answer, Check, PackError, Unobservable, python_check
 from readiness.facts import anchors as anchors_of
 from readiness.facts.anchors import SCHEMA_OF, Anchors, always_quoted, text_array
 from readiness.facts.locks import held_relations
@@ -65,10 +65,6 @@ from readiness.model import (
 
 MOST_FINDINGS = 10_000  # sent for one check; the rest is counted
 HEALTHY_SHOWN = 20  # healthy subjects that are listed with their evidence
-
-
-class PackError(Exception):
-    """A pack, or one of its checks, can't be read: one sentence with the file and the mend."""
 
 
 class _RampForm(BaseModel):
@@ -665,15 +661,3 @@ def python_checks(package: str, *, pack: str) -> Iterator[Check]:
         for found in pkgutil.iter_modules(folder.__path__):
             if not found.name.startswith("_"):
                 yield python_check(importlib.import_module(f"{folder.__name__}.{found.name}"), pack=pack)
-
-
-def python_check(module: ModuleType, *, pack: str) -> Check:
-    """The one check of a module.
-
-    Raises:
-        PackError: it has none, or several.
-    """
-    found = [value for value in vars(module).values() if isinstance(value, Check)]
-    if len(found) != 1:
-        raise PackError(f"{pack}: {module.__name__}: a module holds one check, this one holds {len(found)}")
-    return replace(found[0], info=replace(found[0].info, pack=pack))

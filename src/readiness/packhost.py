@@ -1,6 +1,7 @@
 """The child that runs other people's checks: reads a request from stdin, writes one JSON value to the given descriptor.
 
-Nothing here is trusted by the parent; see `readiness.foreign`.
+Nothing here is trusted by the parent; see `readiness.foreign`. One starts for each check of each pack, so it imports what those
+need and no more: not the profile, which is most of what a command loads.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from readiness.authoring import Check, Unobservable
+from readiness.authoring import Check, Unobservable, python_check
 from readiness.model import Category, Examined, NotApplicable, Observation, Unknown, Unseen, plain
-from readiness.pack import python_check
 
 
 def main() -> None:
