@@ -211,6 +211,27 @@ def test_a_query_that_breaks_the_contract_is_unknown_and_says_why(one: Database,
         assert said in outcome.detail
 
 
+@pytest.mark.parametrize("each", [10, 400])
+def test_a_join_that_repeats_its_rows_is_seen_however_many_they_are(embedded_cluster: Cluster, each: int):
+    """Of more than 10,000 subjects those of every sixteenth anchor are compared; of 32 tables made in a row that is two."""
+    query = f"""
+        select c.relname || '.' || g as subject, c.oid as objid, true as ok
+        from pg_catalog.pg_class as c
+        cross join pg_catalog.generate_series(1, {each}) as g
+        where c.relnamespace = 'public'::regnamespace
+    """
+    with stage.database(embedded_cluster) as many:
+        many.run(
+            "do $$ begin for n in 1..32 loop execute format('create table public.t%s (n int)', n); end loop; end $$"
+        )
+        once = look(query, many.dsn(), subject="column")
+        twice = look(f"{query} union all {query}", many.dsn(), subject="column")
+    assert isinstance(once, Examined), once
+    assert once.healthy == 32 * each
+    assert isinstance(twice, Unknown), twice
+    assert "a subject stands twice" in twice.detail
+
+
 def test_a_subject_that_is_in_no_catalog_does_not_fall_out_of_sight(one: Database):
     outcome = look("select 'app.a' as subject, 1::oid as objid, false as ok", one.dsn(), subject="table")
     assert isinstance(outcome, Unknown)

@@ -491,17 +491,32 @@ def sound(examined: Examined, kind: str) -> Examined:
 
 _LONGEST = 4_000  # characters of one piece of evidence
 _WIDEST = 1_024  # bits of a whole number; of a larger one the magnitude is told
+_SHORT = 2**63
 
 
-def plain(evidence: Mapping[str, Any]) -> dict[str, Scalar | list[Scalar]]:
+def plain(evidence: Mapping[str, Any]) -> Mapping[str, Scalar | list[Scalar]]:
     """Evidence as every format can carry it: scalars and flat lists of them, finite numbers, encodable, bounded text.
 
-    Infinity becomes the word (a wait without end is something to tell); what is no number becomes None.
+    Infinity becomes the word (a wait without end is something to tell); what is no number becomes None. What is all so
+    already comes back as it is.
     """
+    if all(_is_plain(value) for value in evidence.values()) and all(type(name) is str for name in evidence):
+        return evidence
     return {
         str(name): [_scalar(v) for v in value] if isinstance(value, list | tuple) else _scalar(value)
         for name, value in evidence.items()
     }
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether it is plain for sure, seen soon: `_scalar` says of the others."""
+    if value is None or type(value) is bool:
+        return True
+    if type(value) is str:
+        return len(value) <= _LONGEST and value.isascii()
+    if type(value) is int:
+        return -_SHORT <= value <= _SHORT
+    return type(value) is list and all(type(v) is str and _is_plain(v) for v in value)
 
 
 def _scalar(value: Any) -> Scalar:

@@ -171,10 +171,15 @@ def _sound_subject(subject: S, kind: str) -> S:
         raise TypeError("a subject has a name")
     if (subject.kind or kind) not in SUBJECT_KINDS:
         raise ValueError(f"{subject.kind!r} is no kind of subject")
-    name = subject.subject.encode("utf-8", "backslashreplace").decode()
+    name = subject.subject
+    if not name.isascii():
+        name = name.encode("utf-8", "backslashreplace").decode()
     evidence = plain(subject.evidence)
     if isinstance(subject, Observation):
         if not isinstance(subject.ok, bool):
             raise TypeError(f"{name}: ok is {subject.ok!r}, neither true nor false")
-        return replace(subject, subject=name, evidence=evidence, remedy=None if subject.ok else subject.remedy)
+        if subject.ok and subject.remedy is not None:
+            return replace(subject, subject=name, evidence=evidence, remedy=None)
+    if name is subject.subject and evidence is subject.evidence:
+        return subject  # nearly all are as they should be, and a copy is dear
     return replace(subject, subject=name, evidence=evidence)

@@ -39,8 +39,8 @@ select
     ns.oid as schemaid,
     case
         when bound.counting
-            then counted.scans = 0
-            or ic.relpages < bound.pages
+            then ic.relpages < bound.pages
+            or counted.scans = 0
             or counted.writes < counted.scans * bound.writes_a_read
     end as ok,
     'not_configured' as unseen,
@@ -55,13 +55,15 @@ inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
 inner join pg_catalog.pg_class as c on ix.indrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 cross join bound
-cross join lateral (
+left join lateral (
+    -- not asked of the small ones, which are most
     select
         pg_catalog.pg_stat_get_numscans(ic.oid) as scans,
         pg_catalog.pg_stat_get_tuples_inserted(c.oid)
         + pg_catalog.pg_stat_get_tuples_updated(c.oid)
         - pg_catalog.pg_stat_get_tuples_hot_updated(c.oid) as writes
-) as counted
+    where ic.relpages >= bound.pages
+) as counted on true
 where
     ic.relkind = 'i'
     and ic.relpersistence <> 't'

@@ -81,7 +81,7 @@ reference as materialized (
         fk.conkey[k.place] as attnum,
         fk.confrelid as referred,
         fk.confkey[k.place] as referred_attnum,
-        uuids.type is not null as is_uuid,
+        att.atttypid in (select uuids.type from uuids) as is_uuid,
         t.typcategory = 'N' as is_number,
         coalesce(fk.confkey operator(pg_catalog.@>) keyed.conkey, false) as goes_by_primary_key
     from pg_catalog.pg_constraint as fk
@@ -94,7 +94,6 @@ reference as materialized (
         offset 0 -- noqa: AM09
     ) as att
     inner join pg_catalog.pg_type as t on att.atttypid = t.oid
-    left join uuids on att.atttypid = uuids.type
     left join keyed on fk.confrelid = keyed.relid
     where fk.contype = 'f' and fk.conparentid = 0
 ),
@@ -128,7 +127,7 @@ key_column as materialized (
         k.attnum,
         k.place,
         pg_catalog.format('%I %s', att.attname, pg_catalog.format_type(att.atttypid, att.atttypmod)) as shown,
-        uuids.type is not null as is_uuid,
+        att.atttypid in (select uuids.type from uuids) as is_uuid, -- a join would be made for each row
         refers.relid is not null as refers,
         counted.yes as counts_up,
         case
@@ -175,7 +174,6 @@ key_column as materialized (
         offset 0 -- noqa: AM09
     ) as att
     inner join pg_catalog.pg_type as t on att.atttypid = t.oid
-    left join uuids on att.atttypid = uuids.type
     left join pg_catalog.pg_attrdef as def on att.attrelid = def.adrelid and att.attnum = def.adnum
     left join (
         select distinct

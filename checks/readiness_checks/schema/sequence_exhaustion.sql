@@ -76,27 +76,46 @@ taker (seq, relid, attnum) as (
     where pg_catalog.strpos(def.adbin::pg_catalog.text, '{OPEXPR') = 0
 ),
 
-column_bound as (
+-- Fences: looked up by their indexes, of which one has two columns; and kept, so that what is joined comes behind them.
+taken as materialized (
     select
         taker.seq,
+        att.attname,
+        att.atttypid,
+        c.relname,
+        c.relnamespace
+    from taker
+    cross join lateral (
+        select
+            a.attname,
+            a.atttypid
+        from pg_catalog.pg_attribute as a
+        where taker.relid = a.attrelid and taker.attnum = a.attnum
+        offset 0 -- noqa: AM09
+    ) as att
+    cross join lateral (
+        select
+            r.relname,
+            r.relnamespace
+        from pg_catalog.pg_class as r
+        where taker.relid = r.oid
+        offset 0 -- noqa: AM09
+    ) as c
+),
+
+column_bound as (
+    select
+        t.seq,
         pg_catalog.max(integers.low) as low,
         pg_catalog.min(integers.high) as high,
         pg_catalog.array_agg(
-            pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname)
-            order by ns.nspname, c.relname, att.attname
+            pg_catalog.format('%I.%I.%I', ns.nspname, t.relname, t.attname)
+            order by ns.nspname, t.relname, t.attname
         ) as columns
-    from taker
-    inner join pg_catalog.pg_attribute as att on taker.relid = att.attrelid and taker.attnum = att.attnum
-    inner join integers on att.atttypid = integers.type
-    inner join pg_catalog.pg_class as c on taker.relid = c.oid
-    -- a fence: looked up by its index, not in a loop over all schemas
-    cross join lateral (
-        select n.nspname
-        from pg_catalog.pg_namespace as n
-        where c.relnamespace = n.oid
-        offset 0 -- noqa: AM09
-    ) as ns
-    group by taker.seq
+    from taken as t
+    inner join integers on t.atttypid = integers.type
+    inner join pg_catalog.pg_namespace as ns on t.relnamespace = ns.oid
+    group by t.seq
 ),
 
 bounded as (
@@ -105,6 +124,8 @@ bounded as (
         s.seqstart,
         s.seqincrement,
         s.seqcycle,
+        c.relname,
+        c.relnamespace,
         c.relpersistence,
         greatest(s.seqmin, bound.low) as low,
         least(s.seqmax, bound.high) as high,
@@ -170,8 +191,8 @@ measured as (
 )
 
 select
-    pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
-    c.oid as objid,
+    pg_catalog.format('%I.%I', ns.nspname, m.relname) as subject,
+    m.seqrelid as objid,
     ns.oid as schemaid,
     case
         when m.unseen is null
@@ -183,7 +204,7 @@ select
     m.unseen,
     case
         when m.unseen = 'no_permission'
-            then pg_catalog.format('grant select on sequence %I.%I to %I;', ns.nspname, c.relname, current_user)
+            then pg_catalog.format('grant select on sequence %I.%I to %I;', ns.nspname, m.relname, current_user)
         when m.unseen = 'not_observable'
             then pg_catalog.format(
                 'alter system set max_locks_per_transaction = %s; -- and a restart',
@@ -199,6 +220,5 @@ select
     coalesce(m.column_is_narrower, false) as column_is_the_limit,
     m.columns as feeds
 from measured as m
-inner join pg_catalog.pg_class as c on m.seqrelid = c.oid
-inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+inner join pg_catalog.pg_namespace as ns on m.relnamespace = ns.oid
 order by subject
