@@ -23,7 +23,7 @@ from asking import found as found_in
 from conftest import DEBIAN
 from readiness import embedded
 from readiness import profile as profiles
-from readiness.drills import DrillError, restore, snapshot
+from readiness.drills import DrillError, copies, likeness, restore, snapshot
 from readiness.drills.restore import Options, Result
 from readiness.embedded import Cluster, Runtime
 from readiness.profile import Profile
@@ -178,6 +178,7 @@ def test_what_pgbackrest_keeps_comes_back(kept: Kept):
     assert found.rpo_seconds == 0.0  # nothing was committed since the last segment was handed over
     assert (found.like.tables, found.like.rows) == (4, ROWS + 30)
     assert found.checked == ["pgBackRest's checksums", "amcheck", "page checksums"]
+    assert found.evidence["source_read"] == "after the backup was restored"
     assert found.like.notes == ["public.fleeting: is unlogged, and empty behind any recovery"]
     assert found.rto_seconds is not None
     assert found.rto_seconds > 0
@@ -215,6 +216,58 @@ def test_a_base_backup_to_a_point_in_time_while_the_source_goes_on(kept: Kept):
             "drop table since",
         )
         kept.archived()
+
+
+def test_a_source_that_is_read_before_the_restore_point(kept: Kept, monkeypatch: pytest.MonkeyPatch):
+    """What came between the two is in the copy, and not in what was read of the source: neither lost nor uncompared."""
+    begin, fetch = restore.Beside, copies.BaseBackup.restore
+    begun: list[likeness.Beside] = []
+
+    def noted(*arguments, **options):  # type: ignore[no-untyped-def]
+        begun.append(begin(*arguments, **options))
+        return begun[0]
+
+    def restored(*arguments):  # type: ignore[no-untyped-def]
+        begun[0].wait()
+        kept.execute(
+            "create table late (id int primary key)",
+            "insert into late values (1), (2)",
+            "alter table still add column late int",
+            "drop table aside",
+            "update people set name = 'late' where id = 1",
+            "select lo_create(4711)",
+            "select nextval('steps')",
+        )
+        kept.archived()
+        fetch(*arguments)
+
+    monkeypatch.setattr(restore, "Beside", noted)
+    monkeypatch.setattr(copies.BaseBackup, "restore", restored)
+    try:
+        found = kept.drill("base", elsewhere=True)
+    finally:
+        kept.execute(
+            "drop table if exists late",
+            "alter table still drop column if exists late",
+            "create table if not exists aside (id int primary key) tablespace aside",
+            "insert into aside select generate_series(1, 10) on conflict do nothing",
+            "update people set name = 'person 1' where id = 1",
+            "select lo_unlink(oid) from pg_largeobject_metadata",
+        )
+        kept.archived()
+    assert (found.findings, found.like.unproved, found.like.since) == ([], [], {})
+    assert found.passed
+    assert (found.like.tables, found.like.rows) == (4, ROWS + 22)  # late, still, people, keyless
+    assert found.like.notes == [
+        "large objects were counted, not compared",
+        "public.fleeting: is unlogged, and empty behind any recovery",
+    ]
+    assert found.evidence["source_read"] == "while the backup was restored"
+
+
+def test_where_the_source_is(kept: Kept):
+    assert not restore._elsewhere(kept.cluster.dsn())
+    assert not restore._elsewhere(f"host={kept.folder} port={kept.cluster.port} user=postgres dbname=postgres")
 
 
 def test_what_a_copy_lacks_is_told_from_what_was_written_since(kept: Kept, monkeypatch: pytest.MonkeyPatch):

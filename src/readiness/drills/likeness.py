@@ -14,7 +14,7 @@ import json
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -137,7 +137,15 @@ class Reading:
     rows_up_to: int = ROWS_UP_TO
     told: Callable[[str], None] = lambda _step: None
 
-    def take(self, dsn: str, path: Path, *, rows_up_to: int = 0, stop: threading.Event | None = None) -> snapshot.Taken:
+    def take(
+        self,
+        dsn: str,
+        path: Path,
+        *,
+        rows_up_to: int = 0,
+        stop: threading.Event | None = None,
+        only: Collection[str] | None = None,
+    ) -> snapshot.Taken:
         return snapshot.take(
             dsn,
             path,
@@ -147,11 +155,12 @@ class Reading:
             chunk_seconds=READ_SECONDS,
             told=self.told,
             stop=stop,
+            only=only,
         )
 
 
 class Beside:
-    """The source, read by a thread while the copy is read."""
+    """The source, read by a thread while the backup is restored, or the copy is read."""
 
     def __init__(self, source: str, folder: Path, reading: Reading, *, with_rows: bool) -> None:
         self.sums = folder / "source.sums"
@@ -342,7 +351,7 @@ def rows(
 
     Args:
         folder: for the sums.
-        beside: the source's sums, taken meanwhile; where a table is missing or another, they are taken again.
+        beside: the source's sums, taken meanwhile; of tables that are missing, new or other than the copy's they are taken again.
         since: what the copy knows, asked after the source was read.
 
     Raises:
@@ -352,20 +361,28 @@ def rows(
     broken = reading.take(copy, after).unseen
     beside.wait()
     compared = snapshot.compare(before, after)
-    if any(d.told and d.name not in broken for d in compared.differences):
-        before = folder / "source-again.sums"
-        reading.take(source, before)
-        compared = snapshot.compare(before, after)
-    known = since()
     found.tables, found.rows = found.tables + compared.same, found.rows + compared.rows
-    found.notes += [n for n in compared.notes if "large objects" in n]
-    summed = [d for d in compared.differences if not d.told]
+    notes, differences = compared.notes, list(compared.differences)
+    # It may have been read before the last transaction that the copy holds.
+    again = {d.name for d in differences if d.told and d.name not in broken} | _unread(source, before, after)
+    later = folder / "source-again.sums"
+    if again:
+        reading.take(source, later, only=again)
+        compared = snapshot.compare(later, after)
+        found.tables, found.rows = found.tables + compared.same, found.rows + compared.rows
+        notes, differences = (
+            compared.notes,
+            [*(d for d in differences if d.name not in again), *compared.differences],
+        )
+    known = since()
+    found.notes += [n for n in notes if "large objects" in n]
+    summed = [d for d in differences if not d.told]
     with (
         closing(psycopg.connect(source, autocommit=True)) as asked,
         content.session(source, seconds=READ_SECONDS) as left,
         content.session(copy, seconds=READ_SECONDS) as right,
     ):
-        for d in compared.differences:
+        for d in differences:
             if d.told:
                 _tell(d, asked, known, broken, found)
         if not summed:
@@ -383,9 +400,26 @@ def rows(
             if mine is None or its is None:
                 found.unproved.append(f"{d.name}: was made or dropped while it was read")
                 continue
-            differing = _differing_chunks(before, after, d.name, physical=known.next_xid is not None)
-            alike = _alike(before, d.name, differing)
+            sums = later if d.name in again else before
+            differing = _differing_chunks(sums, after, d.name, physical=known.next_xid is not None)
+            alike = _alike(sums, d.name, differing)
             _one_by_one((left, mine), (right, its), differing, alike, encoding, known, reading, found)
+
+
+def _unread(source: str, before: Path, after: Path) -> set[str]:
+    """Tables of source and copy that weren't there yet when the source was read."""
+    names = []
+    for path in (before, after):
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            names.append({name for (name,) in db.execute("select name from tables")})
+    if not (new := names[1] - names[0]):
+        return set()
+    with psycopg.connect(source, autocommit=True) as session:
+        rows = session.execute(
+            "select n.name from pg_catalog.unnest(%s::text[]) as n (name) where pg_catalog.to_regclass(n.name) is not null",
+            [sorted(new)],
+        ).fetchall()
+    return {name for (name,) in rows}
 
 
 def _tell(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import conninfo
 
 from readiness import embedded
 from readiness import profile as profiles
@@ -52,6 +54,8 @@ class Options:
         libraries: what the copy preloads all the same.
         snapshot: a file of `readiness snapshot`, of the restore point: the rows are compared with it, not with the source.
         deep: every index is compared with every row of its table, too.
+        elsewhere: the source's server is another machine, so that it can be read while the backup is restored: on this one
+            it would be in the restore's way, whose time is to be told. By its address by default.
     """
 
     store: str | None = None
@@ -64,6 +68,7 @@ class Options:
     workers: int = 2
     rows_up_to: int = likeness.ROWS_UP_TO
     deep: bool = False
+    elsewhere: bool | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,12 +76,14 @@ class Result:
     """What came of it.
 
     Args:
-        rto_seconds: from the first byte fetched until the copy took sessions; None where it never did.
+        rto_seconds: from the first byte fetched until the copy took sessions, without the drill's own look at the manifest;
+            None where it never did.
         rpo_seconds: how much older than the source's own now the newest commit was that came back; 0 where none is missing.
         lost_bytes: of WAL that did not come back; None for a dump, which doesn't say.
         checked: what proofs of soundness held.
         words: of the way, what a runbook can't leave out.
         promised: the profile's RTO and RPO, in seconds.
+        read_meanwhile: the source was read while the backup was restored.
     """
 
     store: str
@@ -93,6 +100,7 @@ class Result:
     words: Sequence[str] = ()
     promised: tuple[float | None, float | None] = (None, None)
     against: str = "the source"
+    read_meanwhile: bool = False
     like: Likeness = field(default_factory=Likeness)
 
     @property
@@ -129,6 +137,7 @@ class Result:
             "size_bytes": self.size_bytes,
             "checked": list(self.checked),
             "compared_with": self.against,
+            "source_read": "while the backup was restored" if self.read_meanwhile else "after the backup was restored",
             "objects": self.like.objects,
             "tables": self.like.tables,
             "rows": self.like.rows,
@@ -198,12 +207,15 @@ def drill(
         )
         beside: Beside | None = None
         try:
+            result.read_meanwhile = _elsewhere(dsn) if how.elsewhere is None else how.elsewhere
+            if result.read_meanwhile:
+                beside = Beside(living.dsn, workshop.folder, reading, with_rows=how.snapshot is None)
             began = time.perf_counter()
             way.restore(copy, backup, until)
-            result.rto_seconds = round(time.perf_counter() - began, 3)
+            result.rto_seconds = round(time.perf_counter() - began - copy.steps.get("manifest", 0.0), 3)
             told("comparing with the source")
-            # Not before, though the machine may have a core to spare: how long a restore takes is to be told.
-            beside = Beside(living.dsn, workshop.folder, reading, with_rows=how.snapshot is None)
+            beside = beside or Beside(living.dsn, workshop.folder, reading, with_rows=how.snapshot is None)
+            copy.relax()
             _measure(copy, living, store, result, logical=way.logical, until=until)
             _compare(copy, living, how, beside, reading, result, logical=way.logical)
             told("checking pages")
@@ -216,9 +228,25 @@ def drill(
             if beside is not None:
                 beside.end()
             result.checked += copy.checked
-            result.steps = dict(copy.steps)
             copy.stop()
+            began = time.perf_counter()
+    copy.step("removal", began)
+    result.steps = dict(copy.steps)
     return result
+
+
+def _elsewhere(dsn: str) -> bool:
+    """Whether the database's server is another machine: reached by an address that isn't one of ours."""
+    with psycopg.connect(conninfo.make_conninfo("", **parse_dsn(dsn)), autocommit=True) as session:
+        host, address = session.info.host, session.info.hostaddr
+    if host.startswith(("/", "@")) or not address:
+        return False
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as ours:
+            ours.bind((address, 0))
+    except OSError:
+        return True
+    return False
 
 
 # -- the living source -------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -231,10 +231,12 @@ def take(
     chunk_seconds: float = CHUNK_SECONDS,
     told: Callable[[str], None] = lambda _step: None,
     stop: threading.Event | None = None,
+    only: Collection[str] | None = None,
 ) -> Taken:
     """Take a snapshot into a file, or go on with one that was broken off.
 
     Args:
+        only: of these tables; of all by default.
         before: the snapshot that this one will be compared with: the tables are told in its terms.
         rows_up_to: up to this many rows a table's keys are kept.
         stop: when it is set, no further chunk is read, and this ends with a DrillError.
@@ -252,6 +254,8 @@ def take(
                 method = Method.PORTABLE
             resumed = _begin(db, where, method)
             found, unseen = content.tables(leader, ignored_schemas=ignored_schemas)
+            if only is not None:
+                found, unseen = [t for t in found if t.name in only], {n: w for n, w in unseen.items() if n in only}
             if before is None:
                 found = [_before(t, declared) for t in found if not declared.tables.get(t.name, TableChange()).dropped]
             else:

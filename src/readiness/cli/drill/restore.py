@@ -62,6 +62,14 @@ def restore_drill(
     deep: Annotated[
         bool, typer.Option("--deep", help="Compare every index with every row of its table, too (amcheck).")
     ] = False,
+    elsewhere: Annotated[
+        bool | None,
+        typer.Option(
+            "--source-elsewhere/--source-here",
+            help="The database's server is another machine: read it while the backup is restored. On this one it would be in "
+            "the restore's way, whose time is measured. Default: by its address.",
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option(help="Sessions that read side by side.", min=1, max=16)] = 2,
     rows_up_to: Annotated[
         int, typer.Option("--rows-up-to", help="Most rows of a table to compare one by one.", min=1000)
@@ -102,6 +110,7 @@ def restore_drill(
         workers=workers,
         rows_up_to=rows_up_to,
         deep=deep,
+        elsewhere=elsewhere,
     )
     try:
         found = restore.drill(
