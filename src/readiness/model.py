@@ -500,7 +500,7 @@ def plain(evidence: Mapping[str, Any]) -> Mapping[str, Scalar | list[Scalar]]:
     Infinity becomes the word (a wait without end is something to tell); what is no number becomes None. What is all so
     already comes back as it is.
     """
-    if all(_is_plain(value) for value in evidence.values()) and all(type(name) is str for name in evidence):
+    if all(map(_is_plain, evidence.values())) and {*map(type, evidence)} <= {str}:
         return evidence
     return {
         str(name): [_scalar(v) for v in value] if isinstance(value, list | tuple) else _scalar(value)
