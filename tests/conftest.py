@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -111,8 +111,8 @@ def embedded_cluster() -> Iterator[Cluster]:
         yield made
 
 
-@pytest.fixture(scope="session")
-def debian_cluster() -> Iterator[Cluster]:
+@contextmanager
+def debian_server() -> Iterator[Cluster]:
     """PostgreSQL 15 with TLS, from Debian's package."""
     if not (DEBIAN / "postgres").exists():
         pytest.skip("Debian's postgresql-15 is not installed")
@@ -133,6 +133,13 @@ def debian_cluster() -> Iterator[Cluster]:
         made.configure({"ssl": "on", "ssl_cert_file": str(certificate), "ssl_key_file": str(key)})
 
     with embedded.cluster(Runtime(DEBIAN), settings=SETTINGS, fast=True, purpose="test", prepare=with_tls) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def debian_cluster() -> Iterator[Cluster]:
+    """PostgreSQL 15 with TLS, which a session's tests share: they leave nothing of a whole server's behind."""
+    with debian_server() as made:
         yield made
 
 

@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ import judge
 
 from asking import asking, checks
 from conforming import declare, differences
-from conftest import DEBIAN, Database
+from conftest import DEBIAN, Database, debian_server
 from readiness.embedded import Cluster
 from readiness.model import Examined, Outcome, Unknown
 
@@ -80,7 +80,14 @@ def compare(kind: str, reference: Path, found: dict[str, list[str]], tmp_path: P
     return json.loads(done.stdout)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def debian_cluster() -> Iterator[Cluster]:
+    """One of their own: they make roles that stay, and so many statements that the server no longer counts them all."""
+    with debian_server() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
 def roles(debian_cluster: Cluster) -> dict[str, dict[str, str]]:
     """Connection parameters by role."""
     with debian_cluster.connect() as admin:
