@@ -26,7 +26,8 @@ def test_it_must_be_in_this_database_and_count(debian_database: Database):
     for dsn in (database.dsn(), database.bare_dsn()):
         assert told(dsn).remedy == "create extension pg_stat_statements;"
     database.run("create schema elsewhere; create extension pg_stat_statements schema elsewhere")
-    database.run("select elsewhere.pg_stat_statements_reset()")  # what others asked this server may be more than it keeps
+    # What others asked this server may be more than it keeps.
+    database.run("select elsewhere.pg_stat_statements_reset()")
     assert told(database.dsn()).ok
     as_bare = ask(CHECK, database.bare_dsn())
     assert isinstance(as_bare, Unknown)
