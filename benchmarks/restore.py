@@ -1,4 +1,8 @@
-"""The restore drill against the plain restore that anybody would do by hand: seconds until sessions are taken, and in all."""
+"""The restore drill against the plain restore that anybody would do by hand: seconds until sessions are taken, and in all.
+
+With the source on this machine, which is read when the copy is up; and as if it were on another one and read while the backup
+is restored, though here it is in the restore's way all the same.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -23,58 +28,122 @@ ROWS = int(os.environ.get("READINESS_BENCH_ROWS", "6500000"))
 RUNS = int(os.environ.get("READINESS_BENCH_RUNS", "2"))
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 
-_MAKE = f"""
-create table mix (id bigint primary key, uid uuid, email text, body text, at timestamptz, ok boolean);
-insert into mix
-select g, gen_random_uuid(), 'user' || g || '@example.org', repeat(md5(g::text), 2), now() + g * interval '1 second', g % 2 = 0
-from generate_series(1, {ROWS}) as g
-"""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A database of about 1.2 GB, one table of it: what a comparison costs hangs on its rows, a copy's cost on its bytes."""
+
+    name: str
+    rows: int
+    columns: str
+    values: str
+
+    @property
+    def statement(self) -> str:
+        return (
+            f"create table mix (id bigint primary key, uid uuid, at timestamptz, ok boolean, {self.columns}); "
+            f"insert into mix select g, gen_random_uuid(), now() + g * interval '1 second', g % 2 = 0, {self.values} "
+            f"from generate_series(1, {self.rows}) as g"
+        )
+
+
+SHAPES = (
+    Shape(
+        name="narrow rows",
+        rows=ROWS,
+        columns="email text, body text",
+        values="'user' || g || '@example.org', repeat(md5(g::text), 2)",
+    ),
+    Shape(
+        name="rows of 1 kB with texts and a document",
+        rows=ROWS // 5,
+        columns="email text, amount numeric(12, 2), body text, doc jsonb",
+        values="""
+            'user' || g || '@example.org', g * 1.37,
+            (select string_agg(md5(g || '/' || i), ' ') from generate_series(1, 15) as i),
+            jsonb_build_object(
+                'status', 'open', 'score', g * 0.01, 'token', md5('t' || g), 'tags', jsonb_build_array('a', g % 10, null),
+                'address', jsonb_build_object('city', 'City ' || g % 1000, 'street', md5('s' || g), 'number', g % 200)
+            )""",
+    ),
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Took:
+    """Seconds of each run."""
+
+    by_hand: list[float] = field(default_factory=list)
+    rto: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
+    in_all: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
+    steps: dict[bool, list[Mapping[str, float]]] = field(default_factory=lambda: {False: [], True: []})
 
 
 def main() -> None:
     if shutil.which("pgbackrest") is None or not (DEBIAN / "postgres").exists():
         print("needs Debian's pgbackrest and postgresql-15")
         return
-    with embedded.cluster(Runtime(DEBIAN), fast=True, purpose="bench", prepare=_archives) as cluster:
-        folder = cluster.workshop.folder
-        _fill(cluster, folder)
-        with cluster.connect() as admin:
-            row = admin.execute("select pg_size_pretty(pg_database_size('postgres'))").fetchone()
-        assert row is not None
-        print(f"a database of {row[0]}; best of {RUNS} in turn")
-        backrest = _backrest(folder)
-        source = profiles.Source(
-            profile=Profile.model_validate(
-                {
-                    "name": "bench",
-                    "backups": {
-                        "pgbackrest": {"tool": "pgbackrest", "stanza": "main", "command": backrest[:2]},
-                        "basebackup": {"tool": "basebackup", "directory": "base", "wal_directory": "wal"},
-                    },
-                }
-            ),
-            folder=folder,
-        )
-        plain: dict[str, Callable[[Path], None]] = {
-            "pgbackrest": lambda data: _by_pgbackrest(cluster, backrest, data),
-            "basebackup": lambda data: _by_hand(cluster, folder / "base" / "first", folder / "wal", data),
-        }
-        for name, by_hand in plain.items():
-            hand, drill, rto, steps = float("inf"), float("inf"), float("inf"), {}
-            for _ in range(RUNS):
-                hand = min(hand, _plain(cluster, by_hand))
+    print(f"seconds; {RUNS} runs in turn, the best of them against the best")
+    for shape in SHAPES:
+        with embedded.cluster(Runtime(DEBIAN), fast=True, purpose="bench", prepare=_archives) as cluster:
+            _fill(cluster, shape)
+            with cluster.connect() as admin:
+                row = admin.execute("select pg_size_pretty(pg_database_size('postgres'))").fetchone()
+            assert row is not None
+            print(f"{shape.name}: {shape.rows:,}, a database of {row[0]}", flush=True)
+            _compare(cluster, cluster.workshop.folder)
+
+
+def _compare(cluster: Cluster, folder: Path) -> None:
+    backrest = _backrest(folder)
+    source = profiles.Source(
+        profile=Profile.model_validate(
+            {
+                "name": "bench",
+                "backups": {
+                    "pgbackrest": {"tool": "pgbackrest", "stanza": "main", "command": backrest[:2]},
+                    "basebackup": {"tool": "basebackup", "directory": "base", "wal_directory": "wal"},
+                },
+            }
+        ),
+        folder=folder,
+    )
+    plain: dict[str, Callable[[Path], None]] = {
+        "pgbackrest": lambda data: _by_pgbackrest(cluster, backrest, data),
+        "basebackup": lambda data: _by_hand(cluster, folder / "base" / "first", folder / "wal", data),
+    }
+    for store, by_hand in plain.items():
+        took = Took()
+        for _ in range(RUNS):
+            took.by_hand.append(_plain(cluster, by_hand))
+            for elsewhere in (False, True):
+                os.sync()  # nobody else's pages are still being written
                 began = time.perf_counter()
                 found = restore.drill(
-                    source, cluster.dsn(), options=Options(store=name, account="nobody" if cluster.owner else None)
+                    source,
+                    cluster.dsn(),
+                    options=Options(
+                        store=store,
+                        account="nobody" if cluster.owner else None,
+                        elsewhere=elsewhere,
+                        workers=1 if elsewhere else 2,  # the other core is the restore's
+                    ),
                 )
-                took = time.perf_counter() - began
+                took.in_all[elsewhere].append(time.perf_counter() - began)
                 assert found.passed, found.findings
-                if took < drill:
-                    drill, steps = took, dict(found.steps)
-                rto = min(rto, found.rto_seconds or float("inf"))
-            print(f"  {name}: by hand {hand:.2f} s")
-            print(f"    the drill until its copy takes sessions {rto:.2f} s, {_over(rto, hand)}")
-            print(f"    the drill in all {drill:.2f} s, {_over(drill, hand)}: {steps}")
+                took.rto[elsewhere].append(found.rto_seconds or float("inf"))
+                took.steps[elsewhere].append(found.steps)
+        hand = min(took.by_hand)
+        print(f"  {store}: by hand {_all(took.by_hand)}; load {os.getloadavg()[0]:.1f}")
+        for elsewhere, name in ((False, "read when it is up"), (True, "read meanwhile")):
+            rto, in_all = took.rto[elsewhere], took.in_all[elsewhere]
+            print(f"    the source is {name}: until sessions {_all(rto)}, {_over(min(rto), hand)}")
+            print(f"      in all {_all(in_all)}, {_over(min(in_all), hand)}")
+            print(f"      {took.steps[elsewhere][in_all.index(min(in_all))]}", flush=True)
+
+
+def _all(seconds: Sequence[float]) -> str:
+    return " ".join(f"{one:.2f}" for one in seconds)
 
 
 def _over(one: float, other: float) -> str:
@@ -112,11 +181,12 @@ def _archives(made: Cluster) -> None:
     )
 
 
-def _fill(cluster: Cluster, folder: Path) -> None:
+def _fill(cluster: Cluster, shape: Shape) -> None:
+    folder = cluster.workshop.folder
     with cluster.connect() as admin:
         admin.execute("alter system set archive_command = '/bin/true'")  # what comes before the backup is not needed
         admin.execute("select pg_reload_conf()")
-        admin.execute(_MAKE.encode())
+        admin.execute(shape.statement.encode())
         admin.execute("vacuum analyze mix")
         admin.execute("checkpoint")
         admin.execute("alter system reset archive_command")
@@ -126,7 +196,7 @@ def _fill(cluster: Cluster, folder: Path) -> None:
         cluster.workshop.run([*_backrest(folder), *words], env=env, cwd=folder, **cluster.owner)
     cluster.tool("pg_basebackup", "-D", str(folder / "base" / "first"), "-X", "none", "-c", "fast")
     with cluster.connect() as admin:
-        admin.execute(f"update mix set ok = not ok where id % 20 = 0 and id < {ROWS // 4}".encode())
+        admin.execute(f"update mix set ok = not ok where id % 20 = 0 and id < {shape.rows // 4}".encode())
         row = admin.execute("select pg_walfile_name(pg_switch_wal())").fetchone()
         while admin.execute("select last_archived_wal >= %s from pg_stat_archiver", row).fetchone() != (True,):
             time.sleep(0.1)
@@ -136,6 +206,7 @@ def _plain(cluster: Cluster, by_hand: Callable[[Path], None]) -> float:
     data = cluster.workshop.folder / "by-hand"
     data.mkdir(mode=0o700)
     cluster.give(data)
+    os.sync()
     began = time.perf_counter()
     try:
         by_hand(data)

@@ -290,7 +290,7 @@ class Copy:
             "wal_level": "replica",
             "max_wal_senders": 0,
             "max_logical_replication_workers": 0,
-            "max_connections": 20,
+            "max_connections": 30,
             "max_prepared_transactions": control.get("max_prepared_xacts setting", "0"),
             "shared_buffers": "128MB",
             "maintenance_work_mem": "128MB",

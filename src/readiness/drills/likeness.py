@@ -128,12 +128,14 @@ class Reading:
     """How the content is read.
 
     Args:
-        workers: sessions that read side by side.
+        workers: sessions that read the source side by side.
+        of_copy: and the copy, which is ours.
         rows_up_to: rows of differing blocks that are compared one by one, for each table.
     """
 
     ignored_schemas: Sequence[str] = ()
     workers: int = 2
+    of_copy: int = 2
     rows_up_to: int = ROWS_UP_TO
     told: Callable[[str], None] = lambda _step: None
 
@@ -145,11 +147,12 @@ class Reading:
         rows_up_to: int = 0,
         stop: threading.Event | None = None,
         only: Collection[str] | None = None,
+        copy: bool = False,
     ) -> snapshot.Taken:
         return snapshot.take(
             dsn,
             path,
-            workers=self.workers,
+            workers=self.of_copy if copy else self.workers,
             rows_up_to=rows_up_to,
             ignored_schemas=self.ignored_schemas,
             chunk_seconds=READ_SECONDS,
@@ -358,7 +361,7 @@ def rows(
         DrillError: the source can't be read.
     """
     before, after = beside.sums, folder / "copy.sums"
-    broken = reading.take(copy, after).unseen
+    broken = reading.take(copy, after, copy=True).unseen
     beside.wait()
     compared = snapshot.compare(before, after)
     found.tables, found.rows = found.tables + compared.same, found.rows + compared.rows

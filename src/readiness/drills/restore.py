@@ -54,6 +54,7 @@ class Options:
         libraries: what the copy preloads all the same.
         snapshot: a file of `readiness snapshot`, of the restore point: the rows are compared with it, not with the source.
         deep: every index is compared with every row of its table, too.
+        workers: sessions that read the source side by side; those that read the copy are as many as there are cores.
         elsewhere: the source's server is another machine, so that it can be read while the backup is restored: on this one
             it would be in the restore's way, whose time is to be told. By its address by default.
     """
@@ -203,7 +204,11 @@ def drill(
                 f"{workshop.folder.parent}: the copy's account may not come in; name another folder (--scratch)"
             )
         reading = Reading(
-            ignored_schemas=ignored_schemas, workers=how.workers, rows_up_to=how.rows_up_to, told=lambda _table: None
+            ignored_schemas=ignored_schemas,
+            workers=how.workers,
+            of_copy=_cores(),
+            rows_up_to=how.rows_up_to,
+            told=lambda _table: None,
         )
         beside: Beside | None = None
         try:
@@ -233,6 +238,11 @@ def drill(
     copy.step("removal", began)
     result.steps = dict(copy.steps)
     return result
+
+
+def _cores() -> int:
+    """How many of the copy's sessions work side by side, two such groups fit its connections."""
+    return max(2, min(8, os.cpu_count() or 1))
 
 
 def _elsewhere(dsn: str) -> bool:
@@ -513,7 +523,7 @@ def _against(reference: Path, copy: Copy, reading: Reading, result: Result) -> N
     """The rows, compared with a snapshot that was taken of the source at the restore point."""
     result.against = f"the snapshot {reference.name}"
     own = copy.workshop.folder / "copy.snapshot"
-    reading.take(copy.dsn(), own, rows_up_to=snapshot.ROWS_UP_TO)
+    reading.take(copy.dsn(), own, rows_up_to=snapshot.ROWS_UP_TO, copy=True)
     compared = snapshot.compare(reference, own)
     result.like.tables, result.like.rows = compared.same, compared.rows
     result.findings.extend(str(d) for d in compared.differences)
@@ -531,7 +541,7 @@ def _begin_amcheck(copy: Copy, *, deep: bool) -> Beginning | None:
     return copy.begin(
         [
             *(program, "-h", copy.socket, "-p", str(copies.PORT), "-U", copy.source.superuser),
-            *("-d", copy.source.database, "--jobs=2", "--install-missing"),
+            *("-d", copy.source.database, f"--jobs={_cores()}", "--install-missing"),
             *(["--heapallindexed"] if deep else []),
         ]
     )

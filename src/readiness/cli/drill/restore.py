@@ -70,7 +70,7 @@ def restore_drill(
             "the restore's way, whose time is measured. Default: by its address.",
         ),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Sessions that read side by side.", min=1, max=16)] = 2,
+    workers: Annotated[int, typer.Option(help="Sessions that read the database side by side.", min=1, max=16)] = 2,
     rows_up_to: Annotated[
         int, typer.Option("--rows-up-to", help="Most rows of a table to compare one by one.", min=1000)
     ] = likeness.ROWS_UP_TO,
