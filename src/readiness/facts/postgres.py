@@ -127,6 +127,12 @@ _GUARDS: tuple[tuple[str, str, int], ...] = (
 )
 
 
+_BEGIN = sql.SQL("begin /* readiness */ transaction isolation level read committed read only")
+_SET = sql.SQL("set /* readiness */ local {} = {}")
+_SELECT = sql.SQL("select /* readiness */ ")
+_CALL = sql.SQL("pg_catalog.set_config({}, {}, true)")
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a DSN leads, without its secrets."""
@@ -471,16 +477,17 @@ class Postgres:
             self._end(connection)
 
     def _begin(self, connection: _Connection, seconds: float, settings: Mapping[str, str]) -> None:
-        everything = [("statement_timeout", f"{round(seconds * 1000)}ms"), *self._guards, *settings.items()]
-        calls = sql.SQL(", ").join(
-            sql.SQL("pg_catalog.set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
-            for name, value in everything
-        )
-        opening = sql.SQL(
-            "begin /* readiness */ transaction isolation level read committed read only; select /* readiness */ {}"
-        ).format(calls)
+        # `set local` is neither analysed nor planned and answers no row: half of what set_config() takes. But it takes a
+        # list for one name, so it is for the guards. Behind the first query nothing makes the transaction read-write.
+        guards = [("statement_timeout", f"{round(seconds * 1000)}ms"), *self._guards]
+        calls = [_CALL.format(sql.Literal(name), sql.Literal(value)) for name, value in settings.items()]
+        opening = [
+            _BEGIN,
+            *(_SET.format(sql.Identifier(name), sql.Literal(value)) for name, value in guards),
+            _SELECT + sql.SQL(", ").join(calls),
+        ]
         connection.deadline = time.monotonic() + seconds + GRACE_SECONDS
-        connection.execute(opening)
+        connection.execute(sql.SQL("; ").join(opening))
 
     def _execute(self, connection: _Connection, statement: str, parameters: Sequence[Any], marker: str) -> list[Row]:
         self.statements += 1
