@@ -493,23 +493,27 @@ _FRAMES = frozenset(["_scope", "_adrift", "_examined", "_healthy", "_unseen", "_
 _LISTINGS = frozenset(["_healthy", "_nameless", "_schemaid"])
 
 
+# Of few rows a merge join is no better than the others, and ways to make one are a tenth of what there is to plan.
+_PLANNED_SOON = {"enable_mergejoin": "off"}
+
+
 def _look(
     postgres: Postgres,
     query: str,
     header: Header,
     info: CheckInfo,
-    settings: Mapping[str, str],
+    settings: dict[str, str],
     target: Target,
     anchors: Anchors,
 ) -> Answer:
     ignored_schemas = target.ignored_schemas
 
-    def asked(settings: Mapping[str, str]) -> tuple[list[Observation | Unseen], dict[str, Count]]:
+    def asked(settings: dict[str, str]) -> tuple[list[Observation | Unseen], dict[str, Count]]:
         if anchors.few:
             left_out = "{" + ",".join(map(str, anchors.left_out_schemas)) + "}"
             parameters = (anchors_of.MOST + 1, *([left_out] if SUBJECT_KINDS[header.subject] else ()))
             sent = listing(query, header, ignored_schemas)
-            rows = postgres.rows(sent, parameters, marker=info.id, settings=settings)
+            rows = postgres.rows(sent, parameters, marker=info.id, settings=settings | _PLANNED_SOON)
             if (told_apart := _told_apart(rows, header, anchors)) is not None:
                 return told_apart
         framed = statement(query, header, ignored_schemas, target.owned_tables)

@@ -96,16 +96,14 @@ select
     pg_catalog.current_setting('archive_mode') as mode,
     nullif(pg_catalog.current_setting('archive_command'), '(disabled)') as command,
     pg_catalog.current_setting('archive_library', true) as library,
-    (
-        select s.setting::int4 from pg_catalog.pg_settings as s where s.name = 'archive_timeout'
-    ) as timeout_seconds,
+    extract(epoch from pg_catalog.current_setting('archive_timeout')::interval)::int4 as timeout_seconds,
     a.archived_count as archived,
     a.failed_count as failed,
     a.last_archived_wal,
     extract(epoch from pg_catalog.clock_timestamp() - a.last_archived_time)::float8 as last_archived_age,
     a.last_failed_wal,
     extract(epoch from pg_catalog.clock_timestamp() - a.last_failed_time)::float8 as last_failed_age,
-    (select s.setting::int8 from pg_catalog.pg_settings as s where s.name = 'wal_segment_size') as segment_bytes,
+    pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')) as segment_bytes,
     pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_current_wal_lsn(), '0/0')::int8 as position,
     array(
         select r.application_name from pg_catalog.pg_stat_replication as r

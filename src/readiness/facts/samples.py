@@ -213,11 +213,11 @@ with recursive parts as (
 ),
 base_types as (
     -- a domain over text is text
-    select t.oid, t.oid as base
+    select t.oid
     from pg_catalog.pg_type as t
-    where t.typtype = 'b'
+    where t.oid in ('text'::pg_catalog.regtype, 'varchar'::pg_catalog.regtype, 'bpchar'::pg_catalog.regtype)
     union all
-    select d.oid, b.base
+    select d.oid
     from base_types as b
     inner join pg_catalog.pg_type as d on b.oid = d.typbasetype and d.typtype = 'd'
 )
@@ -242,7 +242,6 @@ where
     c.relkind in ('r', 'p')
     and not c.relispartition
     and c.relpersistence <> 't'
-    and b.base in ('text'::pg_catalog.regtype, 'varchar'::pg_catalog.regtype, 'bpchar'::pg_catalog.regtype)
     and ns.nspname !~ '^pg_'
     and ns.nspname <> 'information_schema'
     and ns.nspname <> all ($1::text[])
