@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg import conninfo, sql
+from psycopg import conninfo, pq, sql
 
 import stage
 from conftest import Database
@@ -175,14 +175,18 @@ WRITES = [
 ]
 
 
-@pytest.mark.parametrize("parameters", [(), (1,)], ids=["alone", "with a parameter"])
-def test_nothing_is_written_even_as_superuser(database: Database, opened: Open, parameters: tuple[int, ...]):
+@pytest.mark.parametrize(
+    ("parameters", "at_once"), [((), False), ((1,), False), ((), True)], ids=["alone", "with a parameter", "at once"]
+)
+def test_nothing_is_written_even_as_superuser(
+    database: Database, opened: Open, parameters: tuple[int, ...], at_once: bool
+):
     database.run("create table if not exists public.ledger (n int); create sequence if not exists public.counter")
     session = opened(database.dsn())
     for statement in WRITES:
         if parameters:
             statement = statement.replace("(1)", "($1)")  # noqa: PLW2901  the same, asked with a parameter
-        refusal = refused(session, statement, *parameters)
+        refusal = refused(session, statement, *parameters, at_once=at_once)
         assert refusal.reason in (Reason.ERROR, Reason.NO_PERMISSION), (statement, refusal.detail)
         assert rows(session, "select current_setting('transaction_read_only') as on") == [{"on": "on"}]
     with database.connect() as admin:
@@ -197,6 +201,37 @@ def test_one_statement_only(embedded_database: Database, opened: Open, second: s
     assert "multiple commands" in refused(session, f"select 1; {second}").detail
     assert "multiple commands" in refused(session, f"select $1::int; {second}", 1).detail
     assert rows(session, "select 1 as one;") == [{"one": 1}]
+
+
+AT_ONCE = [
+    "select 'a;b\\n' as a, E'\\;\\n' as b, '\\' || ';' as c, 'x'\n'y;z' as d, E'\\''\n-- ;\n';' as e -- the end;",
+    "select 1.50 as n, null::int as m, array[1.5, 2] as l /* ; */",
+    'select U&\'\\0061;\' as a, $$;$$ as b, "a;b" from (select 1 as "a;b") as c',
+    "select current_setting('transaction_read_only') as on, current_setting('search_path') as path",
+]
+
+
+@pytest.mark.parametrize("statement", AT_ONCE)
+def test_asked_at_once_it_is_answered_the_same(embedded_database: Database, opened: Open, statement: str):
+    session = opened(embedded_database.bare_dsn())
+    assert rows(session, statement, at_once=True) == rows(session, statement)
+    assert refused(session, "select 1; select 2", at_once=True).detail == refused(session, "select 1; select 2").detail
+    assert "division" in refused(session, "select 1/0", at_once=True).detail
+    assert refused(session, "select pg_catalog.pg_sleep(9)", at_once=True, seconds=0.2).reason is Reason.TIMEOUT
+    assert rows(session, "select current_setting('readiness.a') as a", at_once=True, settings={"readiness.a": ";"}) == [
+        {"a": ";"}
+    ]
+    own = session._connection
+    assert own is not None
+    assert own.info.transaction_status is pq.TransactionStatus.IDLE
+
+
+def test_a_backslash_that_escapes_in_every_literal(embedded_database: Database, opened: Open):
+    embedded_database.run(f"alter role {embedded_database.bare_role} set standard_conforming_strings = off")
+    session = opened(embedded_database.bare_dsn())
+    statement = r"select 'a\\;b' as a"
+    assert rows(session, statement, at_once=True) == rows(session, statement) == [{"a": r"a\;b"}]
+    embedded_database.run(f"alter role {embedded_database.bare_role} reset standard_conforming_strings")
 
 
 def test_a_percent_sign_means_itself(embedded_database: Database, opened: Open):

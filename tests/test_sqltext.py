@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from readiness.sqltext import qualified, statements, tokens
+from readiness.sqltext import qualified, statements, tokens, without_semicolons
 
 SPLIT = {
     "select 1; select 2": ["select 1", "select 2"],
@@ -56,3 +56,31 @@ def test_what_is_created(script: str, created: tuple[str, str] | None):
 def test_a_name_in_parts():
     assert qualified(list(tokens('"A b" . c (d)'))) == "A b.c"
     assert qualified(list(tokens("(a)"))) == ""
+
+
+@pytest.mark.parametrize(
+    ("sql", "written"),
+    [
+        ("select 1", "select 1"),
+        ("select 'a;b'", r"select E'a\073b'"),
+        (r"select 'a\b;'", r"select E'a\\b\073'"),
+        (r"select E'\\;', e'\;'", r"select E'\\\073', e'\073'"),
+        ("select 'it''s; so' -- a; b\n, 2 /* c; d */", "select E'it''s\\073 so' -- a, b\n, 2 /* c, d */"),
+        ("select 'a;'\n'\\b;'", "select E'a\\073'\n'\\\\b\\073'"),
+        ("select E'a;' -- it goes on\n 'b;'", "select E'a\\073' -- it goes on\n 'b\\073'"),
+        ("select '-- a', 'b;'", r"select '-- a', E'b\073'"),
+        ("select 1;", None),
+        ("select 1; drop table t", None),
+        ("select 'a'; drop table t --'", None),
+        ("select $$a;b$$", None),
+        ("select $a$';$a$, ';'", None),
+        (r"select U&'\0061;'", None),
+        ("select N'a;'", None),
+        ('select ";" from t', None),
+        ("select 1 /* a /* b; */ c; */", None),
+        ("select 'unended; ", None),
+        (r"select '\'; drop table t --'", None),
+    ],
+)
+def test_a_statement_that_holds_no_semicolon_is_one(sql: str, written: str | None):
+    assert without_semicolons(sql) == written

@@ -443,8 +443,10 @@ _SCHEMAID = re.compile(r"\bas\s+schemaid\b", re.IGNORECASE)
 _ORDERED = re.compile(r"\norder by subject\Z")
 
 
-def listing(query: str, header: Header, ignored_schemas: Sequence[str] = ()) -> str:
-    """The statement that sends every row, for a small database: `$1` rows at most, `$2` the schemas that are left out."""
+def listing(
+    query: str, header: Header, ignored_schemas: Sequence[str] = (), left_out_schemas: Sequence[int] = ()
+) -> str:
+    """The statement that sends every row, for a small database: those that are few, and one more."""
     anchor = SUBJECT_KINDS[header.subject]
     columns, looked_up, where = ["o.*", "o.ok is true as _healthy", "o.subject is null as _nameless"], "", ""
     if anchor is not None:
@@ -452,8 +454,10 @@ def listing(query: str, header: Header, ignored_schemas: Sequence[str] = ()) -> 
         schemaid = "o.schemaid" if told else f"anchor.{SCHEMA_OF[anchor]}"
         columns.append(f"{schemaid} as _schemaid")
         looked_up = "" if told else f"\nleft join pg_catalog.{anchor} as anchor on o.objid = anchor.oid"
-        where = f"\nwhere {schemaid} is null or {schemaid} <> all ($2::pg_catalog.oid[])"
-    return f"select {', '.join(columns)}\nfrom {_observed(query, ignored_schemas)}{looked_up}{where}\nlimit $1"
+        left_out = "{" + ",".join(map(str, left_out_schemas)) + "}"
+        where = f"\nwhere {schemaid} is null or {schemaid} <> all ('{left_out}'::pg_catalog.oid[])"
+    observed = _observed(query, ignored_schemas)
+    return f"select {', '.join(columns)}\nfrom {observed}{looked_up}{where}\nlimit {anchors_of.MOST + 1}"
 
 
 def _observed(query: str, ignored_schemas: Sequence[str]) -> str:
@@ -510,10 +514,8 @@ def _look(
 
     def asked(settings: dict[str, str]) -> tuple[list[Observation | Unseen], dict[str, Count]]:
         if anchors.few:
-            left_out = "{" + ",".join(map(str, anchors.left_out_schemas)) + "}"
-            parameters = (anchors_of.MOST + 1, *([left_out] if SUBJECT_KINDS[header.subject] else ()))
-            sent = listing(query, header, ignored_schemas)
-            rows = postgres.rows(sent, parameters, marker=info.id, settings=settings | _PLANNED_SOON)
+            sent = listing(query, header, ignored_schemas, anchors.left_out_schemas)
+            rows = postgres.rows(sent, marker=info.id, settings=settings | _PLANNED_SOON, at_once=True)
             if (told_apart := _told_apart(rows, header, anchors)) is not None:
                 return told_apart
         framed = statement(query, header, ignored_schemas, target.owned_tables)

@@ -169,6 +169,49 @@ def statements(sql: str) -> list[Statement]:
     return found
 
 
+def without_semicolons(sql: str) -> str | None:
+    """The same statement with no semicolon in it, which is one however it is taken apart; None where it isn't known how.
+
+    Those in comments become commas. Those in literals are escaped; `standard_conforming_strings` is taken to be on.
+    """
+    if ";" not in sql:
+        return sql
+    if _DOLLAR_QUOTE.search(sql):
+        return None
+    written = _TEXT.sub(_escaped, sql)
+    return None if ";" in written else written
+
+
+_DOLLAR_QUOTE = re.compile(r"\$\w*\$")
+# A literal goes on behind a new line, and comments; its parts share the first one's form.
+_GOES_ON = r"(?:[ \t\f\v]|--[^\r\n]*)*[\r\n](?:\s|--[^\r\n]*[\r\n])*"
+_ESCAPES = r"'(?:[^'\\]|\\.|'')*'"
+_PLAIN = r"'[^']*'(?:'[^']*')*"
+_TEXT = re.compile(
+    rf"""(?P<comment>--[^\r\n]*|/\*(?:(?!/\*|\*/).)*\*/)
+    |(?P<escapes>(?<![\w$])[eE]{_ESCAPES}(?:{_GOES_ON}{_ESCAPES})*)
+    |(?P<plain>(?<![\w$&]){_PLAIN}(?:{_GOES_ON}{_PLAIN})*)
+    |(?P<other>{_PLAIN}|"[^"]*")""".replace("\n    ", ""),
+    re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\.|;", re.DOTALL)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    text = found.group()
+    if ";" not in text:
+        return text
+    match found.lastgroup:
+        case "comment":
+            return text.replace(";", ",")
+        case "escapes":
+            return _ESCAPE.sub(lambda part: r"\073" if part.group().endswith(";") else part.group(), text)
+        case "plain":
+            return "E" + text.replace("\\", r"\\").replace(";", r"\073")
+        case _:
+            return text
+
+
 def _depth(body: int, held: list[Token]) -> int:
     """How many `begin atomic` and `case` of a routine's body are open behind the newest token."""
     token = held[-1]
