@@ -8,8 +8,8 @@ credit: ratio
 why: |
   Permissive policies are joined by OR. One whose condition is true for every row opens the table to all whom it is
   for, whatever the others say, and row level security is then on for show. For reading that may be meant; for writing
-  it hardly ever is. A policy that states no condition at all is a mistake of the same kind: what it permits stands
-  nowhere.
+  it hardly ever is. A policy that states no condition at all is told with them: it permits nothing as it stands, which
+  nobody meant, and many a tool and reader takes it for one that permits all.
 mend: |
   State the condition: alter policy ... using (owner = (select current_user)) with check (...); or give the policy to
   the role that may do this, and no other.
@@ -18,7 +18,7 @@ links:
 ---*/
 -- Everybody: PUBLIC, and the roles that an API gives to its callers, with what they inherit.
 -- Conditions are read as the parser stores them, since pg_get_expr() would wait behind DDL. A condition is reduced from
--- its leaves upwards: T true, F false, C another constant, X anything else.
+-- its leaves upwards: T true, F false, C another constant, X anything else; null is no truth, so X.
 with recursive exposed as (
     select 0::pg_catalog.oid as oid
     union all
@@ -77,7 +77,10 @@ reduced (oid, clause, tree, step) as (
     cross join
         lateral (
             select pg_catalog.regexp_replace(
-                pg_catalog.regexp_replace(clause.tree, '\\.', '', 'g'), ' :location -?\d+', '', 'g'
+                pg_catalog.regexp_replace(
+                    pg_catalog.regexp_replace(clause.tree, '\\.', '', 'g'), ' :location -?\d+', '', 'g'
+                ),
+                '[{]CONST [^{}]*:constisnull true[^{}]*[}]', 'X', 'g'
             ) as tree
         ) as plain
     cross join

@@ -90,7 +90,7 @@ reduced (oid, tree, step) as (
         r.oid,
         pg_catalog.regexp_replace(
             pg_catalog.regexp_replace(
-                pg_catalog.regexp_replace(taken.tree, '[{][^{}]*~[^{}]*[}]', '~', 'g'),
+                pg_catalog.regexp_replace(others.tree, '[{][^{}]*~[^{}]*[}]', '~', 'g'),
                 '[{][^{}~]*\^[^{}~]*[}]', '^', 'g'
             ),
             '[{][^{}~^]*[}]', 'X', 'g'
@@ -119,6 +119,14 @@ reduced (oid, tree, step) as (
                 '[{]SUBSCRIPTINGREF [^{}]*:refupperindexpr \(`[^{}]*:refexpr \^[^{}]*[}]', '~', 'g'
             ) as tree
         ) as taken
+    -- another claim, whatever is in it
+    cross join
+        lateral (
+            select pg_catalog.regexp_replace(
+                taken.tree,
+                '[{]OPEXPR :opno (?:' || k.takes_by_operator || ') [^{}]*:args \(\^ [^`{}]*[}]', 'X', 'g'
+            ) as tree
+        ) as others
     where r.tree like '%{%' and r.step < 500
 )
 

@@ -8,6 +8,8 @@ alter table fine enable row level security;
 create policy reads on fine for select using (true);
 create policy restricts on fine as restrictive for update using (true);
 create policy never on fine for update using (false);
+create policy null_is_no_truth on fine using (null);
+create policy null_alone on fine for delete using (true and null = null);
 create policy never_either on fine for delete using (1 = 2);
 create policy of_others on fine for update to pg_monitor using (true);
 create policy asks on fine using (flag and true) with check (not true or flag);

@@ -8,6 +8,7 @@ create policy a_word on fine using (auth.jwt() ->> 'role' = 'user_metadata');
 create policy a_kind on fine using (kind = 'user_metadata' and (auth.jwt() ->> 'role') = 'x');
 create policy a_column on fine using ("user_metadata" = (auth.jwt() ->> 'sub'));
 create policy own_document on fine using (data -> 'user_metadata' ->> 'role' = 'admin');
+create policy within on fine using (auth.jwt() -> 'app_metadata' ->> 'user_metadata' = 'x');
 create policy inside on fine using (auth.jwt() #>> '{app_metadata,user_metadata}' = 'x');
 create policy longer on fine using (auth.jwt() ->> 'user_metadata_version' = '1');
 create table off (id int);
