@@ -32,7 +32,7 @@ class TextColumn:
     Args:
         values: how many values were looked at; none of them null.
         json: how many are JSON objects or arrays.
-        uuid: how many are UUIDs, with or without hyphens.
+        uuid: how many are UUIDs, with all their hyphens or none.
         listed: how many hold several short tokens between `delimiter`s.
         tokens: how many hold one token or several.
         varied: whether they hold different numbers of tokens, or three and more.
@@ -160,7 +160,11 @@ def look(row: dict[str, Any], values: Sequence[tuple[str, str, int]], *, whole: 
     )
 
 
-_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+# 32 digits without a hyphen are a digest (md5) as likely, but for the version and the variant that stand in a UUID: an
+# eighth of all digests has such digits there, so that three values are hardly taken for UUIDs.
+_UUID = re.compile(
+    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{12}[1-8][0-9a-f]{3}[89ab][0-9a-f]{15}", re.IGNORECASE
+)
 
 
 def is_json(beginning: str, last: str, length: int) -> bool:
