@@ -66,7 +66,14 @@ select
         when ic.relkind = 'I' then null -- the partitions' own are built first, see the mend
         when ic.relname ~ '_cc(new|old)\d*$' or not ix.indislive
             then pg_catalog.format('drop index concurrently %I.%I;', ns.nspname, ic.relname)
-        else pg_catalog.format('reindex index concurrently %I.%I;', ns.nspname, ic.relname)
+        else pg_catalog.format(
+            '%sreindex index concurrently %I.%I;',
+            case
+                when ix.indisunique
+                    then E'-- Fails where rows share a key, and leaves one more invalid index: mend these first.\n'
+            end,
+            ns.nspname, ic.relname
+        )
     end as remedy,
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as on_table,
     ix.indisunique as is_unique,

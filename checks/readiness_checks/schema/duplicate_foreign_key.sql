@@ -14,15 +14,15 @@ mend: |
 links:
   - https://www.postgresql.org/docs/current/ddl-constraints.html#DDL-CONSTRAINTS-FK
 ---*/
--- Partitions: a key that a partition inherited is its parent's subject. The order of the columns does not matter: what
--- counts is which column refers to which.
+-- Partitions: a key that a partition inherited is its parent's subject, and the double of one that the partition has
+-- beside it. The order of the columns does not matter: what counts is which column refers to which.
 with alike as materialized (
     -- Only where a table refers to another more than once is there anything to compare.
     select
         fk.conrelid,
         fk.confrelid
     from pg_catalog.pg_constraint as fk
-    where fk.contype = 'f' and fk.conparentid = 0
+    where fk.contype = 'f'
     group by fk.conrelid, fk.confrelid
     having pg_catalog.count(*) > 1
 ),
@@ -36,7 +36,7 @@ mapping as (
     from pg_catalog.pg_constraint as fk
     inner join alike on fk.conrelid = alike.conrelid and fk.confrelid = alike.confrelid
     cross join lateral pg_catalog.unnest(fk.conkey) with ordinality as k (attnum, place)
-    where fk.contype = 'f' and fk.conparentid = 0
+    where fk.contype = 'f'
     group by fk.oid, fk.conrelid, fk.confrelid
 ),
 
@@ -46,8 +46,10 @@ twin as (
         pg_catalog.count(*) over same_mapping as keys,
         -- what two keys must have in common besides, that either may go
         pg_catalog.count(*) over same_effect as keys_alike,
-        -- the one to keep: validated before not, the older before the newer
-        pg_catalog.row_number() over (same_effect order by fk.convalidated desc, fk.oid asc) as place,
+        -- the one to keep: inherited before own, validated before not, the older before the newer
+        pg_catalog.row_number() over (
+            same_effect order by fk.conparentid = 0 asc, fk.convalidated desc, fk.oid asc
+        ) as place,
         pg_catalog.array_agg(fk.conname::pg_catalog.text) over (
             same_mapping order by fk.conname rows between unbounded preceding and unbounded following
         ) as names

@@ -186,7 +186,11 @@ measured as (
         100 * case
             when r.seqincrement > 0 then coalesce(r.last_value, r.seqstart::pg_catalog.numeric - 1) - r.low + 1
             else r.high - coalesce(r.last_value, r.seqstart::pg_catalog.numeric + 1) + 1
-        end / greatest(r.high::pg_catalog.numeric - r.low + 1, 1) as used_percent
+        end / greatest(r.high::pg_catalog.numeric - r.low + 1, 1) as used_percent,
+        -- a long step may pass over all that is left
+        coalesce(
+            r.last_value + r.seqincrement::pg_catalog.numeric, r.seqstart::pg_catalog.numeric
+        ) between r.low and r.high as next_fits
     from read as r
 )
 
@@ -197,9 +201,12 @@ select
     case
         when m.unseen is null
             then m.seqcycle
-            or m.used_percent < coalesce(
-                nullif(pg_catalog.current_setting('readiness.used_percent', true), ''), '90'
-            )::pg_catalog.numeric
+            or (
+                m.next_fits
+                and m.used_percent < coalesce(
+                    nullif(pg_catalog.current_setting('readiness.used_percent', true), ''), '90'
+                )::pg_catalog.numeric
+            )
     end as ok,
     m.unseen,
     case
