@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import math
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -53,6 +54,37 @@ def test_too_few_samples_are_unknown_with_the_number_that_would_do(database: Dat
     outcome = ask("performance/slow-query", database.dsn(), profile=declared)
     assert isinstance(outcome, Unknown)
     assert (outcome.reason, outcome.unlock) == (Reason.INSUFFICIENT_SAMPLES, "set probing.query_samples to 72")
+
+
+def test_a_slow_query_takes_no_time_from_quick_ones(embedded_database: Database):
+    declared = profile(
+        queries={"slow": {"sql": "select pg_sleep(0.5)", "target_ms": 900}, "quick": {"sql": "select 1"}},
+        probing={**QUICK, "query_seconds": 1.5},
+    )
+    outcome = ask("performance/slow-query", embedded_database.dsn(), profile=declared)
+    assert isinstance(outcome, Unknown)
+    assert [(u.subject, u.unlock) for u in outcome.unseen] == [("slow", "raise probing.query_seconds")]
+    assert [(o.subject, o.ok, o.evidence["samples"]) for o in outcome.observations] == [("quick", True, 75)]
+
+
+def test_where_the_time_was_over_the_time_is_what_to_raise(embedded_database: Database):
+    declared = profile(
+        queries={"slow": {"sql": "select pg_sleep(0.03)", "target_ms": 400}}, probing={**QUICK, "query_seconds": 0.5}
+    )
+    outcome = ask("performance/slow-query", embedded_database.dsn(), profile=declared)
+    assert isinstance(outcome, Unknown)
+    assert re.fullmatch(r"set probing.query_seconds to \d+", outcome.unlock or ""), outcome.unlock
+
+
+def test_a_query_that_finds_no_table_hears_where_to_say_it(embedded_database: Database):
+    embedded_database.run("create table t (id int)")
+    queries = {"q": {"sql": "select * from t"}}
+    for check in ("performance/slow-query", "performance/sequential-scan"):
+        outcome = ask(check, embedded_database.dsn(), profile=profile(queries=queries))
+        assert isinstance(outcome, Unknown)
+        assert "database: {search_path: [public]}" in (outcome.unlock or "")
+    told = profile(queries=queries, database={"search_path": ["public"]})
+    assert isinstance(ask("performance/slow-query", embedded_database.dsn(), profile=told), Examined)
 
 
 def test_a_query_that_cannot_run_is_named_with_the_grant(database: Database):

@@ -1,9 +1,11 @@
-from math import inf
+from math import ceil, inf
 
 from readiness import BINARY, Answer, Observation, Reason, Unseen, check
 from readiness.facts.latency import QueryLatencies, Timed
 from readiness.model import Scalar
 from readiness.quantiles import drawn, quantile, samples_needed
+
+MOST_SECONDS = 3600  # that a profile may give
 
 
 @check(
@@ -45,15 +47,26 @@ def _judge(timed: Timed) -> Observation | Unseen:
     }
     if q.upper <= timed.target_ms or q.lower > timed.target_ms:
         return Observation(subject=timed.name, ok=q.upper <= timed.target_ms, evidence=evidence)
-    needed = samples_needed(timed.milliseconds, timed.target_ms)
     upper = "infinity" if q.upper == inf else f"{q.upper:.1f}"
     return Unseen(
         subject=timed.name,
         reason=Reason.INSUFFICIENT_SAMPLES,
         detail=f"P95 lies between {q.lower:.1f} and {upper} ms after {q.samples} samples, around {timed.target_ms:g} ms",
-        unlock=f"set probing.query_samples to {needed}" if needed else None,
+        unlock=_more(timed),
         evidence=evidence,
     )
+
+
+def _more(timed: Timed) -> str | None:
+    """What to raise that the answer is settled: the number of calls, the time for them, or both."""
+    needed = samples_needed(timed.milliseconds, timed.target_ms)
+    if needed is None:
+        return None
+    more = [f"probing.query_samples to {needed}"] if needed > timed.wanted else []
+    if 0 < len(timed.milliseconds) < timed.wanted:  # the time was over before
+        seconds = min(MOST_SECONDS, ceil(timed.seconds * needed / len(timed.milliseconds)))
+        more.append(f"probing.query_seconds to {seconds}")
+    return f"set {' and '.join(more)}" if more else None
 
 
 def _how(timed: Timed) -> str:

@@ -3,8 +3,8 @@
 A query that declares a `rate` is asked in an open loop: its calls are due on a schedule that was drawn before the first of
 them (exponential gaps, always the same seed), whether those before them have come back or not, over a bounded number of
 sessions; the wait for a free session is a part of the wait. So a stall is counted for every call that it held up, not for
-one (coordinated omission). Without a rate there is no load to hold to: the queries are asked in turn, one at a time, and
-what is measured is the query alone, without any queue.
+one (coordinated omission). Without a rate there is no load to hold to: the queries are asked one at a time, whichever
+had the least of the time so far, and what is measured is the query alone, without any queue.
 
 In both ways the first few of each, cold, are not counted; a call that fails its time limit is a wait without end; and
 all ends with a budget of time, a number of calls, or when the server has work enough of its own.
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,8 @@ class Timed:
         rate: calls a second that were due; None where it was asked in turn with others, one at a time.
         sessions: over how many sessions.
         queued: how many of the calls waited for a free session.
+        wanted: how many calls were to be timed; there are fewer where the time was over before.
+        seconds: the time for all queries together, `probing.query_seconds`.
     """
 
     name: str
@@ -49,6 +52,8 @@ class Timed:
     rate: float | None = None
     sessions: int = 1
     queued: int = 0
+    wanted: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +91,7 @@ class QueryLatencies:
                 )
         return cls(
             by_name={a.name: a.timed(profile) for a in asked if a.refusal is None},
-            unseen=tuple(_refused(a.name, a.refusal) for a in asked if a.refusal is not None),
+            unseen=tuple(refused(a.name, a.refusal, profile) for a in asked if a.refusal is not None),
         )
 
 
@@ -123,6 +128,8 @@ class _Asked:
             rate=self.query.rate,
             sessions=self.sessions,
             queued=self.queued,
+            wanted=profile.probing.query_samples,
+            seconds=profile.probing.query_seconds,
         )
 
     def target_ms(self, profile: Profile) -> float:
@@ -178,21 +185,25 @@ select
 
 
 def _ask_in_turn(postgres: Postgres, profile: Profile, asked: Sequence[_Asked], watch: _Watch, *, ends: float) -> None:
+    """Next is whichever has had the least of the time: a slow query takes none of it from quick ones."""
     probing = profile.probing
-    for round_ in range(WARM_UP + probing.query_samples):
-        for a in asked:
-            if a.refusal is not None or time.monotonic() > ends:
-                continue
-            if watch.too_much():
-                return
-            try:
-                wait = a.call(postgres, profile, a.next_values())
-            except Unobservable as refusal:
-                a.refusal = refusal
-                continue
-            if round_ >= WARM_UP or math.isinf(wait):
-                a.waits.append(wait)
-            time.sleep(probing.pause_ms / 1000)
+    taken = dict.fromkeys(asked, 0.0)
+    while time.monotonic() < ends and (
+        left := [a for a in asked if a.refusal is None and a.asked < WARM_UP + probing.query_samples]
+    ):
+        if watch.too_much():
+            return
+        a = min(left, key=taken.__getitem__)
+        begun = time.monotonic()
+        try:
+            wait = a.call(postgres, profile, a.next_values())
+        except Unobservable as refusal:
+            a.refusal = refusal
+            continue
+        if a.asked > WARM_UP or math.isinf(wait):
+            a.waits.append(wait)
+        time.sleep(probing.pause_ms / 1000)
+        taken[a] += time.monotonic() - begun
     for a in asked:
         a.done = True
 
@@ -374,5 +385,15 @@ def settings_of(profile: Profile) -> dict[str, str]:
     return {"search_path": path} if path else {}
 
 
-def _refused(name: str, refusal: Unobservable) -> Unseen:
-    return Unseen(subject=name, reason=refusal.reason, detail=refusal.detail, unlock=refusal.unlock)
+def refused(name: str, refusal: Unobservable, profile: Profile) -> Unseen:
+    """A critical query that can't be asked; what it doesn't find may lie where only its service looks."""
+    unlock = refusal.unlock
+    if (
+        unlock is None
+        and not profile.database.search_path
+        and re.match(r"(relation|function) .* does not exist", refusal.detail or "")
+    ):
+        unlock = (
+            "write it with its schema, or say where the query looks: `database: {search_path: [public]}` in the profile"
+        )
+    return Unseen(subject=name, reason=refusal.reason, detail=refusal.detail, unlock=unlock)

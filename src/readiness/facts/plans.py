@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from readiness.authoring import Unobservable
-from readiness.facts.latency import critical_queries, settings_of, values_of
+from readiness.facts.latency import critical_queries, refused, settings_of, values_of
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target
 from readiness.model import Reason, Unseen, quote_ident
@@ -113,7 +113,7 @@ class QueryPlans:
                 seconds = profile.probing.statement_seconds
                 tried = [_explain(postgres, name, query.sql, v, settings, seconds) for v in _some(values)]
             except Unobservable as refusal:
-                unseen.append(Unseen(subject=name, reason=refusal.reason, detail=refusal.detail, unlock=refusal.unlock))
+                unseen.append(refused(name, refusal, profile))
                 continue
             found[name] = QueryPlan(
                 name=name,
