@@ -60,20 +60,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 # What is brought up for a file's tests is brought up once: a worker has the whole file. Those that take longest begin
 # first, so that none of them is left to one worker while the others have nothing more to do.
+# fmt: off
 LONGEST = (
-    "test_finished.py",
-    "test_demo.py",
-    "test_stories.py",
-    "test_known_answers.py",
-    "test_cli.py",
-    "test_fingerprint.py",
+    "finished", "demo", "stories", "known_answers", "cli", "canary", "integrations", "frameworks", "restore_drill", "wheel",
+    "document", "history", "fleet", "session", "content", "foreign", "remedies",
 )
+# fmt: on
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    place = {name: at for at, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: place.get(item.path.name, len(LONGEST)))
+    place = {f"test_{name}": at for at, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +88,16 @@ CHANGES = {
 
 
 @pytest.fixture(scope="module")
-def base(embedded_cluster: Cluster) -> Database:
+def base(embedded_cluster: Cluster) -> Iterator[Database]:
     with embedded_cluster.connect() as admin:
         admin.execute("drop database if exists content_base with (force)")
         admin.execute("create database content_base template template0")
     made = Database(embedded_cluster, "content_base")
     made.run(BASE)
-    return made
+    yield made
+    with embedded_cluster.connect() as admin:
+        admin.execute("drop database content_base with (force)")
+        admin.execute("drop database if exists content_copy with (force)")
 
 
 @pytest.fixture(scope="module")

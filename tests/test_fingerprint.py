@@ -139,6 +139,8 @@ def copy(embedded_cluster: Cluster) -> Iterator[Copy]:
     made = Copy(embedded_cluster)
     yield made
     made.session.close()
+    with embedded_cluster.connect() as admin:
+        admin.execute("drop database fingerprint_copy with (force)")
 
 
 def but_for_places(found: list[Difference]) -> list[Difference]:
