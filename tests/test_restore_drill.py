@@ -345,6 +345,28 @@ def _crc32c(data: bytes) -> str:
     return (sum_ ^ 0xFFFFFFFF).to_bytes(4, "little").hex()
 
 
+def test_no_file_is_left_out_of_the_parts(tmp_path: Path):
+    files = {
+        "base/1/11": 900,
+        "base/1/11.1": 500,
+        "base/1/11_vm": 5,
+        "base/5/12": 400,
+        "global/13": 3,
+        "global/pg_control": 1,
+    }
+    for name, size in (files | {"PG_VERSION": 1, "pg_wal/1": 9, "aside/PG_15/5/14": 700}).items():
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).write_bytes(b"x" * size)
+    (tmp_path / "data/pg_tblspc").mkdir()
+    (tmp_path / "data/pg_tblspc/99").symlink_to(tmp_path / "data/aside")
+    parts = copies.parts(tmp_path / "data", tmp_path / "parts", 2)
+    held = [{str(f.relative_to(p)): f.stat().st_size for f in p.rglob("*") if f.is_file()} for p in parts]
+    both = {"PG_VERSION", "global/pg_control"}
+    assert held[0].keys() & held[1].keys() == both
+    assert held[0] | held[1] == files | {"PG_VERSION": 1, "pg_tblspc/99/PG_15/5/14": 700}
+    assert abs(sum(held[0].values()) - sum(held[1].values())) < 200
+
+
 def test_a_missing_segment_is_named(kept: Kept):
     lost = kept.archived()
     kept.execute("update people set name = 'late' where id = 1")

@@ -7,6 +7,7 @@ was taken from. Programs of the backup's own major version start it.
 
 from __future__ import annotations
 
+import heapq
 import os
 import re
 import shlex
@@ -148,9 +149,13 @@ class Copy:
         except FileNotFoundError:
             raise DrillError(f"{words[0]}: there is no such program here; install it") from None
 
-    def begin(self, words: Sequence[str | Path]) -> Beginning:
-        """Run a program beside what else is done; as the server's account."""
-        said = self.workshop.folder / f"{Path(words[0]).name}.said"
+    def begin(self, words: Sequence[str | Path], *, number: int = 0) -> Beginning:
+        """Run a program beside what else is done; as the server's account.
+
+        Args:
+            number: of one that runs several times side by side.
+        """
+        said = self.workshop.folder / f"{Path(words[0]).name}-{number}.said"
         with said.open("wb") as out, said.with_suffix(".errors").open("wb") as errors:
             process = self.workshop.start(words, stdout=out, stderr=errors, **self._place, **self.owner)
         return Beginning(process=process, said=said)
@@ -654,6 +659,44 @@ def _takes_jobs(path: Path) -> bool:
         return True
     with path.open("rb") as file:
         return file.read(5) == b"PGDMP"
+
+
+# -- a stopped copy in parts -------------------------------------------------------------------------------------
+
+
+def parts(data: Path, into: Path, number: int) -> list[Path]:
+    """A stopped cluster's relations, shared out into data folders that pg_checksums takes for whole ones: it has one thread.
+
+    They hold links, not copies. Every file of the folders that it looks through is in one of them. Where the file system
+    knows no links, the cluster itself is the only part.
+
+    Args:
+        into: a folder that isn't there yet, on the same file system.
+    """
+    found = [
+        Path(place, name)
+        for tree in ("base", "global", "pg_tblspc")
+        for place, _, names in os.walk(data / tree, followlinks=True)
+        for name in names
+    ]
+    sized = sorted(((path.stat().st_size, path) for path in found if path.name != "pg_control"), reverse=True)
+    made = [into / f"part-{n}" for n in range(number)]
+    filled = [(0, n) for n in range(number)]  # a heap: the emptiest first
+    try:
+        for part in made:
+            for tree in ("base", "global", "pg_tblspc"):
+                (part / tree).mkdir(parents=True)
+            for name in ("PG_VERSION", "global/pg_control"):
+                os.link(data / name, part / name)
+        for size, path in sized:
+            bytes_, n = filled[0]
+            place = made[n] / path.relative_to(data)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.link(path, place)
+            heapq.heapreplace(filled, (bytes_ + size, n))
+    except OSError:
+        return [data]
+    return made
 
 
 # -- words -------------------------------------------------------------------------------------------------------

@@ -567,14 +567,22 @@ def _see_pages(copy: Copy, result: Result) -> None:
     """Every page of the cluster against its checksum."""
     began = time.perf_counter()
     copy.stop()
-    done = copy.attempt([copy.tool("pg_checksums"), "--check", "-D", copy.data])
-    if done.returncode == 0:
+    folder = copy.workshop.folder / "parts"
+    parts = copies.parts(copy.data, folder, _cores())
+    copy.give_all(folder)
+    begun = [copy.begin([copy.tool("pg_checksums"), "--check", "-D", part], number=n) for n, part in enumerate(parts)]
+    done = [copy.end(one) for one in begun]
+    failed = [one for one in done if one.returncode]
+    if not failed:
         copy.checked.append("page checksums")
-    elif "not enabled" in done.stderr:
+    elif any("not enabled" in one.stderr for one in failed):
         result.like.notes.append("pages bear no checksums (data_checksums is off)")
     else:
-        broken = [line for line in done.stderr.splitlines() if "failed in file" in line]
-        result.findings.append(f"page checksums: {(broken or [copies.last_words(done)])[0].strip()}")
+        broken = [line for one in failed for line in one.stderr.splitlines() if "failed in file" in line]
+        told = (
+            re.sub(rf"{re.escape(str(copy.workshop.folder))}/(data|parts/part-\d+)/", "", broken[0]) if broken else ""
+        )
+        result.findings.append(f"page checksums: {told.strip() or copies.last_words(failed[0])}")
     copy.step("page checksums", began)
 
 
