@@ -183,11 +183,13 @@ def is_json(beginning: str, last: str, length: int) -> bool:
 
 _TOKEN = re.compile(r"[\w@+#/.:-]{1,48}")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
+_DECIMAL = re.compile(r"[-+]?\d+(,\d{1,2})?")
 
 
 def lists_in(texts: Sequence[str]) -> tuple[str | None, int, int, bool]:
     """Whether values are lists of short tokens: the delimiter, how many hold several tokens, how many hold tokens at
-    all, and whether their number varies (`Doe,John` and `52.5,13.4` are pairs, not lists).
+    all, and whether their number varies (`Doe,John` and `52.5,13.4` are pairs, not lists; nor are `3` and `3,75`, which
+    many countries write so).
     """
     best: tuple[str | None, int, int, bool] = (None, 0, 0, False)
     for delimiter in ",;|":
@@ -199,8 +201,13 @@ def lists_in(texts: Sequence[str]) -> tuple[str | None, int, int, bool]:
                 numbers[len(parts)] += 1
         several = sum(n for count, n in numbers.items() if count > 1)
         if several > best[1]:
-            best = (delimiter, several, numbers.total(), len(numbers) > 1 or max(numbers) > 2)
+            varied = max(numbers) > 2 or (len(numbers) > 1 and not _decimals(texts, delimiter))
+            best = (delimiter, several, numbers.total(), varied)
     return best
+
+
+def _decimals(texts: Sequence[str], delimiter: str) -> bool:
+    return delimiter == "," and all(_DECIMAL.fullmatch(text.strip()) for text in texts)
 
 
 _COLUMNS = f"""
