@@ -179,6 +179,13 @@ def test_too_few_slots_fail_with_the_sum(wide: Cluster, tmp_path: Path):
     assert ours(wide) == []
 
 
+def test_the_platforms_own_server_is_refused_with_what_allows_it(wide: Cluster, tmp_path: Path):
+    declared = profile(tmp_path, 10, mix=f"database: {{dsn: {wide.dsn()!r}}}")
+    done = drill(wide, declared)
+    assert done.code == 2, done.said
+    assert "this is the platform's own server; name another one, or say --same-server" in done.said
+
+
 def test_max_connections_50_fails_honestly(tmp_path: Path):
     with embedded.cluster(Runtime(DEBIAN), settings={"max_connections": 50}, fast=True, purpose="test") as narrow:
         done = drill(narrow, profile(tmp_path, 100))

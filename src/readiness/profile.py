@@ -142,6 +142,12 @@ class Service(_Section):
     """The pooler that it connects through; its pool is then clients of that, not sessions of the server."""
     latency_path: str | None = Field(default=None, pattern=r"^/")
     """What is timed for its P95; the health path by default."""
+    latency_headers: dict[str, SecretStr] = {}
+    """What the timed requests carry: `{Authorization: "Bearer ${TOKEN}"}`. Secret."""
+    latency_status: int | None = Field(default=None, ge=100, le=599)
+    """What they are answered with, else the request failed. Default: the health path's own, or any from 200 to 299."""
+    latency_fields: dict[str, str | int | float | bool | None] = {}
+    """What the JSON in the answer must say, by the path to it: `items.0.id: 7`."""
     histogram: Histogram | None = None
     """What its callers waited, as it counts it itself; then that is judged, and nothing is timed."""
     sources: tuple[str, ...] = ()
@@ -1003,6 +1009,8 @@ def secrets_of(profile: Profile) -> list[str]:
     histograms = [s.histogram.prometheus for s in profile.services.values() if s.histogram]
     watching = [profile.monitoring.prometheus, profile.monitoring.alertmanager, profile.capacity.prometheus]
     texts.append(profile.monitoring.token.get_secret_value() if profile.monitoring.token else "")
+    for header in (h.get_secret_value() for s in profile.services.values() for h in s.latency_headers.values()):
+        texts += [header, header.partition(" ")[2]]  # behind "Bearer" or "Basic" it is a secret alone, too
     named = [s.url for s in profile.services.values()] + [s.url for s in profile.stores.values()]
     for url in [*named, *histograms, *watching]:
         if url and (password := urlsplit(url).password):

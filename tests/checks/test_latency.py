@@ -21,7 +21,7 @@ from readiness.facts.postgres import Postgres
 from readiness.facts.server import Server
 from readiness.facts.statements import StatementStatistics
 from readiness.model import Examined, Reason, Unknown, Unseen
-from readiness.profile import Profile
+from readiness.profile import Profile, secrets_of
 
 QUICK = {"query_samples": 75, "query_seconds": 20, "pause_ms": 0, "http_requests": 75, "http_timeout_seconds": 1}
 
@@ -198,6 +198,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             "html": (200, None),
             "redirect": (302, {"status": "ok"}),
             "closed": (401, {}),
+            "guarded": (
+                200 if self.headers["Authorization"] == "Bearer k3y-of-a-test" else 401,
+                {"items": [{"id": 7}]},
+            ),
         }[route]
         raw = b"<html>" if body is None else json.dumps(body).encode()
         self.send_response(status)
@@ -269,6 +273,37 @@ def test_slow_service(embedded_database: Database):
     assert found(outcome) == {"late", "gone"}
     assert isinstance(outcome, Examined)
     assert {o.subject: o.evidence["value"] for o in outcome.findings}["gone"] == "infinity"
+
+
+def test_what_is_timed_may_want_credentials_and_must_answer_as_declared(embedded_database: Database):
+    with serving() as url:
+        key = {"Authorization": "Bearer k3y-of-a-test"}
+
+        def declare(path: str, **more):
+            return {"url": url, "health": None, "latency_path": f"/{path}"} | {
+                f"latency_{k}": v for k, v in more.items()
+            }
+
+        declared = profile(
+            services={
+                "stranger": declare("guarded"),
+                "known": declare("guarded", headers=key, fields={"items.0.id": 7}),
+                "other-body": declare("guarded", headers=key, fields={"items.0.id": 8}),
+                "page": declare("html", fields={"status": "ok"}),
+                "moved": declare("redirect"),
+                "meant": declare("redirect", status=302),
+            },
+            targets={"service_p95_ms": 10_000},
+        )
+        outcome = ask("performance/slow-service", embedded_database.dsn(), profile=declared)
+    assert found(outcome) == {"other-body", "page", "moved"}
+    assert isinstance(outcome, Examined)
+    assert {o.subject for o in outcome.observations if o.ok} == {"known", "meant"}
+    (stranger,) = outcome.unseen
+    assert (stranger.subject, stranger.reason) == ("stranger", Reason.NO_PERMISSION)
+    assert "latency_headers" in (stranger.unlock or "")
+    assert "k3y-of-a-test" not in str(outcome)
+    assert {"k3y-of-a-test", "Bearer k3y-of-a-test"} <= set(secrets_of(declared))
 
 
 @pytest.mark.alone

@@ -45,6 +45,17 @@ def slow_service(latencies: ServiceLatencies, histograms: ServiceHistograms, tar
             "source": f"{q.samples} timed requests to {waits.url}",
             "waits": [*drawn(waits.milliseconds)],
         }
+        if set(waits.failures) & {"HTTP 401", "HTTP 403"} and sum(waits.failures.values()) == q.samples:
+            answers.append(
+                Unseen(
+                    subject=name,
+                    reason=Reason.NO_PERMISSION,
+                    detail=f"{', '.join(waits.failures)}: what is timed wants credentials, or others",
+                    unlock='give the service `latency_headers: {Authorization: "Bearer ${TOKEN}"}` in the profile, or a '
+                    "`latency_path` that is open",
+                )
+            )
+            continue
         if q.upper <= limit or q.lower > limit:
             answers.append(Observation(subject=name, ok=q.upper <= limit, evidence=evidence))
             continue

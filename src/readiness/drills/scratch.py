@@ -160,13 +160,19 @@ def own_server(purpose: str = "drill") -> Iterator[Server]:
         yield Server(cluster.dsn(options=""), cluster.workshop, role=None, password=None, private=True)
 
 
+OWN_SERVER = "leave --server out for one of the drill's own"
+
+
 @contextmanager
-def named_server(dsn: str, *, platforms: Sequence[str] = (), as_superuser: bool = False) -> Iterator[Server]:
+def named_server(
+    dsn: str, *, platforms: Sequence[str] = (), as_superuser: bool = False, instead: str = OWN_SERVER
+) -> Iterator[Server]:
     """A server that the user names.
 
     Args:
         platforms: connection strings of the platform's own databases: their servers are refused.
         as_superuser: work as the given role itself, whatever it may do (an extension may need that).
+        instead: what else the command lets its user do, said where the server is refused.
 
     Raises:
         DrillError: it is the platform's own, it can't be told whether it is, or its role may not make databases.
@@ -174,14 +180,14 @@ def named_server(dsn: str, *, platforms: Sequence[str] = (), as_superuser: bool 
     parameters: dict[str, Any] = {**conninfo.conninfo_to_dict(dsn), "application_name": "readiness-drill"}
     parameters.setdefault("connect_timeout", CONNECT_SECONDS)
     admin_dsn = conninfo.make_conninfo("", **parameters)
-    _refuse_the_platforms(admin_dsn, platforms)
+    _refuse_the_platforms(admin_dsn, platforms, instead)
     with Workshop("drill") as workshop, _connect(admin_dsn) as admin:
         rights = admin.execute(
             "select rolsuper, rolcreaterole, rolcreatedb from pg_catalog.pg_roles where rolname = current_user"
         ).fetchone()
         superuser, may_make_roles, may_make_databases = rights or (False, False, False)
         if not (superuser or may_make_databases):
-            raise DrillError("--server: the role may not make databases; give it CREATEDB, or leave --server out")
+            raise DrillError("--server: the role may not make databases; give it CREATEDB")
         if as_superuser or not (superuser or may_make_roles):
             yield Server(admin_dsn, workshop, role=None, password=None, private=False)
             return
@@ -203,7 +209,7 @@ def named_server(dsn: str, *, platforms: Sequence[str] = (), as_superuser: bool 
             _forget(workshop, told)
 
 
-def _refuse_the_platforms(dsn: str, platforms: Sequence[str]) -> None:
+def _refuse_the_platforms(dsn: str, platforms: Sequence[str], instead: str) -> None:
     """See that it is another server than the platform's.
 
     Raises:
@@ -217,13 +223,10 @@ def _refuse_the_platforms(dsn: str, platforms: Sequence[str]) -> None:
         if there is None:
             raise DrillError(
                 "--server: the platform's own database can't be reached, so it can't be told that this is another server; "
-                "leave --server out for a server of the drill's own"
+                f"see that it can be, or {instead}"
             )
         if here == there:
-            raise DrillError(
-                "--server: this is the platform's own server; name another one, or leave --server out for one of the "
-                "drill's own"
-            )
+            raise DrillError(f"--server: this is the platform's own server; name another one, or {instead}")
 
 
 def identity(dsn: str) -> str | None:

@@ -398,7 +398,10 @@ class ServiceLatencies:
                 {
                     name: partial(
                         time_requests,
-                        _timed_url(service),
+                        service,
+                        headers={
+                            h: v.get_secret_value() for h, v in target.profile.services[name].latency_headers.items()
+                        },
                         requests=probing.http_requests,
                         seconds=probing.http_seconds,
                         timeout=probing.http_timeout_seconds,
@@ -447,20 +450,39 @@ def side_by_side(work: Mapping[str, Callable[[], T]]) -> dict[str, T]:
     return found
 
 
-def time_requests(url: str, *, requests: int, seconds: float, timeout: float, pause: float) -> Waits:
+def time_requests(
+    service: Service, *, headers: Mapping[str, str], requests: int, seconds: float, timeout: float, pause: float
+) -> Waits:
     """Ask until the number or the time is reached, once at least; the first, cold, request is not counted."""
+    url = _timed_url(service)
     ends = time.monotonic() + seconds
-    get(url, timeout)
+    exchange("GET", url, timeout, headers=headers)
     waits: list[float] = []
     failures: dict[str, int] = {}
     while not waits or (len(waits) < requests and time.monotonic() < ends):
-        reply = get(url, timeout)
-        failure = reply.error or (f"HTTP {reply.status}" if reply.status is None or reply.status >= 400 else None)
+        reply = exchange("GET", url, timeout, headers=headers)
+        failure = reply.error or _not_as_declared(reply, service)
         if failure:
             failures[failure] = failures.get(failure, 0) + 1
         waits.append(math.inf if failure else reply.milliseconds)
         time.sleep(pause)
     return Waits(url=url, milliseconds=tuple(waits), failures=failures)
+
+
+def _not_as_declared(reply: Reply, service: Service) -> str | None:
+    """What is wrong with a timed request's answer: a quick redirect to a login, or a quick error, is none."""
+    status = service.latency_status
+    if status is None and service.latency_path is None and service.health:
+        status = service.health.status
+    if (reply.status != status) if status else not 200 <= (reply.status or 0) < 300:
+        return f"HTTP {reply.status}"
+    if not service.latency_fields:
+        return None
+    try:
+        body = json.loads(reply.body)
+    except (ValueError, RecursionError):
+        return "the body is not JSON"
+    return next((f"{p} is not as declared" for p, e in service.latency_fields.items() if not says(body, p, e)), None)
 
 
 def get(url: str, seconds: float) -> Reply:

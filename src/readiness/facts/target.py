@@ -91,7 +91,7 @@ def addressless(name: str) -> Unobservable:
 
 
 def without_secrets(service: Service) -> Service:
-    return service.model_copy(update={"dsn": None, "url": bare_url(service.url)})
+    return service.model_copy(update={"dsn": None, "url": bare_url(service.url), "latency_headers": {}})
 
 
 def bare_url(url: str | None) -> str | None:

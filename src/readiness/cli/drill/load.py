@@ -56,7 +56,11 @@ def load_drill(
     platforms = [] if same_server else places.platforms(source)
     try:
         own = load.Mix.of(source.profile.load, source.folder) if source.profile.load else None
-        with scratch.named_server(server, platforms=platforms) as ground, ground.database() as database:
+        instead = "say --same-server, and the platform will feel it"
+        with (
+            scratch.named_server(server, platforms=platforms, instead=instead) as ground,
+            ground.database() as database,
+        ):
             found = load.drill(
                 database,
                 connections=wanted,
