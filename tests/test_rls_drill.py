@@ -70,6 +70,17 @@ HOLES = {
             "app sees other tenants' rows through the function public.one_of(uuid)",
         ),
     ),
+    "below": (
+        "create table below_open (check (id > 9)) inherits (below); create table below_closed () inherits (below);"
+        f"insert into below_open select 10 + i, x, 'x' from unnest('{{{{{A},{B}}}}}'::uuid[]) with ordinality as t (x, i);"
+        "insert into below_closed (id, tenant) select 20 + id, tenant from below_open;"
+        f"alter table below_closed enable row level security; create policy sel on below_closed for select using ({WALL});"
+        "grant select, insert on below_open to {app}; grant select on below_closed to {app}",
+        (
+            "app sees other tenants' rows in public.below_open, asked by its own name",
+            "app may insert in public.below_open by its own name, where no policy holds that back",
+        ),
+    ),
     "empty_is_all": (
         "drop policy sel on empty_is_all; create policy sel on empty_is_all for select "
         "using (coalesce(current_setting('app.tenant', true), '') = '' or tenant::text = current_setting('app.tenant', true))",
@@ -234,6 +245,15 @@ def test_what_can_not_be_tried_is_told(platform: Database, tmp_path: Path):
     assert done.code == 1
     assert "FAIL public.absent: there is no such table" in done.out
     assert "not proved: public.bare: it holds no row of any tenant" in done.out
+    platform.run(
+        "create function wipe(int) returns void language sql security definer as 'delete from public.sound where id = $1';"
+        "create function is_wise() returns bool language sql security definer as 'select exists (select from public.sound)'"
+    )
+    lay(tmp_path, platform, "sound")
+    writer = drill(tmp_path, platform, "--no-evidence", "-f", "json").document["unproved"]
+    assert [w for w in writer if "SECURITY DEFINER and may change rows, and was not called" in w] == writer
+    assert ["wipe" in w for w in writer] == [True]
+    platform.run("drop function wipe(int), is_wise()")
     lay(tmp_path, platform, "untold")
     assert "has no column 'tenant'" in drill(tmp_path, platform).err
     lay(tmp_path, platform, "sound", roles=("nobody_of_a_test",))

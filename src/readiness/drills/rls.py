@@ -22,9 +22,10 @@ from psycopg import errors, sql
 
 from readiness.drills import DrillError
 from readiness.facts.postgres import APPLICATION_NAME, CONNECT_SECONDS, LOCK_MILLISECONDS
-from readiness.facts.walls import Definer, View, Wall
+from readiness.facts.walls import Definer, Part, View, Wall
 
 PROBE_SECONDS = 5.0
+_MOST_PARTS = 50
 
 # True for the first row that gets this far: the policies, as barriers, go before it.
 _ONE = sql.SQL(
@@ -329,6 +330,11 @@ class _Work:
                 self._whole_view(view, role, tried)
         for definer in table.wall.definers:
             self._call(definer, table, role, tenant, tried)
+        for part in table.wall.parts[:_MOST_PARTS]:
+            if table.column in self._shown_columns(role, part.oid) and self._shows(
+                table, sql.SQL(part.quoted), column, role, tenant, tried
+            ):
+                tried.findings.append(f"{role} sees {_others(tenant)} in {part.quoted}, asked by its own name")
 
     def _shows(
         self, table: _Table, where: sql.Composable, column: sql.Composable, role: str, tenant: str | None, tried: Tried
@@ -366,7 +372,13 @@ class _Work:
             )
 
     def _call(self, definer: Definer, table: _Table, role: str, tenant: str | None, tried: Tried) -> None:
-        if not definer.tells or not self._may("has_function_privilege", role, definer.oid, "execute"):
+        if not self._may("has_function_privilege", role, definer.oid, "execute"):
+            return
+        if not definer.tells:
+            if definer.writes:
+                tried.unproved.append(
+                    f"{role}: {definer.quoted} is SECURITY DEFINER and may change rows, and was not called; look at it"
+                )
             return
         takes_tenant = definer.arguments == (table.type,)
         if definer.arguments and not takes_tenant:
@@ -418,6 +430,30 @@ class _Work:
         )
         tried.probes += 2
         tried.findings.extend(f"{role} may become {name}, whom the policies don't bind" for (name,) in exempt)
+        for part in table.wall.parts[:_MOST_PARTS]:
+            self._part(part, role, tried)
+        if (more := len(table.wall.parts) - _MOST_PARTS) > 0:
+            tried.unproved.append(f"{role}: {more} more tables below it can be asked by their own names")
+
+    def _part(self, part: Part, role: str, tried: Tried) -> None:
+        """What may be written in a partition by its own name, where the table's policies don't count."""
+        rights = [
+            right
+            for right, function in (
+                ("insert", "has_any_column_privilege"),
+                ("update", "has_any_column_privilege"),
+                ("delete", "has_table_privilege"),
+                ("truncate", "has_table_privilege"),
+            )
+            if self._may(function, role, part.oid, right)
+        ]
+        tried.probes += 1
+        if rights and not part.walled:
+            tried.findings.append(
+                f"{role} may {', '.join(rights)} in {part.quoted} by its own name, where no policy holds that back"
+            )
+        elif rights:
+            tried.unproved.append(f"{role} may {', '.join(rights)} in {part.quoted} by its own name; look at its policies")
 
     # -- writing ---------------------------------------------------------------------------------------------------
 

@@ -36,6 +36,7 @@ class Definer:
         call: its quoted name.
         arguments: the types of the arguments that have no default.
         tells: whether its result can show a row's content (it is neither a truth value nor nothing at all).
+        writes: whether it may change rows, by the words of its body; a trigger's function can't be called.
     """
 
     oid: int
@@ -43,6 +44,20 @@ class Definer:
     call: str
     arguments: tuple[str, ...]
     tells: bool
+    writes: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A partition or a table that inherits: whoever names it itself meets its own policies, not the table's.
+
+    Args:
+        walled: its own row level security is on.
+    """
+
+    oid: int
+    quoted: str
+    walled: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +66,7 @@ class Wall:
 
     Args:
         sha256: of all that decides who sees which row: a proof counts for the wall that it was made with.
+        parts: those below it on which one of the application's roles has a right of its own.
     """
 
     oid: int
@@ -58,6 +74,7 @@ class Wall:
     sha256: str
     views: tuple[View, ...]
     definers: tuple[Definer, ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +108,9 @@ def _wall(row: Mapping[str, Any]) -> Wall:
             for v in json.loads(row["views"])
         ),
         definers=tuple(
-            Definer(oid=f["oid"], quoted=f["quoted"], call=f["call"], arguments=tuple(f["arguments"]), tells=f["tells"])
-            for f in json.loads(row["definers"])
+            Definer(**{**f, "arguments": tuple(f["arguments"])}) for f in json.loads(row["definers"])
         ),
+        parts=tuple(Part(**p) for p in json.loads(row["parts"])),
     )
 
 
@@ -177,7 +194,11 @@ definers as (
                 'tells', p.prokind = 'f' and p.prorettype not in (
                     'pg_catalog.bool'::pg_catalog.regtype, 'pg_catalog.void'::pg_catalog.regtype,
                     'pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype
-                )
+                ),
+                'writes', p.prorettype not in (
+                    'pg_catalog.trigger'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype
+                ) and coalesce(nullif(p.prosrc, ''), pg_catalog.pg_get_functiondef(p.oid))
+                    ~* '\\m(insert|update|delete|merge|truncate|execute)\\M'
             ) order by ns.nspname, p.proname, p.oid
         ) as found,
         pg_catalog.string_agg(
@@ -198,6 +219,53 @@ definers as (
     inner join pg_catalog.pg_namespace as ns on p.pronamespace = ns.oid and ns.nspname !~ '^(pg_|information_schema$)'
     inner join pg_catalog.pg_roles as o on p.proowner = o.oid
     group by d.oid
+),
+below (table_oid, part) as (
+    select d.oid, i.inhrelid
+    from declared as d
+    inner join pg_catalog.pg_inherits as i on d.oid = i.inhparent
+    union
+    select b.table_oid, i.inhrelid
+    from below as b
+    inner join pg_catalog.pg_inherits as i on b.part = i.inhparent
+),
+parts as (
+    select
+        b.table_oid,
+        pg_catalog.json_agg(
+            pg_catalog.json_build_object(
+                'oid', c.oid::pg_catalog.int8, 'quoted', pg_catalog.format('%I.%I', ns.nspname, c.relname),
+                'walled', c.relrowsecurity
+            ) order by ns.nspname, c.relname
+        ) as found,
+        -- Without its name: one more of the same kind changes nothing.
+        pg_catalog.string_agg(
+            distinct pg_catalog.concat_ws(
+                '|', c.relrowsecurity, c.relforcerowsecurity, pg_catalog.pg_get_userbyid(c.relowner), c.relacl::text,
+                (
+                    select pg_catalog.string_agg(
+                        pg_catalog.concat_ws(
+                            '|', p.polname, p.polcmd, p.polpermissive, p.polroles::text,
+                            pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+                            pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)
+                        ), ';' order by p.polname
+                    )
+                    from pg_catalog.pg_policy as p where p.polrelid = c.oid
+                )
+            ), ';'
+        ) as stands
+    from below as b
+    inner join pg_catalog.pg_class as c on b.part = c.oid and c.relkind in ('r', 'p')
+    inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+    where
+        exists (
+            select from pg_catalog.pg_roles as r
+            where r.rolname = any ($3::text[]) and (
+                pg_catalog.has_any_column_privilege(r.oid, c.oid, 'select, insert, update')
+                or pg_catalog.has_table_privilege(r.oid, c.oid, 'delete, truncate')
+            )
+        )
+    group by b.table_oid
 )
 select
     d.oid::pg_catalog.int8 as oid,
@@ -206,6 +274,7 @@ select
     pg_catalog.format('%I.%I', d.nspname, d.relname) as quoted,
     coalesce(v.found, '[]') as views,
     coalesce(f.found, '[]') as definers,
+    coalesce(s.found, '[]') as parts,
     pg_catalog.concat_ws(
         '/', d.relrowsecurity, d.relforcerowsecurity, pg_catalog.pg_get_userbyid(d.relowner), d.relacl::text,
         (
@@ -222,7 +291,7 @@ select
             )
             from pg_catalog.pg_policy as p where p.polrelid = d.oid
         ),
-        v.stands, f.stands,
+        v.stands, f.stands, s.stands,
         (
             select pg_catalog.string_agg(
                 pg_catalog.concat_ws('|', r.rolname, r.rolsuper, r.rolbypassrls, array(
@@ -236,5 +305,6 @@ select
 from declared as d
 left join views as v on d.oid = v.table_oid
 left join definers as f on d.oid = f.table_oid
+left join parts as s on d.oid = s.table_oid
 order by d.nspname, d.relname
 """
