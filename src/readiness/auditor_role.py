@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from readiness.facts import own
+from readiness.facts import hba, own
 from readiness.facts.bookkeeping import BOOKKEEPING_TABLES
 from readiness.facts.passwords import HELPER, KIND
 from readiness.model import quote_ident, quote_literal
@@ -40,7 +40,7 @@ TIERS: tuple[Tier, ...] = (
     Tier(
         number=2,
         title="connection rules and password kinds",
-        sees="pg_hba.conf as the server reads it, and which kind of hash each password is kept as, never the hash; "
+        sees="pg_hba.conf as the server reads it, whether it was loaded since, and which kind of hash each password is kept as, never the hash; "
         "granting this takes a superuser",
         needs=frozenset({"select pg_hba_file_rules", "select role_password_kinds"}),
     ),
@@ -119,7 +119,13 @@ def _rules(role: str, _schemas: Sequence[str]) -> str:
     return f"""\
 grant execute on function pg_catalog.pg_hba_file_rules() to {name};
 grant select on pg_catalog.pg_hba_file_rules to {name};
-{own.MAKE}create or replace function {HELPER}() returns table (rolname name, kind text)
+{own.MAKE}create or replace function {hba.HELPER}() returns bool
+language sql stable security definer set search_path = pg_catalog, pg_temp
+as $$
+select {hba.CHANGED}
+$$;
+revoke all on function {hba.HELPER}() from public;
+create or replace function {HELPER}() returns table (rolname name, kind text)
 language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 select a.rolname, {KIND}
@@ -128,7 +134,7 @@ where a.rolcanlogin
 $$;
 revoke all on function {HELPER}() from public;
 grant usage on schema readiness to {name};
-grant execute on function {HELPER}() to {name};
+grant execute on function {hba.HELPER}(), {HELPER}() to {name};
 """
 
 

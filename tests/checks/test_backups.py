@@ -196,6 +196,11 @@ def test_a_segment_that_is_missing_is_named(kept: Kept):
     away = segments[-2].rename(kept.folder / segments[-2].name)
     outcome = kept.outcomes()["operations/wal-gap"]
     away.rename(segments[-2])
+    whole = segments[-2].read_bytes()
+    segments[-2].write_bytes(whole[: len(whole) // 2])  # as a full disk leaves it
+    short = kept.outcomes()["operations/wal-gap"]
+    segments[-2].write_bytes(whole)
+    assert found(short) == {"base"}  # type: ignore[arg-type]
     assert isinstance(outcome, Examined)
     assert [(o.subject, o.evidence["missing"], o.evidence["first_missing"]) for o in outcome.findings] == [
         ("base", 1, segments[-2].name)

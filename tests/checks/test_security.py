@@ -282,6 +282,12 @@ def test_rules_and_password_kinds_need_the_second_tier(database: Database, role:
     assert found(ask("security/plaintext-rule", database.bare_dsn())) == set()
     for dsn in (database.dsn(), database.bare_dsn()):
         assert role in found(ask("security/weak-password-hash", dsn))
+    with loaded(database.cluster):
+        later = time.time() + 5
+        os.utime(database.cluster.data / "pg_hba.conf", (later, later))
+        unsure = ask("security/plaintext-rule", database.bare_dsn())
+        assert isinstance(unsure, Unknown)
+        assert unsure.reason is Reason.STALE
     bare = ask("security/weak-password-hash", database.bare_dsn())
     assert "0" * 32 not in repr(bare)
     database.run(f"alter role {role} password 'again'")

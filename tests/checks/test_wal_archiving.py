@@ -13,6 +13,7 @@ from asking import ask
 from conftest import Database
 from readiness import embedded
 from readiness.embedded import Cluster
+from readiness.facts.archiving import Means, means_of
 from readiness.model import Examined, Observation, Outcome, Reason, Unknown
 from stage import eventually
 
@@ -76,6 +77,10 @@ def test_the_archiver_from_its_first_day_to_its_recovery(archiving: Cluster):
     archive_with(archiving, "/bin/true %p")
     assert eventually(lambda: shown(archiving, "select archived_count > 0 from pg_stat_archiver"))
     assert "keeps nothing" in str(only(looked(archiving)).remedy)
+    with archiving.connect() as admin:
+        admin.execute("alter system set archive_command = 'test %p = never || true'")
+        admin.execute("select pg_reload_conf()")
+    assert eventually(lambda: "takes a success at its word" in str(only(looked(archiving)).remedy))
 
     archive_with(archiving, "test %p = never")
     assert eventually(lambda: shown(archiving, "select failed_count > 0 from pg_stat_archiver"))
@@ -98,6 +103,25 @@ def test_the_archiver_from_its_first_day_to_its_recovery(archiving: Cluster):
     assert healthy.ok
     assert int(str(healthy.evidence["failed"])) >= 1, "the failures of its life are remembered, and don't count"
     assert list(folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("command", "means"),
+    [
+        ("cp %p /dev/null", Means.NO_OP),
+        ("push %p || true", Means.MUTE),
+        ("push %p; exit 0", Means.MUTE),
+        ("sh -c \"push %p || /bin/true\"", Means.MUTE),
+        ("push %p &", Means.MUTE),
+        ("push %p 2>&1 | logger -t wal", Means.MUTE),
+        ("set -o pipefail; push %p 2>&1 | logger -t wal", Means.COMMAND),
+        ("test ! -f /archive/%f && cp %p /archive/%f", Means.COMMAND),
+        ("push %p > /dev/null 2>&1", Means.COMMAND),
+        ("gzip -c %p | ssh host \"cat > /archive/%f.gz\"", Means.COMMAND),
+    ],
+)
+def test_a_command_that_cannot_fail_or_takes_no_segment(command: str, means: Means):
+    assert means_of(command) is means
 
 
 def test_an_archiver_that_waits_for_ever_is_named(archiving: Cluster):

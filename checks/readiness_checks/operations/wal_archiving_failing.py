@@ -86,6 +86,11 @@ def wal_archiving_failing(
         return seen(
             "Set archive_command by the backup tool's manual; the present one reports success and keeps nothing."
         )
+    if a.means is Means.MUTE:
+        return seen(
+            "Let archive_command end with the status of what keeps the segment (no `|| true`, no `; true`, nothing in the "
+            "background): the server takes a success at its word, and recycles what was not kept."
+        )
     if a.means is Means.NOTHING:
         return seen("Set archive_command by the backup tool's manual; until then WAL piles up, and the disk fills.")
     return unseen(

@@ -12,7 +12,8 @@ from readiness.facts.backups import Backups, Store
     attestable=True,
     mend="""
     What is missing doesn't come back once the server has recycled it: take a new full backup now, so that there is
-    something to restore to from here on; then find out what archive_command did at that time.
+    something to restore to from here on; then find out what archive_command did at that time. No restore from the backups
+    before the gap gets past it: this is told until they are gone (pgBackRest: `expire --set=LABEL`).
     """,
     links=("https://www.postgresql.org/docs/current/continuous-archiving.html",),
 )

@@ -17,6 +17,7 @@ class Means(StrEnum):
     COMMAND = "command"
     LIBRARY = "library"
     NO_OP = "a command that keeps nothing"
+    MUTE = "a command that reports success when it failed"
     NOTHING = "nothing"
 
 
@@ -58,7 +59,7 @@ class WalArchiving:
         elif not command.strip():
             means = Means.NOTHING
         else:
-            means = Means.NO_OP if _KEEPS_NOTHING.fullmatch(command.strip()) else Means.COMMAND
+            means = means_of(command.strip())
         segment_bytes = row["segment_bytes"]
         last = _segment(row["last_archived_wal"] or "", segment_bytes)
         return cls(
@@ -78,7 +79,19 @@ class WalArchiving:
         )
 
 
+def means_of(command: str) -> Means:
+    """What an archive_command is, by its text."""
+    if _KEEPS_NOTHING.fullmatch(command) or _TO_NOWHERE.search(command):
+        return Means.NO_OP
+    if _HIDES_FAILURE.search(command) or ("pipefail" not in command and _TO_THE_LOG.search(command)):
+        return Means.MUTE
+    return Means.COMMAND
+
+
 # Commands that report success and keep nothing; pg_stat_archiver counts each of their segments as archived.
+_TO_NOWHERE = re.compile(r"""^\s*cp\s[^|;&]*%p["']?\s+/dev/null\s*$""")
+_HIDES_FAILURE = re.compile(r"(?:\|\||;)\s*(?:(?:/usr)?/bin/true|true|:|exit\s+0)\s*[)}\"';]*\s*$|[^&>]&\s*$")
+_TO_THE_LOG = re.compile(r"[^|]\|\s*(?:\S*/)?(?:logger|systemd-cat)\b[^|;&]*$")
 _KEEPS_NOTHING = re.compile(r"(?:(?:/usr)?/bin/)?(?:true|:|exit 0|cd \.)(?:\s+%[pf])*|rem\b.*", re.IGNORECASE)
 
 _WAL_NAME = re.compile(r"[0-9A-F]{8}([0-9A-F]{8})([0-9A-F]{8})(?:\..*)?")

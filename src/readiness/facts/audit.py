@@ -184,7 +184,7 @@ class AuditedTable:
     def triggered(self, event: str, sessions: Sessions) -> bool:
         """Whether triggers fire on every such event, as far as their events and columns say."""
         firing = [t for t in self.triggers if t.fires(event, replica=sessions.replica)]
-        if any(not t.columns for t in firing):
+        if any(event != "update" or not t.columns for t in firing):  # the columns of an `update of` are update's alone
             return True
         return bool(firing) and set(self.columns) <= {c for t in firing for c in t.columns}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from readiness.authoring import Unobservable
+from readiness.facts import own
 from readiness.facts.postgres import Postgres
 from readiness.facts.server import Server
 from readiness.model import Reason
@@ -26,8 +27,7 @@ class PasswordKinds:
         if server.superuser:
             rows = postgres.rows(_FROM_CATALOG, marker="password-kinds")
         else:
-            (found,) = postgres.rows(_HELPER_IS_THERE, marker="password-kinds")
-            if not found["trusted"]:
+            if not own.vouched_for(postgres, HELPER, marker="password-kinds"):
                 raise Unobservable(
                     Reason.NO_PERMISSION,
                     "only a superuser sees how passwords are kept, or who is let to by a function",
@@ -52,23 +52,4 @@ select pg_catalog.quote_ident(a.rolname) as role, {KIND} as kind
 from pg_catalog.pg_authid as a
 where a.rolcanlogin
 order by a.rolname
-"""
-
-# Only a superuser's own function is believed, and called: anybody else's could tell what it likes, and run as us.
-_HELPER_IS_THERE = """
-select
-    exists (
-        select
-        from pg_catalog.pg_proc as f
-        inner join pg_catalog.pg_namespace as ns on f.pronamespace = ns.oid
-        inner join pg_catalog.pg_roles as owner on f.proowner = owner.oid
-        where
-            ns.nspname = 'readiness'
-            and f.proname = 'role_password_kinds'
-            and f.pronargs = 0
-            and f.prosecdef
-            and owner.rolsuper
-            and pg_catalog.has_schema_privilege(ns.oid, 'usage')
-            and pg_catalog.has_function_privilege(f.oid, 'execute')
-    ) as trusted
 """

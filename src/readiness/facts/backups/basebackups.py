@@ -18,12 +18,19 @@ def read(directory: Path, wal: Path | None, segment_bytes: int) -> Store:
     Raises:
         OSError: a folder can't be read.
     """
+
+    def lies_there(file: Path) -> Segment | None:
+        # One that is cut short (a full disk, a copy that was ended) is none: no restore takes it.
+        segment = Segment.named(file.name, segment_bytes)
+        size = file.stat().st_size if segment else 0
+        return segment if size == segment_bytes or (size and file.suffix) else None
+
     return Store(
         encrypted=None,
         backups=tuple(_basebackup(folder, segment_bytes) for folder in sorted(directory.iterdir()) if folder.is_dir()),
         archived=None
         if wal is None
-        else frozenset(s for f in wal.rglob("*") if (s := Segment.named(f.name, segment_bytes)) is not None),
+        else frozenset(s for f in wal.rglob("*") if (s := lies_there(f)) is not None),
     )
 
 

@@ -48,8 +48,9 @@ def read(command: Sequence[str], stanza: str, segment_bytes: int, system_identif
         # `info` tells the first and the last one alone, of which nothing follows for what lies between.
         path = f"archive/{stanza}/{archive['id']}"
         listed = json.loads(answer_of([*command, repository, "repo-ls", path, "--recurse", "--output=json"]))
-        for name in listed:
-            if (segment := Segment.named(name.rpartition("/")[2], segment_bytes)) is not None:
+        for name, file in listed.items():
+            segment = Segment.named(name.rpartition("/")[2], segment_bytes)
+            if segment is not None and file.get("size") != 0:  # an empty file holds no log
                 archived.add(segment)
     return Store(
         encrypted=all(r["cipher"] != "none" for r in info["repo"]) if info["repo"] else None,
