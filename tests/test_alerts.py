@@ -44,6 +44,12 @@ FIRE = {
     "long": ('pg_stat_activity_max_tx_duration{state!~"idle.*"} > 600', "5m"),
     "backup by time": ('time() - pgbackrest_backup_last_timestamp{stanza="main"} > 26 * 3600', "10m"),
     "disk": ('node_filesystem_avail_bytes{mountpoint=~"/|/var.*"} / node_filesystem_size_bytes < 0.1', "30m"),
+    "disk, one side picked": (
+        'node_filesystem_avail_bytes{mountpoint="/data"} / node_filesystem_size_bytes < 0.1', "5m"
+    ),
+    "disk, the other side picked": (
+        '1 - node_filesystem_avail_bytes / node_filesystem_size_bytes{mountpoint="/data"} > 0.9', ""
+    ),
     "disk soon": ("predict_linear(node_filesystem_avail_bytes[1h], 4 * 3600) < 0", "10m"),
     "ids": ("pg_database_wraparound_age_datfrozenxid_seconds > 1.5e9", "10m"),
 }
@@ -59,6 +65,7 @@ NEVER = {
     "less than nothing": ("node_filesystem_avail_bytes < 0", "", "no value that its metrics"),
     "beyond the last id": ("pg_database_wraparound_age_datfrozenxid_seconds > 2.2e9", "", "no value that its metrics"),
 }
+CLOCK = {"in office hours": (f"{USED} > 80 and on() hour() >= 9", "")}
 ALWAYS = {"always": (f"{USED} >= 0", "", "fires although all is well")}
 OTHER = {
     "nobody connected": (f"{USED} < 1", "5m"),
@@ -83,7 +90,7 @@ def rules_of(folder: Path, **monitoring: Any) -> AlertRules:
 
 def test_rules_that_never_fire_are_told_from_rules_that_do(tmp_path: Path):
     program("promtool")
-    everything = {**FIRE, **NEVER, **ALWAYS, **OTHER}
+    everything = {**FIRE, **NEVER, **ALWAYS, **OTHER, **CLOCK}
     write_rules(tmp_path / "r.yml", *(alert(name, *told) for name, told in everything.items()))
     rules = rules_of(tmp_path, rule_files=["*.yml"])
     tried = alerts.drill(rules, "promtool", settings=SETTINGS, hours=2, step=30)
@@ -93,6 +100,11 @@ def test_rules_that_never_fire_are_told_from_rules_that_do(tmp_path: Path):
     for name, (_, _, why) in {**NEVER, **ALWAYS}.items():
         assert [f for f in findings if f.startswith(f"{name} (r.yml, g)") and why in f], (name, findings)
     assert len(findings) == len(NEVER) + len(ALWAYS)
+    unproved = [u for t in tried.values() for u in t.unproved]
+    assert [u.partition(" (")[0] for u in unproved] == list(CLOCK)
+    write_rules(tmp_path / "r.yml", alert("broken", "sum(("))
+    unread = alerts.drill(rules_of(tmp_path, rule_files=["*.yml"]), "promtool", settings=SETTINGS).values()
+    assert all("these can't be: broken" in t.unproved[0] and not t.findings for t in unread)
 
 
 def test_the_rules_that_ship_are_proved(tmp_path: Path):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import yaml
@@ -66,6 +66,7 @@ _COURSES: tuple[tuple[str, _Course], ...] = (
     (r"\w*(xid|frozen|mxid|wraparound|_mx_|transaction_id)\w*", _Course("gauge", 5e7, 2**31 - 3e6)),
     (r"pg_stat_database_xact_\w+|pg_stat_statements_calls\w*|pgbouncer_stats_queries\w*", _Course("counter", 100, 0.1)),
 )  # fmt: skip
+_CLOCK = re.compile(r"\b(hour|minute|day_of_week|day_of_month|month)\s*\(\s*\)")
 _LIKE_SLOW = r"pg_stat_database_xact_\w+|pg_stat_statements_calls\w*|pgbouncer_stats_queries\w*"
 
 
@@ -107,7 +108,10 @@ def drill(
         for kind in rules.kinds:
             tried = found[kind] = Tried(rules.sha256(kind))
             of_kind = rules.of_kind(kind)
-            if not of_kind:
+            unread = [r.subject for r in rules.alerting if r.unread]
+            if not of_kind and unread:
+                tried.unproved.append(f"no rule that can be read tells of it; these can't be: {', '.join(unread)}"[:1000])
+            elif not of_kind:
                 tried.findings.append("no rule reads a metric that tells of it")
             for rule in of_kind:
                 trial = _Trial(workshop, promtool, rules, rule, kind, settings, hours, max(step, 1.0))
@@ -165,6 +169,8 @@ class _Trial:
         elif trouble.at_once or lone.at_once:
             lasting = f"its condition never holds for {_words(rule.seconds)} without a break"
             tried.findings.append(f"{never}: {lasting}, in {_words(self.hours * 3600)} of trouble")
+        elif _CLOCK.search(rule.query):
+            tried.unproved.append(f"{rule.subject} asks for the hour or the day, which a trial doesn't choose")
         elif matching.at_once:
             tried.findings.append(f"{never}: its parts have no labels in common by which they could match")
         else:
@@ -175,10 +181,11 @@ class _Trial:
     def _labels(self) -> dict[Selector, list[dict[str, str]]]:
         """Selector -> the label sets of its series: those that are there, or, where nobody was asked, one of our own."""
         found: dict[Selector, list[dict[str, str]]] = {}
-        for selector in self.rules.reads(self.rule):
+        read = self.rules.reads(self.rule)
+        for selector in read:
             there = self.rules.labels.get(str(selector), ())
             sets = [{k: v for k, v in labels.items() if k != "__name__"} for labels in there[:_MOST_SERIES]]
-            found[selector] = sets if self.rules.loaded else [_made(selector)]
+            found[selector] = sets if self.rules.loaded else [_made(selector, read)]
         return found
 
     def _series(
@@ -295,8 +302,8 @@ class _Trial:
         ]
 
 
-def _made(selector: Selector) -> dict[str, str]:
-    """Labels as the exporters give them."""
+def _made(selector: Selector, beside: Iterable[Selector]) -> dict[str, str]:
+    """Labels as the exporters give them: what another part of the rule picks by one, is there for this part, too."""
     labels = {"job": "postgres", "instance": "db:9187"}
     if selector.name.startswith("pg_"):
         labels["server"] = "db:5432"
@@ -306,6 +313,9 @@ def _made(selector: Selector) -> dict[str, str]:
         labels["datname"] = "app"
     elif selector.name.startswith("node_filesystem"):
         labels |= {"mountpoint": "/", "device": "/dev/sda1", "fstype": "ext4"}
+    for other in beside:
+        picked = tuple(m for m in other.matchers if m[0] in labels and m[1] in ("=", "=~"))
+        labels |= _asked(Selector(name=other.name, matchers=picked), labels)
     return _asked(selector, labels)
 
 
