@@ -45,10 +45,12 @@ FIRE = {
     "backup by time": ('time() - pgbackrest_backup_last_timestamp{stanza="main"} > 26 * 3600', "10m"),
     "disk": ('node_filesystem_avail_bytes{mountpoint=~"/|/var.*"} / node_filesystem_size_bytes < 0.1', "30m"),
     "disk, one side picked": (
-        'node_filesystem_avail_bytes{mountpoint="/data"} / node_filesystem_size_bytes < 0.1', "5m"
+        'node_filesystem_avail_bytes{mountpoint="/data"} / node_filesystem_size_bytes < 0.1',
+        "5m",
     ),
     "disk, the other side picked": (
-        '1 - node_filesystem_avail_bytes / node_filesystem_size_bytes{mountpoint="/data"} > 0.9', ""
+        '1 - node_filesystem_avail_bytes / node_filesystem_size_bytes{mountpoint="/data"} > 0.9',
+        "",
     ),
     "disk soon": ("predict_linear(node_filesystem_avail_bytes[1h], 4 * 3600) < 0", "10m"),
     "ids": ("pg_database_wraparound_age_datfrozenxid_seconds > 1.5e9", "10m"),

@@ -172,7 +172,10 @@ def _user(cluster: Cluster) -> str:
 
 
 def test_what_pgbackrest_keeps_comes_back(kept: Kept):
-    found = kept.drill("repo", scratch=kept.folder / "scratch")
+    repo = kept.stores["repo"]
+    if kept.cluster.owner:  # by root, as who owns the repository
+        repo = {**repo, "command": ["runuser", "-u", "nobody", "--", *repo["command"]]}  # type: ignore[misc]
+    found = kept.drill("repo", own=repo, scratch=kept.folder / "scratch")
     assert (found.findings, found.like.unproved) == ([], [])
     assert found.passed
     assert found.rpo_seconds == 0.0  # nothing was committed since the last segment was handed over
@@ -206,6 +209,8 @@ def test_a_base_backup_to_a_point_in_time_while_the_source_goes_on(kept: Kept):
         assert any("public.people: 1 rows of the copy were deleted since" in n for n in found.like.notes)
         assert any("public.since" in n for n in found.like.notes)
         assert (found.rpo_seconds or 0) > 0
+        found.promised = (None, 0.0)  # what is left behind by choice breaks no promise
+        assert found.passed
         assert "manifest" in found.checked
     finally:
         kept.execute(

@@ -44,6 +44,10 @@ def test_the_figures_are_measurements_held_against_what_is_promised(embedded_dat
     assert found(outcome(promised_rto_seconds=10.0, promised_rpo_seconds=10.0)) == {"rto"}
     assert found(outcome(promised_rto_seconds=20.0, promised_rpo_seconds=1.0)) == {"rpo"}
     assert found(outcome(findings=["public.t: 1 missing"])) == {"restore"}
+    # Recovered to a moment by choice: neither a broken promise nor a kept one.
+    chosen = outcome(promised_rpo_seconds=1.0, restored_to="2026-10-01T00:00:00+00:00")
+    assert isinstance(chosen, Unknown)
+    assert [u.subject for u in chosen.unseen] == ["rpo"]
     # A proof that was given a year is one of a month all the same.
     assert good.observations[0].expires == NOW + timedelta(days=30)
     stale = outcome(days_ago=32, valid_days=365)

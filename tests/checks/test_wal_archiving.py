@@ -111,13 +111,13 @@ def test_the_archiver_from_its_first_day_to_its_recovery(archiving: Cluster):
         ("cp %p /dev/null", Means.NO_OP),
         ("push %p || true", Means.MUTE),
         ("push %p; exit 0", Means.MUTE),
-        ("sh -c \"push %p || /bin/true\"", Means.MUTE),
+        ('sh -c "push %p || /bin/true"', Means.MUTE),
         ("push %p &", Means.MUTE),
         ("push %p 2>&1 | logger -t wal", Means.MUTE),
         ("set -o pipefail; push %p 2>&1 | logger -t wal", Means.COMMAND),
         ("test ! -f /archive/%f && cp %p /archive/%f", Means.COMMAND),
         ("push %p > /dev/null 2>&1", Means.COMMAND),
-        ("gzip -c %p | ssh host \"cat > /archive/%f.gz\"", Means.COMMAND),
+        ('gzip -c %p | ssh host "cat > /archive/%f.gz"', Means.COMMAND),
     ],
 )
 def test_a_command_that_cannot_fail_or_takes_no_segment(command: str, means: Means):

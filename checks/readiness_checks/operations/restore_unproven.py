@@ -51,7 +51,16 @@ def restore_unproven(drills: DrillRecords, *, most_days: int = 31) -> Answer:
     ]
     for figure in ("rto", "rpo"):
         value, promised = told.get(f"{figure}_seconds"), told.get(f"promised_{figure}_seconds")
-        if isinstance(value, int | float):
+        if figure == "rpo" and promised is not None and told.get("restored_to") not in (None, "the newest"):
+            answers.append(
+                Unseen(
+                    subject=figure,
+                    reason=Reason.INSUFFICIENT_SAMPLES,
+                    detail="the drill recovered to a moment by choice: what a disaster would cost was not measured",
+                    unlock="readiness drill restore # without --to",
+                )
+            )
+        elif isinstance(value, int | float):
             evidence = {"figure": figure, "unit": "s", "value": value, "source": f"drill {drill.id}"}
             answers.append(
                 Observation(

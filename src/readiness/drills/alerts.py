@@ -110,7 +110,9 @@ def drill(
             of_kind = rules.of_kind(kind)
             unread = [r.subject for r in rules.alerting if r.unread]
             if not of_kind and unread:
-                tried.unproved.append(f"no rule that can be read tells of it; these can't be: {', '.join(unread)}"[:1000])
+                tried.unproved.append(
+                    f"no rule that can be read tells of it; these can't be: {', '.join(unread)}"[:1000]
+                )
             elif not of_kind:
                 tried.findings.append("no rule reads a metric that tells of it")
             for rule in of_kind:

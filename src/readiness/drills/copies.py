@@ -276,7 +276,8 @@ class Copy:
             self.process = None
 
     def log_words(self) -> str:
-        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()]
+        own = r"FATAL: +the database system is (not accepting connections|in recovery mode|starting up|shutting down)"
+        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if not re.search(own, line)]
         grave = [line for line in lines if re.search(r"\b(FATAL|PANIC|ERROR):", line)]
         return _line(" / ".join((grave or lines)[-3:])) or "it said nothing"
 
@@ -479,8 +480,8 @@ class PgBackRest:
         (folder / "lock").mkdir(mode=0o700)
         copy.give(folder / "lock")
         copy.data.mkdir(mode=0o700)
-        common = [
-            *self.command,
+        copy.give(copy.data)  # the command may lead to the account itself: runuser -u postgres -- pgbackrest
+        options = [
             f"--stanza={self.stanza}",
             f"--pg1-path={copy.data}",
             f"--lock-path={folder / 'lock'}",
@@ -499,7 +500,7 @@ class PgBackRest:
             "--reset-link-map",
         ]
         # Not as the server's account: the tool's configuration may be for nobody else than who runs this.
-        words = [*common, f"--set={backup.label}", "--type=default", "--no-delta", *aside, "restore"]
+        words = [*self.command, *options, f"--set={backup.label}", "--type=default", "--no-delta", *aside, "restore"]
         done = _own(copy, words, environment)
         if done.returncode:
             raise RestoreError(f"pgbackrest restore ended with {done.returncode}: {last_words(done)}")
@@ -514,9 +515,20 @@ class PgBackRest:
         copy.settle()
         copy.relink()
         # One by one: side by side it would fetch into the folder of the living server.
-        fetch = [*common, "--no-archive-async", "archive-get"]
+        fetch = [*_of_the_account(self.command, copy.owner), *options, "--no-archive-async", "archive-get"]
         words_of_it = " ".join(shlex.quote(word).replace("%", "%%") for word in fetch)
         copy.start(restore_command=f'{words_of_it} %f "%p"', target=_target(until), control=copy.control())
+
+
+def _of_the_account(command: Sequence[str], owner: Mapping[str, Any]) -> Sequence[str]:
+    """A command as the server's account itself runs it: by `runuser` or `sudo` none but root comes to be who it is."""
+    words = [word for word in command[1:] if word not in ("-n", "-H", "--non-interactive", "--set-home")]
+    if not owner or Path(command[0]).name not in ("runuser", "sudo") or words[:1] not in (["-u"], ["--user"]):
+        return command
+    with suppress(KeyError):
+        if embedded.account(words[1])["user"] == owner["user"]:
+            return words[3:] if words[2] == "--" else words[2:]
+    return command
 
 
 def _own(copy: Copy, words: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

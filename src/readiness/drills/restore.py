@@ -118,7 +118,10 @@ class Result:
         return [
             f"{name} is {value:,.1f} s, and {promised:,.0f} s are promised"
             for name, value, promised in figures
-            if value is not None and promised is not None and value > promised
+            if value is not None
+            and promised is not None
+            and value > promised
+            and not (name == "RPO" and self.until)  # what was left behind by choice is not lost
         ]
 
     @property

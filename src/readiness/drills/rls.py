@@ -453,7 +453,9 @@ class _Work:
                 f"{role} may {', '.join(rights)} in {part.quoted} by its own name, where no policy holds that back"
             )
         elif rights:
-            tried.unproved.append(f"{role} may {', '.join(rights)} in {part.quoted} by its own name; look at its policies")
+            tried.unproved.append(
+                f"{role} may {', '.join(rights)} in {part.quoted} by its own name; look at its policies"
+            )
 
     # -- writing ---------------------------------------------------------------------------------------------------
 

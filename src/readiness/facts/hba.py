@@ -120,7 +120,9 @@ class ConnectionRules:
                 f"grant select on pg_catalog.pg_hba_file_rules to {role};",
             ) from unseen
         changed = None
-        with contextlib.suppress(Unobservable):  # only who may read the server's files is told, or whom our helper tells
+        with contextlib.suppress(
+            Unobservable
+        ):  # only who may read the server's files is told, or whom our helper tells
             told = own.vouched_for(postgres, HELPER, marker="connection-rules")
             (row,) = postgres.rows(
                 f"select {HELPER}() as changed" if told else f"select {CHANGED} as changed", marker="connection-rules"

@@ -719,7 +719,10 @@ _CONNECT_FAILURES: tuple[tuple[tuple[str, ...], str], ...] = (
         ("remaining connection slots are reserved", "too many clients", "too many connections"),
         "all connection slots are taken",
     ),
-    (("certificate verify failed",), "TLS: the server's certificate does not verify: sslrootcert doesn't vouch for it, or it has expired"),
+    (
+        ("certificate verify failed",),
+        "TLS: the server's certificate does not verify: sslrootcert doesn't vouch for it, or it has expired",
+    ),
     (("root certificate file",), "TLS: the root certificate file is missing (sslrootcert)"),
     (("does not match host name",), "TLS: the server's certificate is for another host name"),
     (

@@ -107,9 +107,7 @@ def _wall(row: Mapping[str, Any]) -> Wall:
             View(oid=v["oid"], quoted=v["quoted"], columns=tuple(v["columns"]), exempt=v["exempt"])
             for v in json.loads(row["views"])
         ),
-        definers=tuple(
-            Definer(**{**f, "arguments": tuple(f["arguments"])}) for f in json.loads(row["definers"])
-        ),
+        definers=tuple(Definer(**{**f, "arguments": tuple(f["arguments"])}) for f in json.loads(row["definers"])),
         parts=tuple(Part(**p) for p in json.loads(row["parts"])),
     )
 

@@ -28,9 +28,7 @@ def read(directory: Path, wal: Path | None, segment_bytes: int) -> Store:
     return Store(
         encrypted=None,
         backups=tuple(_basebackup(folder, segment_bytes) for folder in sorted(directory.iterdir()) if folder.is_dir()),
-        archived=None
-        if wal is None
-        else frozenset(s for f in wal.rglob("*") if (s := lies_there(f)) is not None),
+        archived=None if wal is None else frozenset(s for f in wal.rglob("*") if (s := lies_there(f)) is not None),
     )
 
 
