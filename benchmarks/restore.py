@@ -71,8 +71,10 @@ SHAPES = (
 
 @dataclass(slots=True, kw_only=True)
 class Took:
-    """Seconds of each run."""
+    """Seconds of each run, and CPU seconds."""
 
+    by_hand_cpu: list[float] = field(default_factory=list)
+    cpu: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
     by_hand: list[float] = field(default_factory=list)
     rto: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
     in_all: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
@@ -115,10 +117,12 @@ def _compare(cluster: Cluster, folder: Path) -> None:
     for store, by_hand in plain.items():
         took = Took()
         for _ in range(RUNS):
+            before = _cpu(cluster)
             took.by_hand.append(_plain(cluster, by_hand))
+            took.by_hand_cpu.append(_cpu(cluster) - before)
             for elsewhere in (False, True):
                 os.sync()  # nobody else's pages are still being written
-                began = time.perf_counter()
+                before, began = _cpu(cluster), time.perf_counter()
                 found = restore.drill(
                     source,
                     cluster.dsn(),
@@ -130,16 +134,26 @@ def _compare(cluster: Cluster, folder: Path) -> None:
                     ),
                 )
                 took.in_all[elsewhere].append(time.perf_counter() - began)
+                took.cpu[elsewhere].append(_cpu(cluster) - before)
                 assert found.passed, found.findings
                 took.rto[elsewhere].append(found.rto_seconds or float("inf"))
                 took.steps[elsewhere].append(found.steps)
         hand = min(took.by_hand)
-        print(f"  {store}: by hand {_all(took.by_hand)}; load {os.getloadavg()[0]:.1f}")
+        print(f"  {store}: by hand {_all(took.by_hand)}, CPU {_all(took.by_hand_cpu)}; load {os.getloadavg()[0]:.1f}")
         for elsewhere, name in ((False, "read when it is up"), (True, "read meanwhile")):
             rto, in_all = took.rto[elsewhere], took.in_all[elsewhere]
             print(f"    the source is {name}: until sessions {_all(rto)}, {_over(min(rto), hand)}")
-            print(f"      in all {_all(in_all)}, {_over(min(in_all), hand)}")
+            print(f"      in all {_all(in_all)}, {_over(min(in_all), hand)}, CPU {_all(took.cpu[elsewhere])}")
             print(f"      {took.steps[elsewhere][in_all.index(min(in_all))]}", flush=True)
+
+
+def _cpu(cluster: Cluster) -> float:
+    """CPU seconds of our process, of those that it started and that have ended, and of the source's ended sessions."""
+    assert cluster.process is not None
+    stat = Path(f"/proc/{cluster.process.pid}/stat").read_text().rpartition(")")[2].split()
+    of_sessions = (int(stat[13]) + int(stat[14])) / os.sysconf("SC_CLK_TCK")  # cutime, cstime: proc(5)
+    own = os.times()
+    return own.user + own.system + own.children_user + own.children_system + of_sessions
 
 
 def _all(seconds: Sequence[float]) -> str:
