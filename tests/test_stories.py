@@ -107,6 +107,23 @@ def test_story_on_other_versions(story: Story, older_cluster: Cluster, make_data
     assert found(ask(story.check, database.dsn(), parameters=story.parameters)) == named
 
 
+def test_what_a_generated_column_reads_keeps_its_type(
+    started: Callable[[int], Cluster], make_database: Callable[[Cluster], Database]
+):
+    """Before 15 the catalog told otherwise what hangs on a column."""
+    database = make_database(started(13))
+    database.run(
+        "create table t (j json, at timestamp, g bool generated always as (j is null or at is null) stored, free json)"
+    )
+    offered = {}
+    with asking(database.dsn()) as asked:
+        for check in ("schema/json-not-jsonb", "schema/timestamp-without-time-zone"):
+            outcome = asked(check)
+            assert isinstance(outcome, Examined)
+            offered |= {o.subject: bool(o.remedy) for o in outcome.findings}
+    assert offered == {"public.t.j": False, "public.t.at": False, "public.t.free": True}
+
+
 # What an older server can't tell, whatever is asked.
 CAN_NOT_TELL = {
     13: {

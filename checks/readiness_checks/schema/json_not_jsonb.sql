@@ -70,10 +70,14 @@ cross join lateral (
                 d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
                 and d.refobjid = att.attrelid
                 and d.refobjsubid = att.attnum
-                and d.classid not in (
-                    'pg_catalog.pg_class'::pg_catalog.regclass,
-                    'pg_catalog.pg_constraint'::pg_catalog.regclass,
-                    'pg_catalog.pg_statistic_ext'::pg_catalog.regclass
+                and (
+                    d.classid not in (
+                        'pg_catalog.pg_class'::pg_catalog.regclass,
+                        'pg_catalog.pg_constraint'::pg_catalog.regclass,
+                        'pg_catalog.pg_statistic_ext'::pg_catalog.regclass
+                    )
+                    -- before 15 a generated column stands there itself, after that its expression
+                    or (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid > 0)
                 )
                 and def.adnum is distinct from att.attnum
         ) as yes
