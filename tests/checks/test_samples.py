@@ -80,6 +80,40 @@ def test_uuid_in_text(database: Database):
     assert found(ask(UUIDS, database.dsn())) == set()
 
 
+def test_no_remedy_where_something_holds_the_type(database: Database):
+    database.run(
+        """
+        create table t (id text primary key, viewed text, checked text check (length(checked) > 1), indexed text,
+            by_pattern text, read_by text, g int generated always as (length(read_by)) stored, free text default '{}',
+            "unique" text unique);
+        create index on t (indexed);
+        create index on t (by_pattern text_pattern_ops);
+        create view v as select viewed from t;
+        create table child () inherits (t);
+        create table refers (id text references t);
+        create table root (l text) partition by list (l);
+        create table part partition of root default;
+        insert into t (id, viewed, checked, indexed, by_pattern, read_by, free, "unique")
+            select gen_random_uuid(), d, d, d, d, d, d, '{"a": ' || g || '}'
+            from generate_series(1, 5) g, lateral (select '{"a": 1}') as x (d);
+        insert into refers select id from t;
+        insert into root values ('a,b,c'), ('d'), ('e,f');
+        """
+    )
+    offered: dict[str, str | None] = {}
+    for check in (JSON, LISTS, UUIDS):
+        outcome = ask(check, database.dsn())
+        assert isinstance(outcome, Examined)
+        offered |= {o.subject.removeprefix("public."): o.remedy for o in outcome.findings}
+    held = {"t.id", "t.viewed", "t.checked", "t.by_pattern", "t.read_by", "refers.id", "root.l"}
+    assert {subject for subject, remedy in offered.items() if not remedy} == held
+    assert {subject for subject, remedy in offered.items() if remedy} == {"t.indexed", "t.free", 't."unique"'}
+    assert "Its default goes" in (offered["t.free"] or "")
+    for remedy in offered.values():
+        database.run(remedy or "")
+    assert found(ask(JSON, database.dsn())) == {f"public.{s}" for s in held if s not in ("t.id", "refers.id", "root.l")}
+
+
 def test_a_large_table_is_sampled_and_says_so(database: Database):
     database.run("create table big (doc text)")
     database.run(

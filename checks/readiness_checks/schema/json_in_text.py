@@ -10,7 +10,8 @@ from readiness.facts.samples import TextSamples
     credit=RATIO,
     needs=["select application tables"],
     mend="""
-    Turn the column into jsonb. Where some values are no JSON, mend those first: the change of type fails on them. It
+    Turn the column into jsonb. What holds on to its type (views, checks, generated columns) is dropped before and made
+    again after, in one transaction. Where some values are no JSON, mend those first: the change of type fails on them. It
     rewrites the table under an exclusive lock: on a large table add a jsonb column, fill it in batches, and swap.
     """,
     links=("https://www.postgresql.org/docs/current/datatype-json.html",),
@@ -28,7 +29,7 @@ def json_in_text(samples: TextSamples, *, share: float = 0.9) -> Answer:
                 ok=c.json < share * c.values,
                 evidence={"json": c.json, "sample": c.sample, **({"shape": '{"...": ...}'} if c.json else {})},
                 remedy=_remedy(c.quoted_table, quote_ident(c.column), has_default=c.has_default)
-                if c.json == c.values
+                if c.json == c.values and not c.pinned
                 else None,
             )
             for c in samples.columns
@@ -39,8 +40,9 @@ def json_in_text(samples: TextSamples, *, share: float = 0.9) -> Answer:
 
 def _remedy(table: str, column: str, *, has_default: bool) -> str:
     drop = f"alter column {column} drop default, " if has_default else ""
+    gone = "-- Its default goes with the old type: give it one of the new.\n" if has_default else ""
     return (
-        f"-- Rewrites the table under an exclusive lock; fails, and changes nothing, where a value is no JSON. Views that\n"
-        f"-- read the column must be dropped before, and made again after.\n"
+        f"-- Rewrites the table under an exclusive lock; fails, and changes nothing, where a value is no JSON.\n"
+        f"{gone}"
         f"alter table {table} {drop}alter column {column} type jsonb using {column}::jsonb;"
     )

@@ -11,7 +11,8 @@ from readiness.facts.samples import TextColumn, TextSamples
     needs=["select application tables"],
     mend="""
     Turn the column into an array (or the list into a table of its own, where its members are things that other tables
-    know). The change of type rewrites the table under an exclusive lock: on a large table add an array column, fill it
+    know). What holds on to its type (views, checks, generated columns) is dropped before and made again after, in one
+    transaction. The change of type rewrites the table under an exclusive lock: on a large table add an array column, fill it
     in batches, and swap.
     """,
     links=("https://www.postgresql.org/docs/current/arrays.html",),
@@ -30,7 +31,7 @@ def list_in_text(samples: TextSamples, *, share: float = 0.9) -> Answer:
                 evidence={"lists": c.listed, "sample": c.sample, "shape": f"a{c.delimiter}b{c.delimiter}c"}
                 if is_list(c, share)
                 else {"sample": c.sample},
-                remedy=_remedy(c) if is_list(c, share) else None,
+                remedy=_remedy(c) if is_list(c, share) and not c.pinned else None,
             )
             for c in samples.columns
         ),
@@ -47,7 +48,9 @@ def _remedy(c: TextColumn) -> str:
     table, column = c.quoted_table, quote_ident(c.column)
     drop = f"alter column {column} drop default, " if c.has_default else ""
     pattern = quote_literal(rf"\s*{'[|]' if c.delimiter == '|' else c.delimiter}\s*")
+    gone = "-- Its default goes with the old type: give it one of the new.\n" if c.has_default else ""
     return (
         f"-- Rewrites the table under an exclusive lock.\n"
+        f"{gone}"
         f"alter table {table} {drop}alter column {column} type text[] using regexp_split_to_array({column}, {pattern});"
     )

@@ -10,7 +10,8 @@ from readiness.facts.samples import TextSamples
     credit=RATIO,
     needs=["select application tables"],
     mend="""
-    Turn the column into uuid, and what refers to it with it. The change rewrites the table under an exclusive lock.
+    Turn the column into uuid. Where keys refer to it, drop these, change both sides, and add them again, in one
+    transaction; so with views, checks and generated columns. The change rewrites the table under an exclusive lock.
     """,
     links=("https://www.postgresql.org/docs/current/datatype-uuid.html",),
 )
@@ -26,7 +27,9 @@ def uuid_in_text(samples: TextSamples) -> Answer:
                 subject=c.quoted,
                 ok=c.uuid < c.values,
                 evidence={"uuids": c.uuid, "sample": c.sample},
-                remedy=_remedy(c.quoted_table, quote_ident(c.column), has_default=c.has_default),
+                remedy=_remedy(c.quoted_table, quote_ident(c.column), has_default=c.has_default)
+                if c.uuid == c.values and not c.pinned
+                else None,
             )
             for c in samples.columns
         ),
@@ -36,7 +39,9 @@ def uuid_in_text(samples: TextSamples) -> Answer:
 
 def _remedy(table: str, column: str, *, has_default: bool) -> str:
     drop = f"alter column {column} drop default, " if has_default else ""
+    gone = "-- Its default goes with the old type: give it one of the new.\n" if has_default else ""
     return (
-        f"-- Rewrites the table under an exclusive lock; keys that refer to it must change with it.\n"
+        f"-- Rewrites the table under an exclusive lock.\n"
+        f"{gone}"
         f"alter table {table} {drop}alter column {column} type uuid using {column}::uuid;"
     )

@@ -30,6 +30,7 @@ class TextColumn:
     """A column and what its sampled values look like.
 
     Args:
+        pinned: whether something forbids a change of its type alone: a key that refers to it, a view, a rule of another's.
         values: how many values were looked at; none of them null.
         json: how many are JSON objects or arrays.
         uuid: how many are UUIDs, with all their hyphens or none.
@@ -44,6 +45,7 @@ class TextColumn:
     column: str
     estimated_rows: int | None
     has_default: bool
+    pinned: bool
     values: int
     json: int
     uuid: int
@@ -149,6 +151,7 @@ def look(row: dict[str, Any], values: Sequence[tuple[str, str, int]], *, whole: 
         column=row["column"],
         estimated_rows=row["rows"],
         has_default=row["has_default"],
+        pinned=row["pinned"],
         values=len(values),
         json=sum(is_json(*value) for value in values),
         uuid=sum(bool(_UUID.fullmatch(text)) for text in texts),
@@ -243,6 +246,46 @@ select
     nullif(case when c.reltuples < 0 then 0 else c.reltuples end, 0)::int8 as rows,
     exists (select from parts as p where p.root = c.oid and p.relkind = 'f') as foreign_parts,
     a.atthasdef as has_default,
+    a.attgenerated <> ''
+    or a.attinhcount > 0
+    or exists (
+        select
+        from pg_catalog.pg_partitioned_table as pt
+        where pt.partrelid = c.oid and a.attnum = any (pt.partattrs::pg_catalog.int2[])
+    )
+    or exists (
+        -- Plain indexes, primary and unique keys are built anew, and the column's own default is dropped before.
+        select
+        from pg_catalog.pg_depend as d
+        left join pg_catalog.pg_attrdef as def
+            on d.objid = def.oid and d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+        left join pg_catalog.pg_constraint as con
+            on d.objid = con.oid and d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+        left join pg_catalog.pg_index as ix
+            on d.objid = ix.indexrelid and d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        where
+            d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            and d.refobjid = c.oid
+            and d.refobjsubid = a.attnum
+            and case d.classid
+                when 'pg_catalog.pg_attrdef'::pg_catalog.regclass then def.adnum is distinct from a.attnum
+                when 'pg_catalog.pg_constraint'::pg_catalog.regclass then con.contype in ('c', 'f', 'x')
+                when 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass then false
+                when 'pg_catalog.pg_class'::pg_catalog.regclass
+                    then d.objsubid > 0
+                    or d.objid = c.oid
+                    or ix.indexprs is not null
+                    or ix.indpred is not null
+                    or exists (
+                        select
+                        from pg_catalog.pg_opclass as oc
+                        where
+                            oc.oid = any (pg_catalog.string_to_array(ix.indclass::text, ' ')::pg_catalog.oid[])
+                            and not oc.opcdefault
+                    )
+                else true
+            end
+    ) as pinned,
     pg_catalog.has_column_privilege(c.oid, a.attnum, 'select')
     and pg_catalog.has_schema_privilege(ns.oid, 'usage') as readable
 from pg_catalog.pg_class as c
