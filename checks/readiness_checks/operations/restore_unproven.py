@@ -71,7 +71,12 @@ def restore_unproven(drills: DrillRecords, *, most_days: int = 31) -> Answer:
                 )
             )
     answers += [
-        Unseen(subject=name, reason=Reason.NO_PERMISSION, detail=why, unlock="let the drill's role read every table")
+        Unseen(
+            subject=name,
+            reason=Reason.NO_PERMISSION,
+            detail=why,
+            unlock="let the drill's role read every table, past row level security too (readiness role-sql --tier 5)",
+        )
         for name, why in (line.split(": ", 1) for line in told.get("unproved") or () if ": " in line)
     ]
     return answers
