@@ -10,7 +10,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from readiness.authoring import Unobservable
@@ -30,6 +30,7 @@ class TextColumn:
     """A column and what its sampled values look like.
 
     Args:
+        oid: its table's.
         pinned: whether something forbids a change of its type alone: a key that refers to it, a view, a rule of another's.
         values: how many values were looked at; none of them null.
         json: how many are JSON objects or arrays.
@@ -44,8 +45,9 @@ class TextColumn:
     table: str
     column: str
     estimated_rows: int | None
+    oid: int
     has_default: bool
-    pinned: bool
+    pinned: bool = False
     values: int
     json: int
     uuid: int
@@ -107,7 +109,14 @@ class TextSamples:
                         kind="table",
                     )
                 )
-        return cls(columns=tuple(columns), unseen=tuple(unseen))
+        asked = [c for c in columns if c.json or c.uuid or c.listed]
+        parameters = ([c.oid for c in asked], [c.column for c in asked])
+        rows = postgres.rows(_PINNED, parameters, marker="text-columns-held") if asked else []
+        held = {(row["oid"], row["column"]) for row in rows}
+        return cls(
+            columns=tuple(replace(c, pinned=(c.oid, c.column) in held) for c in columns),
+            unseen=tuple(unseen),
+        )
 
 
 def _sample(postgres: Postgres, rows: Sequence[dict[str, Any]], quoted: str, wanted: int) -> list[TextColumn]:
@@ -150,8 +159,8 @@ def look(row: dict[str, Any], values: Sequence[tuple[str, str, int]], *, whole: 
         table=row["name"],
         column=row["column"],
         estimated_rows=row["rows"],
+        oid=row["oid"],
         has_default=row["has_default"],
-        pinned=row["pinned"],
         values=len(values),
         json=sum(is_json(*value) for value in values),
         uuid=sum(bool(_UUID.fullmatch(text)) for text in texts),
@@ -246,6 +255,35 @@ select
     nullif(case when c.reltuples < 0 then 0 else c.reltuples end, 0)::int8 as rows,
     exists (select from parts as p where p.root = c.oid and p.relkind = 'f') as foreign_parts,
     a.atthasdef as has_default,
+    pg_catalog.has_column_privilege(c.oid, a.attnum, 'select')
+    and pg_catalog.has_schema_privilege(ns.oid, 'usage') as readable
+from pg_catalog.pg_class as c
+inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+inner join pg_catalog.pg_attribute as a on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped
+inner join base_types as b on a.atttypid = b.oid
+where
+    c.relkind in ('r', 'p')
+    and not c.relispartition
+    and c.relpersistence <> 't'
+    and ns.nspname !~ '^pg_'
+    and ns.nspname <> 'information_schema'
+    and ns.nspname <> all ($1::text[])
+    and not {is_own()}
+    and not exists (
+        select
+        from pg_catalog.pg_depend as d
+        where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e'
+    )
+order by ns.nspname, c.relname, a.attnum
+"""
+
+# Asked of the columns alone that may get a remedy: a look for each column of a large catalog costs more than all the rest.
+_PINNED = """
+select a.attrelid::int8 as oid, a.attname::text as column
+from rows from (pg_catalog.unnest($1::pg_catalog.oid[]), pg_catalog.unnest($2::text[])) as asked (relid, name)
+inner join pg_catalog.pg_class as c on asked.relid = c.oid
+inner join pg_catalog.pg_attribute as a on c.oid = a.attrelid and asked.name = a.attname
+where
     a.attgenerated <> ''
     or a.attinhcount > 0
     or exists (
@@ -285,25 +323,5 @@ select
                     )
                 else true
             end
-    ) as pinned,
-    pg_catalog.has_column_privilege(c.oid, a.attnum, 'select')
-    and pg_catalog.has_schema_privilege(ns.oid, 'usage') as readable
-from pg_catalog.pg_class as c
-inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-inner join pg_catalog.pg_attribute as a on c.oid = a.attrelid and a.attnum > 0 and not a.attisdropped
-inner join base_types as b on a.atttypid = b.oid
-where
-    c.relkind in ('r', 'p')
-    and not c.relispartition
-    and c.relpersistence <> 't'
-    and ns.nspname !~ '^pg_'
-    and ns.nspname <> 'information_schema'
-    and ns.nspname <> all ($1::text[])
-    and not {is_own()}
-    and not exists (
-        select
-        from pg_catalog.pg_depend as d
-        where d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objid = c.oid and d.deptype = 'e'
     )
-order by ns.nspname, c.relname, a.attnum
 """
