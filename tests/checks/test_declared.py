@@ -154,6 +154,10 @@ def test_audit_trail_missing(database: Database):
         assert found(ask("security/audit-trail-missing", database.dsn(), profile=AUDITED)) == {"public.t"}, hole
         database.run(undone)
         assert found(ask("security/audit-trail-missing", database.dsn(), profile=AUDITED)) == set(), undone
+    database.run("alter table t add other int")  # the columns of an `update of` are no matter to inserts
+    outcome = ask("security/audit-trail-missing", database.dsn(), profile=AUDITED)
+    assert isinstance(outcome, Examined)
+    assert [o.evidence["not_covered"] for o in outcome.findings] == ["update"]
     bare = ask("security/audit-trail-missing", database.bare_dsn(), profile=AUDITED)
     assert isinstance(bare, Unknown)
     assert "grant pg_monitor to" in (bare.unlock or "")
