@@ -74,29 +74,46 @@ taker (seq, relid, attnum) as (
     where pg_catalog.strpos(def.adbin::pg_catalog.text, '{OPEXPR') = 0
 ),
 
-column_bound as (
+-- Fences: looked up by their indexes, of which one has two columns; and kept, so that what is joined comes behind them.
+taken as materialized (
     select
         taker.seq,
+        att.attname,
+        att.atttypid,
+        c.relname,
+        c.relnamespace
+    from taker
+    cross join lateral (
+        select
+            a.attname,
+            a.atttypid
+        from pg_catalog.pg_attribute as a
+        where taker.relid = a.attrelid and taker.attnum = a.attnum
+        offset 0 -- noqa: AM09
+    ) as att
+    cross join lateral (
+        select
+            r.relname,
+            r.relnamespace
+        from pg_catalog.pg_class as r
+        where taker.relid = r.oid
+        offset 0 -- noqa: AM09
+    ) as c
+),
+
+column_bound as (
+    select
+        t.seq,
         pg_catalog.max(integers.low) as low,
         pg_catalog.min(integers.high) as high,
         pg_catalog.array_agg(
-            pg_catalog.format(
-                '%I.%I.%I %s', ns.nspname, c.relname, att.attname, pg_catalog.format_type(att.atttypid, null)
-            )
-            order by ns.nspname, c.relname, att.attname
+            pg_catalog.format('%I.%I.%I %s', ns.nspname, t.relname, t.attname, pg_catalog.format_type(t.atttypid, null))
+            order by ns.nspname, t.relname, t.attname
         ) as columns
-    from taker
-    inner join pg_catalog.pg_attribute as att on taker.relid = att.attrelid and taker.attnum = att.attnum
-    inner join integers on att.atttypid = integers.type
-    inner join pg_catalog.pg_class as c on taker.relid = c.oid
-    -- a fence: looked up by its index, not in a loop over all schemas
-    cross join lateral (
-        select n.nspname
-        from pg_catalog.pg_namespace as n
-        where c.relnamespace = n.oid
-        offset 0 -- noqa: AM09
-    ) as ns
-    group by taker.seq
+    from taken as t
+    inner join integers on t.atttypid = integers.type
+    inner join pg_catalog.pg_namespace as ns on t.relnamespace = ns.oid
+    group by t.seq
 ),
 
 judged as (
