@@ -67,10 +67,9 @@ def test_list_in_text(database: Database):
 def test_uuid_in_text(database: Database):
     database.run(
         """
-        create table t (id text, bare text, mixed text, real uuid, digest text);
-        insert into t select gen_random_uuid(), replace(gen_random_uuid()::text, '-', ''),
-            case when g = 7 then 'x' else gen_random_uuid()::text end, gen_random_uuid(), md5(g::text)
-            from generate_series(1, 9) g;
+        create table t (id text, bare text, mixed text, real uuid);
+        insert into t select gen_random_uuid(), md5(g::text), case when g = 7 then 'x' else md5(g::text) end,
+            gen_random_uuid() from generate_series(1, 9) g;
         """
     )
     outcome = ask(UUIDS, database.dsn())

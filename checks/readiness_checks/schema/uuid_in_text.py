@@ -19,7 +19,9 @@ def uuid_in_text(samples: TextSamples) -> Answer:
     """UUIDs are of type uuid, not text.
 
     As text a UUID takes more than twice the room in the table and in every index, compares slower, and may be written in
-    two ways (upper case, without hyphens) that are one value to you and two to the database.
+    two ways (upper case, without hyphens) that are one value to you and two to the database. 32 hexadecimal digits that
+    are something else, such as md5 digests, can't be told from UUIDs and fit the type as well; a column where that is not
+    wanted has a waiver.
     """
     return [
         *(

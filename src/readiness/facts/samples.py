@@ -34,7 +34,7 @@ class TextColumn:
         pinned: whether something forbids a change of its type alone: a key that refers to it, a view, a rule of another's.
         values: how many values were looked at; none of them null.
         json: how many are JSON objects or arrays.
-        uuid: how many are UUIDs, with all their hyphens or none.
+        uuid: how many are UUIDs, with or without hyphens.
         listed: how many hold several short tokens between `delimiter`s.
         tokens: how many hold one token or several.
         varied: whether they hold different numbers of tokens, or three and more.
@@ -172,11 +172,7 @@ def look(row: dict[str, Any], values: Sequence[tuple[str, str, int]], *, whole: 
     )
 
 
-# 32 digits without a hyphen are a digest (md5) as likely, but for the version and the variant that stand in a UUID: an
-# eighth of all digests has such digits there, so that three values are hardly taken for UUIDs.
-_UUID = re.compile(
-    r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{12}[1-8][0-9a-f]{3}[89ab][0-9a-f]{15}", re.IGNORECASE
-)
+_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 
 
 def is_json(beginning: str, last: str, length: int) -> bool:
