@@ -213,7 +213,7 @@ def test_a_query_that_breaks_the_contract_is_unknown_and_says_why(one: Database,
 
 @pytest.mark.parametrize("each", [10, 400])
 def test_a_join_that_repeats_its_rows_is_seen_however_many_they_are(embedded_cluster: Cluster, each: int):
-    """Of more than 10,000 subjects those of every sixteenth anchor are compared; of 32 tables made in a row that is two."""
+    """Told apart by us where they are few, counted by the server where they are more."""
     query = f"""
         select c.relname || '.' || g as subject, c.oid as objid, true as ok
         from pg_catalog.pg_class as c

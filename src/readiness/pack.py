@@ -339,7 +339,6 @@ def statement(
     if anchor is None:
         subjects = f"select o.subject::text as _scope, o.*\n    from {observed}"
         scopes = "select c.*, c._scope as _counted, false as _adrift from counted as c"
-        looked_at = ""
     else:
         # Where a query doesn't tell the schema, its rows' anchors do.
         told = _SCHEMAID.search(query) is not None
@@ -382,9 +381,6 @@ def statement(
         or (
             {conditions}
         )"""
-        # Of very many, those of every sixteenth anchor: a join that repeats its rows repeats some of these, or hardly any.
-        looked_at = f"""
-        where (select pg_catalog.sum(c._all) <= {MOST_FINDINGS} from counted as c) or j.objid::pg_catalog.int8 % 16 = 0"""
     # Kept once, and read from there: healthy subjects, which are most, are counted and never sorted.
     return f"""with judged as materialized (
     {subjects}
@@ -413,8 +409,7 @@ counted as (
         pg_catalog.count(j.ok) as _examined,
         pg_catalog.count(*) filter (where j.ok) as _healthy,
         pg_catalog.count(*) - pg_catalog.count(j.ok) as _unseen,
-        pg_catalog.count(*) > pg_catalog.count(j.subject) as _nameless,
-        pg_catalog.count(*) as _all
+        pg_catalog.count(*) > pg_catalog.count(j.subject) as _nameless
     from judged as j
     group by j._scope
 ),
@@ -430,7 +425,7 @@ select
     -- by their hashes, since numbers are sorted much sooner than texts
     (
         select pg_catalog.count(j.subject) > pg_catalog.count(distinct pg_catalog.hashtextextended(j.subject::text, 0))
-        from judged as j{looked_at}
+        from judged as j
     ) as _twice,
     c._counted,
     l.*
