@@ -205,6 +205,12 @@ def test_a_segment_that_is_missing_is_named(kept: Kept):
     assert [(o.subject, o.evidence["missing"], o.evidence["first_missing"]) for o in outcome.findings] == [
         ("base", 1, segments[-2].name)
     ]
+    (pushed,) = (kept.folder / "repo").rglob(f"{segments[-2].name}-*")
+    sealed = pushed.read_bytes()
+    pushed.write_bytes(b"")
+    empty = kept.outcomes()["operations/wal-gap"]
+    pushed.write_bytes(sealed)
+    assert found(empty) == {"repo"}  # type: ignore[arg-type]
     assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
 
 
