@@ -176,6 +176,14 @@ def database(cluster: Cluster) -> Iterator[Database]:
             admin.execute(sql.SQL("drop role {}").format(role))
 
 
+def reload(cluster: Cluster) -> None:
+    """Have the server read its files again, and wait until it has: who connects from then on finds them in force."""
+    with cluster.connect() as admin:
+        before = admin.execute("select pg_conf_load_time()").fetchone()
+        admin.execute("select pg_reload_conf()")
+        assert eventually(lambda: admin.execute("select pg_conf_load_time()").fetchone() != before)
+
+
 # -- packs and policies ----------------------------------------------------------------------------------------
 
 

@@ -333,6 +333,7 @@ def test_a_lock_is_not_waited_for(database: Database, opened: Open):
     assert rows(session, "select count(*) as n from public.busy") == [{"n": 0}]
 
 
+@pytest.mark.alone
 def test_a_timed_statement_that_fails_waits_forever(database: Database, opened: Open):
     session = opened(database.bare_dsn())
 
@@ -472,7 +473,11 @@ def test_the_statement_that_lost_the_session_is_not_sent_again(database: Databas
     assert session._losses == 1
 
 
-def test_a_half_open_network_is_answered_within_the_cap_and_the_grace(database: Database, opened: Open):
+@pytest.mark.alone
+def test_a_half_open_network_is_answered_within_the_cap_and_the_grace(
+    database: Database, opened: Open, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "GRACE_SECONDS", 0.4)
     with stage.Proxy(database.cluster.port) as proxy:
         session = opened(through(database.bare_dsn(), proxy.port), statement_seconds=0.5)
         rows(session, "select 1")
@@ -638,18 +643,14 @@ def test_no_rule_lets_the_role_in(debian_database: Database, opened: Open):
     before = hba.read_text()
     try:
         hba.write_text(f"host all {debian_database.bare_role} all reject\n{before}")
-        with debian_database.connect() as admin:
-            admin.execute("select pg_reload_conf()")
-            time.sleep(0.2)
+        stage.reload(debian_database.cluster)
         session = opened(debian_database.bare_dsn())
         refusal = refused(session, "select 1")
         assert refusal.reason is Reason.UNREACHABLE
         assert "pg_hba.conf" in refusal.detail
     finally:
         hba.write_text(before)
-        with debian_database.connect() as admin:
-            admin.execute("select pg_reload_conf()")
-            time.sleep(0.2)
+        stage.reload(debian_database.cluster)
 
 
 @contextmanager
@@ -871,13 +872,17 @@ def test_a_dba_sees_who_asks(database: Database, opened: Open):
     seen: list[tuple[int, str]] = []
 
     def look() -> None:
+        """As long as it takes: what we look at lasts until we have seen it."""
         seen.extend(
-            stage.eventually(lambda: [b for b in backends(database.cluster, database.name) if "pg_sleep(0.6)" in b[1]])
+            stage.eventually(lambda: [b for b in backends(database.cluster, database.name) if "pg_sleep(8.5)" in b[1]])
         )
+        with database.connect() as admin:
+            admin.execute("select pg_cancel_backend(%s)", (seen[0][0],))
 
     watcher = threading.Thread(target=look)
     watcher.start()
-    session.rows("select pg_catalog.pg_sleep(0.6), 4242 as x", marker="schema/odd */ drop table x; --")
+    with pytest.raises(Unobservable, match="canceling statement due to user request"):
+        session.rows("select pg_catalog.pg_sleep(8.5), 4242 as x", marker="schema/odd */ drop table x; --", seconds=9)
     watcher.join()
     ((_, query),) = seen
     assert "readiness:schema/odd" in query

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+import stage
 from asking import ask, checks, found, remedies
 from conftest import Database
 from readiness import auditor_role
@@ -205,22 +206,13 @@ def loaded(cluster: Cluster, *, hba: tuple[str, ...] = (), **settings: str) -> I
     kept = {path: path.read_text() for path in (rules_file, settings_file)}
     rules_file.write_text("\n".join(hba) + "\n" + kept[rules_file])
     cluster.configure(settings)
-    _reload(cluster)
+    stage.reload(cluster)
     try:
         yield
     finally:
         for path, text in kept.items():
             path.write_text(text)
-        _reload(cluster)
-
-
-def _reload(cluster: Cluster) -> None:
-    with cluster.connect() as admin:
-        before = admin.execute("select pg_conf_load_time()").fetchone()
-        admin.execute("select pg_reload_conf()")
-        deadline = time.monotonic() + 10
-        while admin.execute("select pg_conf_load_time()").fetchone() == before and time.monotonic() < deadline:
-            time.sleep(0.02)
+        stage.reload(cluster)
 
 
 @pytest.fixture
@@ -376,14 +368,11 @@ def _take(check: str, database: Database, statements: list[str], names: set[str]
     try:
         for statement in statements:
             database.run(statement)
-        deadline = time.monotonic() + 5
-        while found(ask(check, database.dsn())) & names and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not found(ask(check, database.dsn())) & names
+        assert stage.eventually(lambda: not found(ask(check, database.dsn())) & names, 5)
     finally:
         for name in names:
             database.run(f"alter system reset {name}")
-        _reload(database.cluster)
+        stage.reload(database.cluster)
 
 
 @pytest.mark.parametrize(
