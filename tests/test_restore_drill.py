@@ -113,6 +113,8 @@ def kept() -> Iterator[Kept]:
                 # What a copy must not do again, or need.
                 "shared_preload_libraries": "pg_stat_statements",
                 "max_prepared_transactions": 3,
+                # What it commits by itself after the last segment was handed over would be lost.
+                "autovacuum_naptime": "1d",
             }
         )
         hba = made.data / "pg_hba.conf"
