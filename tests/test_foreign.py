@@ -261,11 +261,15 @@ def test_odd_evidence_arrives_as_every_format_can_carry_it(asked: Mapping[str, A
     assert outcome.observations[0].subject == "a\\ud800"
 
 
-def test_nothing_of_it_stays_in_the_temporary_folder(pack: Mapping[str, Check]):
-    before = set(Path(tempfile.gettempdir()).glob("readiness-pack-*"))
+def test_nothing_of_it_stays_in_the_temporary_folder(
+    pack: Mapping[str, Check], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # its own: others' packs are asked beside it
+    used = tmp_path.stat().st_mtime_ns
     ask(pack["leaves_at_once"])
     ask(pack["fine"])
-    assert set(Path(tempfile.gettempdir()).glob("readiness-pack-*")) <= before
+    assert tmp_path.stat().st_mtime_ns > used, "nothing was made there, so nothing is seen here"
+    assert not list(tmp_path.iterdir())
 
 
 # -- which packs there are -------------------------------------------------------------------------------------
