@@ -245,7 +245,7 @@ def _by_hand(cluster: Cluster, backup: Path, wal: Path, data: Path) -> None:
 
 def _recovered(cluster: Cluster, data: Path) -> float:
     """Start it beside the source, and wait until recovery has ended."""
-    port = embedded.free_port()
+    port = cluster.workshop.port()
     own = {
         "port": port,
         "archive_mode": "off",

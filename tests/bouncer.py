@@ -34,9 +34,9 @@ def bouncer(
 ) -> Iterator[Bouncer]:
     """PgBouncer with one server connection that every client shares, and TLS on the clients' side."""
     assert PROGRAM is not None
-    account, port = server_account(), stage.free_port()
+    account = server_account()
     with Workshop("test") as workshop:
-        folder = workshop.folder
+        folder, port = workshop.folder, workshop.port()
         users, key, certificate = folder / "users.txt", folder / "key", folder / "crt"
         own_roles = "".join(f'"{role}" "bare-role-of-a-test"\n' for role in (database.bare_role, *others))
         users.write_text(f'{own_roles}"{WATCHER}" "{SECRET}"\n')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -127,6 +128,21 @@ def test_programs_in_a_closed_folder_are_copied_and_it_stays_closed(tmp_path: Pa
         with made.connect() as session:
             assert session.execute("select 1").fetchone() == (1,)
     assert modes(inside) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port can't be held for somebody")
+def test_a_port_is_nobody_elses_while_the_workshop_lasts():
+    with Workshop("test") as workshop:
+        port = workshop.port()
+        with socket.socket() as other, pytest.raises(OSError, match="Address already in use"):
+            other.bind(("127.0.0.1", port))
+        for _ in range(2):  # a server that is started again, too
+            with socket.create_server(("127.0.0.1", port)):
+                socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+    with socket.create_server(("127.0.0.1", port)):
+        pass
 
 
 OWNER = """

@@ -237,7 +237,7 @@ def database_server() -> Iterator[Cluster]:
             admin.execute("select pg_switch_wal()")
         data = made.workshop.folder / "standby"
         made.tool("pg_basebackup", "-D", str(data), "-R", "-c", "fast", "-X", "stream")
-        standby = replace(made, data=data, port=stage.free_port(), process=None)
+        standby = replace(made, data=data, port=made.workshop.port(), process=None)
         standby.configure({"port": standby.port})
         standby.start()
         yield made

@@ -19,7 +19,7 @@ from psycopg import conninfo, pq, sql
 import stage
 from conftest import Database
 from readiness.authoring import Unobservable
-from readiness.embedded import Cluster, free_port
+from readiness.embedded import Cluster
 from readiness.facts import postgres as module
 from readiness.facts.postgres import APPLICATION_NAME, Postgres
 from readiness.facts.server import Server
@@ -561,7 +561,7 @@ def no_session(session: Postgres, *, less_than: float = 3) -> str:
 
 @pytest.mark.alone
 def test_refused(opened: Open):
-    port = free_port()
+    port = stage.free_port()
     said = no_session(opened(f"host=127.0.0.1 port={port} password=hunter2"))
     assert said == f"127.0.0.1:{port}: connection refused; is the server running and listening there?"
 
@@ -932,7 +932,7 @@ def standby(debian_cluster: Cluster) -> Iterator[Cluster]:
         runtime=debian_cluster.runtime,
         workshop=workshop,
         data=data,
-        port=free_port(),
+        port=workshop.port(),
         password=debian_cluster.password,
         owner=debian_cluster.owner,
     )

@@ -134,6 +134,7 @@ class Workshop:
         self.folder = place / f"{PREFIX}{purpose}-{secrets.token_hex(8)}"
         self._processes: list[tuple[subprocess.Popen[Any], int]] = []
         self._children: list[subprocess.Popen[Any]] = []
+        self._ports: list[socket.socket] = []
         with _uninterrupted():
             self._keeper = subprocess.Popen(
                 [sys.executable, "-I", "-S", keeper.__file__],
@@ -181,6 +182,22 @@ class Workshop:
             raise subprocess.CalledProcessError(process.returncode, arguments, out, err)
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
+    def port(self) -> int:
+        """A port of 127.0.0.1 for a server: nobody else is given it meanwhile, not even while the server is down.
+
+        Linux lets a server have a port that is held without listening, if both say SO_REUSEADDR, as servers do;
+        elsewhere it is only free now.
+        """
+        held = socket.socket()
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        if sys.platform == "linux":
+            self._ports.append(held)
+        else:
+            held.close()
+        return port
+
     def stop(self, process: subprocess.Popen[Any]) -> None:
         """End one process now."""
         found = next(((p, s) for p, s in self._processes if p is process), None)
@@ -219,6 +236,8 @@ class Workshop:
                 for child in self._children:
                     child.poll()  # the keeper ends them; only we can take note that they are gone
                 time.sleep(0.01)
+            for held in self._ports:
+                held.close()
 
     def _tell(self, line: str) -> None:
         with suppress(OSError):
@@ -414,7 +433,7 @@ def create(
         runtime=runtime,
         workshop=workshop,
         data=workshop.folder / name,
-        port=free_port(),
+        port=workshop.port(),
         password=secrets.token_urlsafe(18),
         owner=owner,
     )
@@ -493,13 +512,6 @@ def readable_by(runtime: Runtime, owner: Mapping[str, Any], workshop: Workshop) 
         shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
     (workshop.folder / "runtime").chmod(0o755)
     return Runtime(copy / runtime.bindir.parent.name / "bin", runtime.libdir)
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port: int = s.getsockname()[1]
-        return port
 
 
 def sweep(*, older_than_seconds: float = 24 * 3600) -> list[Path]:

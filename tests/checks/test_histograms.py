@@ -134,9 +134,9 @@ def test_what_is_no_histogram_is_unknown(url: str, embedded_database: Database):
 def test_a_real_prometheus(url: str, embedded_database: Database):
     program = shutil.which("prometheus")
     assert program is not None
-    port = stage.free_port()
     Page.text = page([])
     with Workshop("test") as workshop:
+        port = workshop.port()
         told = workshop.folder / "prometheus.yml"
         told.write_text(
             "scrape_configs: [{job_name: t, scrape_interval: 200ms, scrape_timeout: 200ms, "

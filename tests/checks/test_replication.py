@@ -52,7 +52,7 @@ def pair() -> Iterator[Pair]:
             rules.write("host replication postgres 127.0.0.1/32 trust\n" + rules.read())
         with primary.connect() as admin:
             admin.execute("select pg_reload_conf()")
-        standby = replace(primary, data=primary.workshop.folder / "standby", port=embedded.free_port(), process=None)
+        standby = replace(primary, data=primary.workshop.folder / "standby", port=primary.workshop.port(), process=None)
         primary.tool(
             *("pg_basebackup", "-D", str(standby.data), "-c", "fast", "--no-sync", "-R", "-C", "-S", "replica"),
             *("-d", f"host=127.0.0.1 port={primary.port} user=postgres application_name=replica"),

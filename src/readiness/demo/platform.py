@@ -300,7 +300,7 @@ def _follow(cluster: Cluster, auditor: str, dsn: str) -> str:
     passfile.touch(0o600)
     passfile.write_text(f"127.0.0.1:{cluster.port}:*:{REPLICATOR}:{password}\n", encoding="ascii")
     cluster.give(passfile)
-    standby = replace(cluster, data=cluster.workshop.folder / STANDBY, port=embedded.free_port(), process=None)
+    standby = replace(cluster, data=cluster.workshop.folder / STANDBY, port=cluster.workshop.port(), process=None)
     source = conninfo.make_conninfo(
         "",
         host="127.0.0.1",

@@ -64,7 +64,7 @@ def start_redis(workshop: Workshop, program: Path, *, settings: Mapping[str, str
     owner = embedded.server_account()
     folder = workshop.folder / "redis"
     folder.mkdir(mode=0o700)
-    password, port = secrets.token_urlsafe(18), embedded.free_port()
+    password, port = secrets.token_urlsafe(18), workshop.port()
     own = {"bind": "127.0.0.1", "port": str(port), "dir": str(folder), "daemonize": "no", "requirepass": password}
     own |= settings or {}
     configuration = folder / "redis.conf"
