@@ -374,15 +374,12 @@ def fatal(sqlstate: str, message: str) -> bytes:
     return b"E" + (len(body) + 4).to_bytes(4, "big") + body
 
 
-_held: list[socket.socket] = []
-
-
 def free_port() -> int:
     """A port where nobody listens, and that nobody else is given while we live; a server of ours may have it."""
     held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     held.bind(("127.0.0.1", 0))
-    _held.append(held)
+    atexit.register(held.close)
     port: int = held.getsockname()[1]
     return port
 

@@ -56,6 +56,7 @@ def test_too_few_samples_are_unknown_with_the_number_that_would_do(database: Dat
     assert (outcome.reason, outcome.unlock) == (Reason.INSUFFICIENT_SAMPLES, "set probing.query_samples to 72")
 
 
+@pytest.mark.alone
 def test_a_slow_query_takes_no_time_from_quick_ones(embedded_database: Database):
     declared = profile(
         queries={"slow": {"sql": "select pg_sleep(0.5)", "target_ms": 900}, "quick": {"sql": "select 1"}},
