@@ -1,11 +1,15 @@
 """The restore drill against the plain restore that anybody would do by hand: seconds until sessions are taken, and in all.
 
+With the backup still in memory, as it was written a moment ago, and with it on the disk, as backups are: its files' pages are
+given away before each restore by hand and before each drill.
+
 With the source on this machine, which is read when the copy is up; and as if it were on another one and read while the backup
 is restored, though here it is in the restore's way all the same.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 import shutil
@@ -114,14 +118,16 @@ def _compare(cluster: Cluster, folder: Path) -> None:
         "pgbackrest": lambda data: _by_pgbackrest(cluster, backrest, data),
         "basebackup": lambda data: _by_hand(cluster, folder / "base" / "first", folder / "wal", data),
     }
-    for store, by_hand in plain.items():
+    for store, cold in itertools.product(plain, (False, True)):
         took = Took()
+        by_hand = plain[store]
         for _ in range(RUNS):
+            _settle(folder, cold=cold)
             before = _cpu(cluster)
             took.by_hand.append(_plain(cluster, by_hand))
             took.by_hand_cpu.append(_cpu(cluster) - before)
             for elsewhere in (False, True):
-                os.sync()  # nobody else's pages are still being written
+                _settle(folder, cold=cold)
                 before, began = _cpu(cluster), time.perf_counter()
                 found = restore.drill(
                     source,
@@ -139,12 +145,24 @@ def _compare(cluster: Cluster, folder: Path) -> None:
                 took.rto[elsewhere].append(found.rto_seconds or float("inf"))
                 took.steps[elsewhere].append(found.steps)
         hand = min(took.by_hand)
-        print(f"  {store}: by hand {_all(took.by_hand)}, CPU {_all(took.by_hand_cpu)}; load {os.getloadavg()[0]:.1f}")
+        where = "on the disk" if cold else "in memory"
+        own = f"{_all(took.by_hand)}, CPU {_all(took.by_hand_cpu)}"
+        print(f"  {store}, {where}: by hand {own}; load {os.getloadavg()[0]:.1f}")
         for elsewhere, name in ((False, "read when it is up"), (True, "read meanwhile")):
             rto, in_all = took.rto[elsewhere], took.in_all[elsewhere]
             print(f"    the source is {name}: until sessions {_all(rto)}, {_over(min(rto), hand)}")
             print(f"      in all {_all(in_all)}, {_over(min(in_all), hand)}, CPU {_all(took.cpu[elsewhere])}")
             print(f"      {took.steps[elsewhere][in_all.index(min(in_all))]}", flush=True)
+
+
+def _settle(folder: Path, *, cold: bool) -> None:
+    """Nothing is still being written; and where it is to be cold, nothing of the backups and the archived WAL is in memory."""
+    os.sync()
+    for name in ("repo", "base", "wal") if cold else ():
+        for path in (folder / name).rglob("*"):
+            if path.is_file():
+                with path.open("rb") as file:
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _cpu(cluster: Cluster) -> float:
@@ -220,7 +238,6 @@ def _plain(cluster: Cluster, by_hand: Callable[[Path], None]) -> float:
     data = cluster.workshop.folder / "by-hand"
     data.mkdir(mode=0o700)
     cluster.give(data)
-    os.sync()
     began = time.perf_counter()
     try:
         by_hand(data)

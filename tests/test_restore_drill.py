@@ -190,6 +190,62 @@ def test_what_pgbackrest_keeps_comes_back(kept: Kept):
     assert not list((kept.folder / "scratch").iterdir())
 
 
+def _damage(backup: Path, *paths: str) -> None:
+    """Pages of a backup, as if they had been damaged before it was taken: its manifest fits."""
+    manifest = backup / "backup_manifest"
+    told = manifest.read_text()
+    for path in paths:
+        file = bytearray((backup / path).read_bytes())
+        file[8000] ^= 0xFF
+        (backup / path).write_bytes(file)
+        entry = next(line for line in told.splitlines() if f'"{path}"' in line)
+        told = told.replace(entry, entry.replace(json.loads(entry.rstrip(","))["Checksum"], _crc32c(bytes(file))))
+    body, _, _ = told.rpartition('"Manifest-Checksum"')
+    manifest.write_text(f'{body}"Manifest-Checksum": "{hashlib.sha256(body.encode()).hexdigest()}"}}\n')
+
+
+def test_pages_are_checked_beside_recovery_and_those_that_it_mends_are_sound(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+):
+    """Of tablespaces, and of what is not compared, too; a page that is torn in the backup is written again from its WAL."""
+    damaged = kept.copy_of("base")
+    own = {**kept.stores["base"], "directory": damaged.name}
+    (link,) = (damaged / "first/pg_tblspc").iterdir()
+    link.unlink()
+    shutil.copytree(kept.folder / "base-space", link)
+    with kept.cluster.connect() as admin:
+        asked = "select pg_relation_filepath('keyless'), pg_relation_filepath('aside'), oid from pg_database where datname = 'template1'"
+        torn, aside, other = admin.execute(asked).fetchone()  # type: ignore[misc]
+    kept.execute("alter system set full_page_writes = on", "select pg_reload_conf()", "checkpoint")
+    kept.execute("update keyless set word = word", "alter system reset full_page_writes", "select pg_reload_conf()")
+    kept.archived()
+    said: list[str] = []
+    end = copies.Copy.end
+
+    def noted(copy, begun):  # type: ignore[no-untyped-def]
+        done = end(copy, begun)
+        said.extend([done.stderr] if begun is copy.pages else [])
+        return done
+
+    monkeypatch.setattr(copies.Copy, "end", noted)
+    _damage(damaged / "first", torn)
+    found = kept.drill("base", own=own)
+    assert (found.findings, found.checked) == ([], ["manifest", "amcheck", "page checksums"])
+    _damage(damaged / "first", aside, unread := f"base/{other}/2619_fsm")
+    found = kept.drill("base", own=own)
+    assert any(
+        f.startswith("page checksums: pg_checksums: error: checksum verification failed") for f in found.findings
+    )
+    assert len(said) == 2  # beside the rest, before the stopped copy was looked through
+    assert all(f'/{path}"' in said[1] for path in (aside, unread))
+
+
+def test_a_control_file_is_told_as_of_a_cluster_that_was_shut_down(kept: Kept):
+    control = (kept.cluster.data / "global/pg_control").read_bytes()
+    assert copies.shut_down(control) != control
+    assert copies.shut_down(control[:64] + b"x" + control[65:]) is None
+
+
 def test_a_base_backup_to_a_point_in_time_while_the_source_goes_on(kept: Kept):
     kept.execute("insert into people values (0, 'before the point')")
     time.sleep(0.1)

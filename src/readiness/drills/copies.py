@@ -13,6 +13,7 @@ import re
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -77,8 +78,11 @@ class Copy:
     Args:
         owner: subprocess' arguments for running as the server's account.
         libraries: what is preloaded all the same (an extension that has a say in recovery or in its tables' format).
+        roomy: this machine has memory for the backup and the copy and a core to spare: what is read again and checked beside
+            the restore is hardly in its way.
         steps: what was done, and the seconds that it took.
         checked: what of the backup's own proofs held: its manifest, its tool's checksums.
+        pages: the program that checks them beside what else is done.
     """
 
     runtime: Runtime
@@ -86,9 +90,11 @@ class Copy:
     owner: Mapping[str, Any]
     source: Source
     libraries: str = ""
+    roomy: bool = False
     told: Told = lambda _step: None
     steps: dict[str, float] = field(default_factory=dict)
     checked: list[str] = field(default_factory=list)
+    pages: Beginning | None = None
     process: subprocess.Popen[Any] | None = None
 
     @property
@@ -149,15 +155,16 @@ class Copy:
         except FileNotFoundError:
             raise DrillError(f"{words[0]}: there is no such program here; install it") from None
 
-    def begin(self, words: Sequence[str | Path], *, number: int = 0) -> Beginning:
-        """Run a program beside what else is done; as the server's account.
+    def begin(self, words: Sequence[str | Path], *, number: int = 0, as_server: bool = True) -> Beginning:
+        """Run a program beside what else is done.
 
         Args:
             number: of one that runs several times side by side.
         """
         said = self.workshop.folder / f"{Path(words[0]).name}-{number}.said"
+        own: dict[str, Any] = dict(self.owner) if as_server else {}
         with said.open("wb") as out, said.with_suffix(".errors").open("wb") as errors:
-            process = self.workshop.start(words, stdout=out, stderr=errors, **self._place, **self.owner)
+            process = self.workshop.start(words, stdout=out, stderr=errors, **self._place, **own)
         return Beginning(process=process, said=said)
 
     def end(self, begun: Beginning) -> subprocess.CompletedProcess[str]:
@@ -242,6 +249,8 @@ class Copy:
                 cwd=self.workshop.folder,
                 **self.owner,
             )
+        if self.roomy and control:
+            self.begin_pages()
         deadline = time.monotonic() + RECOVERY_SECONDS
         while True:
             if self.process.poll() is not None:
@@ -260,6 +269,31 @@ class Copy:
             time.sleep(0.05)
         self.step("start and recovery", began)
 
+    def begin_pages(self) -> None:
+        """Check every page that was restored against its checksum, while recovery and the server go on.
+
+        A page that is sound when it is read was sound in the backup, or was written by this server since. One that isn't may have
+        been caught while it was written, or while it was backed up, which recovery mends: then all are to be checked again, of
+        the stopped copy.
+        """
+        folder = self.workshop.folder / "beside"
+        own = folder / "global"
+        with suppress(OSError):
+            own.mkdir(parents=True)
+            control = shut_down((self.data / "global/pg_control").read_bytes())
+            if control is None:
+                return
+            for path in (self.data / "global").iterdir():
+                if path.name == "pg_control":
+                    (own / path.name).write_bytes(control)
+                else:
+                    os.link(path, own / path.name)
+            shutil.copyfile(self.data / "PG_VERSION", folder / "PG_VERSION")
+            for tree in ("base", "pg_tblspc"):
+                (folder / tree).symlink_to(self.data / tree)
+            self.give_all(folder)
+            self.pages = self.begin([self.tool("pg_checksums"), "--check", "-D", folder])
+
     def relax(self) -> None:
         """What is written from here on need not outlive the machine."""
         with (self.workshop.folder / "postgresql.conf").open("a", encoding="utf-8") as file:
@@ -271,9 +305,17 @@ class Copy:
         return "database system is ready to accept connections" in self.log.read_text(errors="replace")
 
     def stop(self) -> None:
+        """Shut it down, so that its files are whole."""
         if self.process is not None:
             self.workshop.stop(self.process)
             self.process = None
+
+    def end_at_once(self) -> None:
+        """End it; its files are good for nothing but removal."""
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGQUIT)
+            self.stop()
 
     def log_words(self) -> str:
         own = r"FATAL: +the database system is (not accepting connections|in recovery mode|starting up|shutting down)"
@@ -399,7 +441,9 @@ class BaseBackup:
         _see_readable(copy, self.wal)
         began = time.perf_counter()
         copy.told(f"copying {folder}")
-        if (folder / "PG_VERSION").is_file():
+        plain = (folder / "PG_VERSION").is_file()
+        verified = _begin_verify(copy, folder / "backup_manifest", folder) if plain and copy.roomy else None
+        if plain:
             # Links are followed: of a backup that keeps its tablespaces or its WAL beside it we want the files.
             copy.run(["cp", "-RLp", f"{folder}/.", copy.data], as_server=False)
         else:
@@ -407,7 +451,7 @@ class BaseBackup:
         copy.give_all(copy.data)
         copy.step("fetch", began)
         began = time.perf_counter()
-        _verify(copy, folder / "backup_manifest")
+        _end_verify(copy, verified or _begin_verify(copy, folder / "backup_manifest", copy.data))
         copy.step("manifest", began)
         copy.settle()
         copy.relink()
@@ -440,17 +484,26 @@ def _see_readable(copy: Copy, wal: Path | None) -> None:
         raise DrillError(f"{wal}: {who} can't read the archived WAL; let it, or run the drill as one that can")
 
 
-def _verify(copy: Copy, manifest: Path, *, ignoring: Sequence[str] = ()) -> None:
+def _begin_verify(copy: Copy, manifest: Path, files: Path, *, ignoring: Sequence[str] = ()) -> Beginning | None:
     """The files against the manifest that the backup brought: sizes and checksums of each."""
     program = copy.tool("pg_verifybackup")
     if not manifest.is_file() or not program.is_file():
-        return
+        return None
     own = copy.workshop.folder / "backup_manifest"
     shutil.copyfile(manifest, own)
     copy.give(own)
     # The WAL is read by recovery itself. What lies beside the files of a tar (the manifest) is none of them.
     ignored = [f"--ignore={name}" for name in ("backup_manifest", *ignoring)]
-    done = copy.attempt([program, "--no-parse-wal", "--manifest-path", own, *ignored, copy.data])
+    return copy.begin(
+        [program, "--no-parse-wal", "--manifest-path", own, *ignored, files],
+        as_server=files == copy.data,  # a backup is read as who copies it
+    )
+
+
+def _end_verify(copy: Copy, begun: Beginning | None) -> None:
+    if begun is None:
+        return
+    done = copy.end(begun)
     if done.returncode:
         said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         told = "; ".join(line.removeprefix("pg_verifybackup: error: ") for line in said[:3])
@@ -573,7 +626,7 @@ class Barman:
         began = time.perf_counter()
         originals = [f"{name}.origin" for name in _BARMANS[:2]]
         manifest = copy.data / f"backup_manifest.{backup.label}"
-        _verify(copy, manifest, ignoring=[*_BARMANS, *originals, manifest.name])
+        _end_verify(copy, _begin_verify(copy, manifest, copy.data, ignoring=[*_BARMANS, *originals, manifest.name]))
         copy.step("manifest", began)
         copy.settle()
         copy.relink()
@@ -709,6 +762,48 @@ def parts(data: Path, into: Path, number: int) -> list[Path]:
     except OSError:
         return [data]
     return made
+
+
+_STATE = 16  # of ControlFileData: behind two numbers of 32 bits and one of 64, in every version
+_SHUT_DOWN = 1  # DB_SHUTDOWNED (pg_control.h)
+
+
+def shut_down(control: bytes) -> bytes | None:
+    """A control file that is the same, but says that the cluster was shut down; None where it is none.
+
+    Its checksum, a CRC-32C of what lies before it, has another place in each version: it is where it fits.
+    """
+    sum_ = 0xFFFFFFFF
+    for at, byte in enumerate(control[:1024]):
+        if at > _STATE and at % 4 == 0 and struct.pack("=I", sum_ ^ 0xFFFFFFFF) == control[at : at + 4]:
+            said = control[:_STATE] + struct.pack("=i", _SHUT_DOWN) + control[_STATE + 4 : at]
+            return said + struct.pack("=I", _crc32c(said) ^ 0xFFFFFFFF) + control[at + 4 :]
+        sum_ = _crc32c(bytes([byte]), sum_)
+    return None
+
+
+def _crc32c(data: bytes, sum_: int = 0xFFFFFFFF) -> int:
+    """Not yet turned over, so that it can go on."""
+    for byte in data:
+        sum_ ^= byte
+        for _ in range(8):
+            sum_ = (sum_ >> 1) ^ (0x82F63B78 if sum_ & 1 else 0)
+    return sum_
+
+
+# -- the machine -------------------------------------------------------------------------------------------------
+
+
+def roomy(bytes_: int) -> bool:
+    """Whether a backup and its copy, of so many bytes each, stay in memory once they were read, and there is a second core.
+
+    Linux tells; elsewhere it isn't known.
+    """
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        free = 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+        return (os.cpu_count() or 1) > 1 and bytes_ * 3 < free
+    return False
 
 
 # -- words -------------------------------------------------------------------------------------------------------

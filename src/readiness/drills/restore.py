@@ -199,6 +199,7 @@ def drill(
             owner=owner,
             source=living.source,
             libraries=how.libraries,
+            roomy=copies.roomy(way.needs_bytes(backup, living.bytes)),
             told=told,
         )
         copy.prepare()
@@ -223,6 +224,8 @@ def drill(
             result.rto_seconds = round(time.perf_counter() - began - copy.steps.get("manifest", 0.0), 3)
             told("comparing with the source")
             beside = beside or Beside(living.dsn, workshop.folder, reading, with_rows=how.snapshot is None)
+            if not way.logical and copy.pages is None:
+                copy.begin_pages()
             copy.relax()
             _measure(copy, living, store, result, logical=way.logical, until=until)
             _compare(copy, living, how, beside, reading, result, logical=way.logical)
@@ -237,7 +240,7 @@ def drill(
             if beside is not None:
                 beside.end()
             result.checked += copy.checked
-            copy.stop()
+            copy.end_at_once()
             began = time.perf_counter()
     copy.step("removal", began)
     result.steps = dict(copy.steps)
@@ -570,12 +573,14 @@ def _end_amcheck(copy: Copy, begun: Beginning | None, result: Result) -> None:
 def _see_pages(copy: Copy, result: Result) -> None:
     """Every page of the cluster against its checksum."""
     began = time.perf_counter()
-    copy.stop()
-    folder = copy.workshop.folder / "parts"
-    parts = copies.parts(copy.data, folder, _cores())
-    copy.give_all(folder)
-    begun = [copy.begin([copy.tool("pg_checksums"), "--check", "-D", part], number=n) for n, part in enumerate(parts)]
-    done = [copy.end(one) for one in begun]
+    done = [copy.end(copy.pages)] if copy.pages else []
+    if not done or done[0].returncode:
+        copy.stop()
+        folder = copy.workshop.folder / "parts"
+        parts = copies.parts(copy.data, folder, _cores())
+        copy.give_all(folder)
+        begun = [copy.begin([copy.tool("pg_checksums"), "--check", "-D", p], number=n) for n, p in enumerate(parts)]
+        done = [copy.end(one) for one in begun]
     failed = [one for one in done if one.returncode]
     if not failed:
         copy.checked.append("page checksums")
