@@ -392,13 +392,23 @@ found as materialized (
     order by j.subject::text collate "C"
     limit {most}
 ),
+shown as (
+    -- no healthy subject that is listed comes behind this one, which spares the others their way to a sort
+    select pg_catalog.max(first.subject collate "C") as subject
+    from (
+        select sampled.subject
+        from (select j.subject::text from judged as j where j.ok limit {HEALTHY_SHOWN * 50}) as sampled
+        order by sampled.subject collate "C"
+        limit {HEALTHY_SHOWN}
+    ) as first
+),
 listed as (
     select f.* from found as f
     union all
     (
         select j.*
         from judged as j
-        where j.ok
+        where j.ok and j.subject::text collate "C" <= (select s.subject from shown as s)
         order by j.subject::text collate "C"
         limit greatest(0, {HEALTHY_SHOWN} - (select pg_catalog.count(*) from found))
     )
@@ -422,16 +432,20 @@ select
     c._unseen,
     c._adrift,
     c._nameless,
-    -- by their hashes, since numbers are sorted much sooner than texts
+    -- by their hashes: numbers are sorted much sooner than texts, where nothing else is in the sort, which the fence sees to
     (
-        select pg_catalog.count(j.subject) > pg_catalog.count(distinct pg_catalog.hashtextextended(j.subject::text, 0))
-        from judged as j
-    ) as _twice,
+        select pg_catalog.count(distinct h.hash)
+        from (
+            select pg_catalog.hashtextextended(j.subject::text, 0) as hash
+            from judged as j
+            offset 0
+        ) as h
+    ) as _distinct,
     c._counted,
     l.*
 from named as c
-full join listed as l on c._scope = l._scope -- what is listed is counted too; a full join is never a loop in a loop
-order by c._counted, l.ok is true, l.subject::text collate "C\""""
+-- what is listed is counted too; a full join is never a loop in a loop
+full join listed as l on c._scope = l._scope"""
 
 
 _SCHEMAID = re.compile(r"\bas\s+schemaid\b", re.IGNORECASE)
@@ -473,7 +487,8 @@ def for_psql(
     header = _header(parts["header"])
 
     def framed(query: str) -> str:
-        return statement(query, header, ignored_schemas, most=str(MOST_FINDINGS)) + ";"
+        in_order = 'order by l.ok is true, l.subject::text collate "C"'
+        return f"{statement(query, header, ignored_schemas, most=str(MOST_FINDINGS))}\n{in_order};"
 
     shown = framed(bare(parts["query"]))
     for major, query in sorted(variants.items()):
@@ -488,7 +503,7 @@ select current_setting('server_version_num')::int >= {major}0000 as from_{major}
 
 
 _OWN = frozenset(["subject", "ok", "objid", "schemaid", "remedy", "subject_kind", "unseen", "unlock"])
-_FRAMES = frozenset(["_scope", "_adrift", "_examined", "_healthy", "_unseen", "_twice", "_nameless", "_counted"])
+_FRAMES = frozenset(["_scope", "_adrift", "_examined", "_healthy", "_unseen", "_distinct", "_nameless", "_counted"])
 _LISTINGS = frozenset(["_healthy", "_nameless", "_schemaid"])
 
 
@@ -550,13 +565,26 @@ def _counted(rows: Sequence[Row], info: CheckInfo) -> tuple[list[Observation | U
     Raises:
         ValueError: the check contradicts itself.
     """
-    counts: dict[str, Count] = {}
-    for row in rows:
-        if row["_counted"] in counts:
-            continue  # the same stands in every row of a scope
-        _see_that_it_holds(info.subject_kind, adrift=row["_adrift"], nameless=row["_nameless"], twice=row["_twice"])
-        counts[row["_counted"]] = Count(examined=row["_examined"], ok=row["_healthy"], unseen=row["_unseen"])
-    return _subjects([row for row in rows if row["subject"] is not None], _FRAMES), counts
+    by_scope = {row["_counted"]: row for row in rows}  # the same stands in every row of a scope
+    counts = {
+        scope: Count(examined=row["_examined"], ok=row["_healthy"], unseen=row["_unseen"])
+        for scope, row in by_scope.items()
+    }
+    for row in by_scope.values():
+        _see_that_it_holds(
+            info.subject_kind,
+            adrift=row["_adrift"],
+            nameless=row["_nameless"],
+            twice=row["_distinct"] < sum(count.examined + count.unseen for count in counts.values()),
+        )
+    # In order already, as a rule: a join promises nothing, and to have the server sort them once more would be dear.
+    listed = sorted((row for row in rows if row["subject"] is not None), key=_place)
+    return _subjects(listed, _FRAMES), counts
+
+
+def _place(row: Row) -> tuple[bool, str]:
+    """Findings first, each by its name."""
+    return row["ok"] is True, row["subject"]
 
 
 def _told_apart(
@@ -600,15 +628,10 @@ def _told_apart(
         scope: Count(examined=len(oks) - oks.count(None), ok=oks.count(True), unseen=oks.count(None))
         for scope, oks in verdicts.items()
     }
-    findings = sorted((item for item in scopes if not item[1]["_healthy"]), key=_by_subject)[:MOST_FINDINGS]
-    healthy = sorted((item for item in scopes if item[1]["_healthy"]), key=_by_subject)
-    listed = [*findings, *healthy[: max(0, HEALTHY_SHOWN - len(findings))]]
-    listed.sort(key=lambda item: (item[0], item[1]["_healthy"], _by_subject(item)))
-    return _subjects([row for _, row in listed], _LISTINGS), counts
-
-
-def _by_subject(item: tuple[str, Row]) -> str:
-    return str(item[1]["subject"])
+    in_order = sorted((row for _, row in scopes), key=_place)
+    findings = [row for row in in_order if not row["_healthy"]][:MOST_FINDINGS]
+    healthy = [row for row in in_order if row["_healthy"]][: max(0, HEALTHY_SHOWN - len(findings))]
+    return _subjects([*findings, *healthy], _LISTINGS), counts
 
 
 def _see_that_it_holds(kind: str, *, adrift: bool, nameless: bool, twice: bool) -> None:

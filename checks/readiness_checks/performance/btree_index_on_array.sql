@@ -21,7 +21,7 @@ select
     ix.indrelid as objid,
     ns.oid as schemaid,
     arrays.list is null as ok,
-    pg_catalog.format('%I.%I', ns.nspname, c.relname) as on_table,
+    case when arrays.list is not null then pg_catalog.format('%I.%I', ns.nspname, c.relname) end as on_table,
     arrays.list as array_columns,
     ix.indisunique as is_unique
 from pg_catalog.pg_index as ix

@@ -110,7 +110,7 @@ select
                 else pg_catalog.format('drop index concurrently %I.%I;', ns.nspname, ic.relname)
             end
     end as remedy,
-    pg_catalog.format('%I.%I', ns.nspname, c.relname) as on_table,
+    case when r.place > 1 then pg_catalog.format('%I.%I', ns.nspname, c.relname) end as on_table,
     case when r.place > 1 then pg_catalog.format('%I.%I', ns.nspname, kept.relname) end as double_of,
     coalesce(key.foreign_keys, 0) as foreign_keys_that_rely_on_it,
     ic.reloptions::pg_catalog.text[] as storage_parameters

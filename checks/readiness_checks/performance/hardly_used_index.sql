@@ -45,7 +45,7 @@ select
     end as ok,
     'not_configured' as unseen,
     'alter system set track_counts = on; select pg_catalog.pg_reload_conf();' as unlock,
-    pg_catalog.format('%I.%I', ns.nspname, c.relname) as on_table,
+    case when ic.relpages >= bound.pages then pg_catalog.format('%I.%I', ns.nspname, c.relname) end as on_table,
     counted.scans,
     counted.writes as writes_to_the_table,
     ic.relpages as pages,

@@ -126,7 +126,7 @@ select
         else pg_catalog.format('analyze %I.%I;', ns.nspname, c.relname)
     end as unlock,
     case when s.large then pg_catalog.format('reindex index concurrently %I.%I;', ns.nspname, s.relname) end as remedy,
-    pg_catalog.format('%I.%I', ns.nspname, c.relname) as on_table,
+    case when s.large then pg_catalog.format('%I.%I', ns.nspname, c.relname) end as on_table,
     s.pages * bound.page as bytes,
     greatest(0, s.pages - m.pages_needed)::pg_catalog.int8 * bound.page as estimated_bloat_bytes
 from sized as s

@@ -75,7 +75,7 @@ select
             ns.nspname, ic.relname
         )
     end as remedy,
-    pg_catalog.format('%I.%I', ns.nspname, c.relname) as on_table,
+    case when not ix.indisvalid then pg_catalog.format('%I.%I', ns.nspname, c.relname) end as on_table,
     ix.indisunique as is_unique,
     ix.indisready as kept_up_by_writes,
     case when not ix.indisvalid then coalesce(being.built, false) end as being_built

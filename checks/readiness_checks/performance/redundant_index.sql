@@ -103,12 +103,12 @@ select
         when d.relkind = 'I' then pg_catalog.format('drop index %I.%I;', ns.nspname, d.relname)
         else pg_catalog.format('drop index concurrently %I.%I;', ns.nspname, d.relname)
     end as remedy,
-    pg_catalog.format('%I.%I', ns.nspname, c.relname) as on_table,
+    case when covered.indexrelid is not null then pg_catalog.format('%I.%I', ns.nspname, c.relname) end as on_table,
     case when covered.indexrelid is not null then pg_catalog.format('%I.%I', ns.nspname, covered.by_name) end as begins,
     d.relpages as pages,
     covered.by_pages as pages_of_the_longer
 from described as d
-inner join pg_catalog.pg_class as c on d.indrelid = c.oid
+inner join pg_catalog.pg_class as c on d.indrelid = c.oid and c.relkind in ('r', 'p', 'm') -- not TOAST
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 left join covered on d.indexrelid = covered.indexrelid
 where d.plain

@@ -98,7 +98,10 @@ select
         when ic.relkind = 'I' then pg_catalog.format('drop index %I.%I;', ns.nspname, ic.relname)
         else pg_catalog.format('drop index concurrently %I.%I;', ns.nspname, ic.relname)
     end as remedy,
-    pg_catalog.format('%I.%I', ns.nspname, c.relname) as on_table,
+    case
+        when counted.scans = 0 and counted.live_rows >= around.least_rows
+            then pg_catalog.format('%I.%I', ns.nspname, c.relname)
+    end as on_table,
     counted.scans,
     counted.live_rows,
     counted.pages,

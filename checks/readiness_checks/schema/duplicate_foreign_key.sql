@@ -78,12 +78,12 @@ select
     end as remedy,
     coalesce(pg_catalog.array_remove(twin.names, fk.conname::pg_catalog.text), '{}') as twins,
     twin.oid is null or twin.keys = twin.keys_alike as same_actions,
-    pg_catalog.format('%I.%I', parent_ns.nspname, parent.relname) as refers_to
+    case when twin.keys > 1 then pg_catalog.format('%I.%I', parent_ns.nspname, parent.relname) end as refers_to
 from pg_catalog.pg_constraint as fk
 left join twin on fk.oid = twin.oid
-inner join pg_catalog.pg_class as c on fk.conrelid = c.oid
+inner join pg_catalog.pg_class as c on fk.conrelid = c.oid and c.relkind in ('r', 'p') -- few beside the indexes
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-inner join pg_catalog.pg_class as parent on fk.confrelid = parent.oid
+inner join pg_catalog.pg_class as parent on fk.confrelid = parent.oid and parent.relkind in ('r', 'p')
 inner join pg_catalog.pg_namespace as parent_ns on parent.relnamespace = parent_ns.oid
 where fk.contype = 'f' and fk.conparentid = 0
 order by subject

@@ -28,7 +28,15 @@ with named as materialized (
         pg_catalog.min(key.attname::pg_catalog.text) as key_column
     from pg_catalog.pg_constraint as pk
     inner join pg_catalog.pg_class as c on pk.conrelid = c.oid
-    inner join pg_catalog.pg_attribute as key on c.oid = key.attrelid and pk.conkey[1] = key.attnum
+    -- a fence: looked up by both columns of the index
+    cross join lateral (
+        select
+            a.attname,
+            a.atttypid
+        from pg_catalog.pg_attribute as a
+        where pk.conrelid = a.attrelid and pk.conkey[1] = a.attnum
+        offset 0 -- noqa: AM09
+    ) as key
     cross join lateral (
         select c.relname::pg_catalog.text as name
         union

@@ -32,20 +32,22 @@ select
     ns.oid as schemaid,
     false as ok,
     pg_catalog.format_type(att.atttypid, att.atttypmod) as type,
-    exists (
-        select
-        from pg_catalog.pg_index as ix
-        inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
-        inner join pg_catalog.pg_am as am on ic.relam = am.oid
-        where
-            ix.indrelid = att.attrelid
-            and am.amname = 'gin'
-            and att.attnum::pg_catalog.text = any (pg_catalog.string_to_array(ix.indkey::pg_catalog.text, ' '))
-    ) as has_gin_index
+    gin.attnum is not null as has_gin_index
 from pg_catalog.pg_attribute as att
 inner join held on att.atttypid = held.type
 inner join pg_catalog.pg_class as c on att.attrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+left join (
+    select distinct
+        ix.indrelid,
+        key.attnum::pg_catalog.int2 as attnum
+    from pg_catalog.pg_class as ic
+    inner join pg_catalog.pg_index as ix on ic.oid = ix.indexrelid
+    cross join lateral pg_catalog.unnest(
+        pg_catalog.string_to_array(ix.indkey::pg_catalog.text, ' ')
+    ) as key (attnum)
+    where ic.relam = 2742 -- gin, on every version
+) as gin on att.attrelid = gin.indrelid and att.attnum = gin.attnum
 where
     c.relkind in ('r', 'p')
     and not c.relispartition

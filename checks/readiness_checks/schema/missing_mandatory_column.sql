@@ -46,10 +46,9 @@ columns as materialized (
         pg_catalog.array_agg(att.attname || ':' || pg_catalog.format_type(att.atttypid, att.atttypmod)) filter (
             where (select pg_catalog.bool_or(w.type is not null) from wanted as w)
         ) as typed,
-        pg_catalog.bool_or(linked.attnums is null or att.attnum <> all (linked.attnums)) as says_more
+        pg_catalog.array_agg(att.attnum) as attnums
     from pg_catalog.pg_attribute as att
     inner join pg_catalog.pg_class as c on att.attrelid = c.oid and c.relkind in ('r', 'p') -- few beside the indexes
-    left join linked on att.attrelid = linked.conrelid
     where att.attnum > 0 and att.atttypid <> 0 -- a dropped column has no type
     group by att.attrelid
 )
@@ -63,6 +62,7 @@ select
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 inner join columns on c.oid = columns.attrelid
+left join linked on c.oid = linked.conrelid
 cross join lateral (
     select pg_catalog.string_agg(w.name || coalesce(' ' || w.type, ''), ', ' order by w.name) as names
     from wanted as w
@@ -71,6 +71,7 @@ cross join lateral (
         or (w.type is not null and w.name || ':' || w.type <> all (columns.typed))
 ) as lacks
 where
-    not c.relispartition
-    and columns.says_more
+    c.relkind in ('r', 'p')
+    and not c.relispartition
+    and (linked.attnums is null or not columns.attnums operator(pg_catalog.<@) linked.attnums)
 order by subject

@@ -52,7 +52,8 @@ keyed as materialized (
         pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
         -- Like the name of a column that holds its id, less plurals: order_categories, and order_category_id or so.
         pg_catalog.regexp_replace(pg_catalog.lower(c.relname::pg_catalog.text), 's?_|[eiys]+$', '', 'g') as stem,
-        pg_catalog.strpos(
+        declared.tables <> ';;' -- none, as most say
+        and pg_catalog.strpos(
             declared.tables,
             ';'
             || pg_catalog.regexp_replace(pg_catalog.format('%I.%I', ns.nspname, c.relname), '\s*;\s*', ';', 'g')

@@ -27,7 +27,13 @@ select
 from pg_catalog.pg_constraint as pk
 inner join pg_catalog.pg_class as c on pk.conrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-inner join pg_catalog.pg_attribute as att on pk.conrelid = att.attrelid and pk.conkey[1] = att.attnum
+-- a fence: looked up by both columns of the index
+cross join lateral (
+    select a.*
+    from pg_catalog.pg_attribute as a
+    where pk.conrelid = a.attrelid and pk.conkey[1] = a.attnum
+    offset 0 -- noqa: AM09
+) as att
 inner join pg_catalog.pg_type as t on att.atttypid = t.oid
 where
     pk.contype = 'p'

@@ -29,15 +29,31 @@ select
         where con.conrelid = c.oid and con.contype in ('c', 'f') and att.attnum = any (con.conkey)
     ) as ok,
     pg_catalog.format_type(att.atttypid, att.atttypmod) as type
-from pg_catalog.pg_attribute as att
+from (
+    select
+        a.attrelid,
+        a.attname,
+        a.attnum,
+        a.atttypid,
+        a.atttypmod
+    from pg_catalog.pg_attribute as a
+    where
+        a.attnum > 0
+        and a.atttypid <> 0 -- a dropped column has no type
+        -- told by numbers first: a pattern is dear
+        and case
+            when
+                a.atttypid in (
+                    select t.oid from pg_catalog.pg_type as t where t.typtype in ('e', 'd') or t.typcategory = 'S'
+                )
+                then a.attname ~ '(^|_)(status|state|kind|type|priority|severity|level)$'
+        end
+    offset 0 -- noqa: AM09
+) as att
 inner join pg_catalog.pg_class as c on att.attrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 inner join pg_catalog.pg_type as t on att.atttypid = t.oid
 where
     c.relkind in ('r', 'p')
     and not c.relispartition
-    and att.attnum > 0
-    and att.atttypid <> 0 -- a dropped column has no type
-    and att.attname ~ '(^|_)(status|state|kind|type|priority|severity|level)$'
-    and (t.typtype in ('e', 'd') or t.typcategory = 'S')
 order by subject

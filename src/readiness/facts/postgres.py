@@ -18,6 +18,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
@@ -75,12 +76,8 @@ class _TolerantText(Loader):
         return str(data, "utf-8", "backslashreplace")
 
 
-_TEXT_TYPES = [
-    "text",
-    "name",
-    "varchar",
-    "bpchar",
-    "char",
+_TEXTS = ["text", "name", "varchar", "bpchar", '"char"']
+_SHOWN_AS_TEXT = [
     "json",
     "jsonb",
     "xml",
@@ -94,7 +91,6 @@ _TEXT_TYPES = [
     "inet",
     "cidr",
     "bytea",
-    "oid",
     "regclass",
     "regproc",
     "regtype",
@@ -104,9 +100,11 @@ _TEXT_TYPES = [
 
 
 def _prepare(connection: psycopg.Connection[Any]) -> None:
-    for name in _TEXT_TYPES:
-        found = connection.adapters.types.get('"char"' if name == "char" else name)
-        if found is not None and name != "oid":
+    # The server vouches for what it sends in UTF-8, which psycopg reads much sooner; not where it knows no encoding.
+    vouched = connection.info.parameter_status("server_encoding") not in (None, "SQL_ASCII")
+    for name in _SHOWN_AS_TEXT if vouched else [*_TEXTS, *_SHOWN_AS_TEXT]:
+        found = connection.adapters.types.get(name)
+        if found is not None:
             connection.adapters.register_loader(found.oid, _TolerantText)
     connection.adapters.register_loader(0, _TolerantText)  # every type that psycopg doesn't know
 
@@ -492,11 +490,7 @@ class Postgres:
         # list for one name, so it is for the guards. Behind the first query nothing makes the transaction read-write.
         guards = [("statement_timeout", f"{round(seconds * 1000)}ms"), *self._guards]
         calls = [_CALL.format(sql.Literal(name), sql.Literal(value)) for name, value in settings.items()]
-        opening = [
-            _BEGIN,
-            *(_SET.format(sql.Identifier(name), sql.Literal(value)) for name, value in guards),
-            _SELECT + sql.SQL(", ").join(calls),
-        ]
+        opening = [_BEGIN, _guarded(tuple(guards)), _SELECT + sql.SQL(", ").join(calls)]
         connection.deadline = time.monotonic() + seconds + GRACE_SECONDS
         connection.execute(sql.SQL("; ").join(opening))
 
@@ -533,6 +527,13 @@ class Postgres:
 
 
 _ROLLBACK = "rollback /* readiness */"
+
+
+@lru_cache(maxsize=64)
+def _guarded(guards: tuple[tuple[str, str], ...]) -> sql.Composable:
+    """Kept: they are the same for nearly every question."""
+    settings = (_SET.format(sql.Identifier(name), sql.Literal(value)) for name, value in guards)
+    return sql.SQL(sql.SQL("; ").join(settings).as_string())
 
 
 def _plain_literals(connection: _Connection) -> bool:
