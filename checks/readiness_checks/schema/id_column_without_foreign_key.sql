@@ -40,11 +40,14 @@ with named as materialized (
     cross join lateral (
         select c.relname::pg_catalog.text as name
         union
-        select pg_catalog.regexp_replace(c.relname, 's$', '')
+        select pg_catalog.left(c.relname::pg_catalog.text, -1)
+        where c.relname like '%s'
         union
-        select pg_catalog.regexp_replace(c.relname, 'es$', '')
+        select pg_catalog.left(c.relname::pg_catalog.text, -2)
+        where c.relname like '%es'
         union
-        select pg_catalog.regexp_replace(c.relname, 'ies$', 'y')
+        select pg_catalog.left(c.relname::pg_catalog.text, -3) || 'y'
+        where c.relname like '%ies'
     ) as stem
     where pk.contype = 'p' and pg_catalog.cardinality(pk.conkey) = 1 and not c.relispartition
     group by c.relnamespace, key.atttypid, stem.name

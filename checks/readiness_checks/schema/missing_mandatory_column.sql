@@ -39,17 +39,25 @@ linked as materialized (
     group by con.conrelid
 ),
 
-columns as materialized (
+present as materialized (
     select
         att.attrelid,
         pg_catalog.array_agg(att.attname::pg_catalog.text) as names,
-        pg_catalog.array_agg(att.attname || ':' || pg_catalog.format_type(att.atttypid, att.atttypmod)) filter (
-            where (select pg_catalog.bool_or(w.type is not null) from wanted as w)
-        ) as typed,
-        pg_catalog.array_agg(att.attnum) as attnums
+        pg_catalog.array_agg(att.attname || ':' || pg_catalog.format_type(att.atttypid, att.atttypmod)) as typed
     from pg_catalog.pg_attribute as att
-    inner join pg_catalog.pg_class as c on att.attrelid = c.oid and c.relkind in ('r', 'p') -- few beside the indexes
-    where att.attnum > 0 and att.atttypid <> 0 -- a dropped column has no type
+    where
+        att.attnum > 0
+        and att.atttypid <> 0 -- a dropped column has no type
+        and att.attname::pg_catalog.text = any (array(select w.name from wanted as w))
+    group by att.attrelid
+),
+
+dropped as (
+    select
+        att.attrelid,
+        pg_catalog.count(*) as columns
+    from pg_catalog.pg_attribute as att
+    where att.atttypid = 0 and att.attnum > 0
     group by att.attrelid
 )
 
@@ -61,17 +69,19 @@ select
     lacks.names as lacks
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-inner join columns on c.oid = columns.attrelid
+left join present on c.oid = present.attrelid
+left join dropped on c.oid = dropped.attrelid
 left join linked on c.oid = linked.conrelid
 cross join lateral (
     select pg_catalog.string_agg(w.name || coalesce(' ' || w.type, ''), ', ' order by w.name) as names
     from wanted as w
     where
-        w.name <> all (columns.names)
-        or (w.type is not null and w.name || ':' || w.type <> all (columns.typed))
+        present.attrelid is null
+        or w.name <> all (present.names)
+        or (w.type is not null and w.name || ':' || w.type <> all (present.typed))
 ) as lacks
 where
     c.relkind in ('r', 'p')
     and not c.relispartition
-    and (linked.attnums is null or not columns.attnums operator(pg_catalog.<@) linked.attnums)
+    and c.relnatts - coalesce(dropped.columns, 0) > coalesce(pg_catalog.cardinality(linked.attnums), 0)
 order by subject

@@ -19,8 +19,8 @@ select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
     ns.oid as schemaid,
-    coalesce(att.columns, 0) > 1 as ok,
-    coalesce(att.columns, 0) as columns
+    c.relnatts - coalesce(dropped.columns, 0) > 1 as ok,
+    c.relnatts - coalesce(dropped.columns, 0) as columns
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 left join (
@@ -28,10 +28,9 @@ left join (
         a.attrelid,
         pg_catalog.count(*) as columns
     from pg_catalog.pg_attribute as a
-    inner join pg_catalog.pg_class as t on a.attrelid = t.oid and t.relkind in ('r', 'p') -- few beside the indexes
-    where a.attnum > 0 and a.atttypid <> 0 -- a dropped column has no type
+    where a.atttypid = 0 and a.attnum > 0 -- a dropped column has no type
     group by a.attrelid
-) as att on c.oid = att.attrelid
+) as dropped on c.oid = dropped.attrelid
 where
     c.relkind in ('r', 'p')
     and c.relpersistence <> 't'

@@ -32,11 +32,11 @@ where
     and att.atttypid <> 0 -- a dropped column has no type
     and (
         (
-            att.attname ~* '(^|_)(uuid|guid)(_|$)'
-            and att.atttypid in (
+            att.atttypid in (
                 'pg_catalog.uuid'::pg_catalog.regtype, 'pg_catalog.text'::pg_catalog.regtype,
                 'pg_catalog.varchar'::pg_catalog.regtype, 'pg_catalog.bpchar'::pg_catalog.regtype
             )
+            and att.attname ~* '(^|_)(uuid|guid)(_|$)' -- behind the type, since a pattern is dear
             -- text that only speaks of one: uuid_source, uuid_version
             and att.attname !~* 'uuid_(source|version|format|type|kind|name)$'
         )
