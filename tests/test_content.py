@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from conftest import Database
 from readiness.drills import DrillError, snapshot
 from readiness.drills.snapshot import Changes, Comparison
 from readiness.embedded import Cluster
+from readiness.facts import content
 from readiness.facts.content import Method
 
 BASE = """
@@ -232,6 +234,35 @@ def changed_with(base: Database, change: str, path: Path, before: Path, changes:
     copy = Database(base.cluster, "content_copy")
     copy.run(change)
     return take(copy, path, before=before, changes=changes)
+
+
+def test_tables_are_read_by_version_where_rows_are_whole_in_their_pages(
+    base: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(content, "CHUNK_BLOCKS", 0)
+    base.run(
+        "create table plain as select g as id, 'x' as v from generate_series(1, 10) as g; create table grown as select 1 as id; "
+        "alter table grown add column later int default 7; "
+        "create table long (id int, v text) partition by range (id); "
+        "create table long_1 partition of long for values from (0) to (100); "
+        "insert into long select 1, string_agg(md5(g::text), '') from generate_series(1, 500) as g"
+    )
+    with content.session(base.dsn(), seconds=60) as asked:
+        tables, _ = content.tables(asked)
+        by_version = {t.name: t for t in content.by_version(asked, tables, "salt") if t.salt is not None}
+        whole = {
+            f"public.{name}" for name in ("loose", "pairs", "parts", "people", "plain")
+        }  # people's are compressed there
+        assert by_version.keys() == whole
+        plain = by_version["public.plain"]
+        (chunk,) = content.chunks(plain)
+        found = set()
+        for salt in range(100):
+            sums = content.sums(asked, replace(plain, salt=str(salt)), chunk, Method.FAST, "UTF8")
+            found.add(sums)
+        assert len(found) == 2  # by version, and every eighth time or so by content
+        assert content.sums(asked, replace(plain, salt=None), chunk, Method.FAST, "UTF8") in found
+    base.run("drop table plain, grown, long")
 
 
 def test_between_versions_by_the_portable_method(

@@ -26,6 +26,7 @@ from readiness import profile as profiles
 from readiness.drills import DrillError, copies, likeness, restore, snapshot
 from readiness.drills.restore import Options, Result
 from readiness.embedded import Cluster, Runtime
+from readiness.facts import content
 from readiness.profile import Profile
 
 ROWS = 2_000
@@ -192,16 +193,47 @@ def test_what_pgbackrest_keeps_comes_back(kept: Kept):
 
 def _damage(backup: Path, *paths: str) -> None:
     """Pages of a backup, as if they had been damaged before it was taken: its manifest fits."""
-    manifest = backup / "backup_manifest"
-    told = manifest.read_text()
     for path in paths:
         file = bytearray((backup / path).read_bytes())
         file[8000] ^= 0xFF
         (backup / path).write_bytes(file)
+    _fit_manifest(backup, *paths)
+
+
+def _fit_manifest(backup: Path, *paths: str) -> None:
+    manifest = backup / "backup_manifest"
+    told = manifest.read_text()
+    for path in paths:
         entry = next(line for line in told.splitlines() if f'"{path}"' in line)
-        told = told.replace(entry, entry.replace(json.loads(entry.rstrip(","))["Checksum"], _crc32c(bytes(file))))
+        sum_ = _crc32c((backup / path).read_bytes())
+        told = told.replace(entry, entry.replace(json.loads(entry.rstrip(","))["Checksum"], sum_))
     body, _, _ = told.rpartition('"Manifest-Checksum"')
     manifest.write_text(f'{body}"Manifest-Checksum": "{hashlib.sha256(body.encode()).hexdigest()}"}}\n')
+
+
+def _forge(kept: Kept, backup: Path, path: str, old: bytes, new: bytes) -> None:
+    """Change a row of a backup where it lies, so that its page's checksum and the manifest fit."""
+    before = (backup / path).read_bytes()
+    assert before.count(old) == 1
+    (backup / path).write_bytes(before.replace(old, new))
+    control = copies.shut_down((backup / "global/pg_control").read_bytes())
+    assert control
+    end = next(n for n in range(64, 512, 4) if control[n : n + 4] == bytes.fromhex(_crc32c(control[:n])))
+    without = (
+        control[: end - 36] + bytes(4) + control[end - 32 : end]
+    )  # data_checksum_version, the nonce, the file's own sum
+    folder = backup.parent / "sums"
+    (folder / "global").mkdir(parents=True)
+    (folder / "pg_tblspc").mkdir()
+    (folder / "base").symlink_to(backup / "base")
+    (folder / "PG_VERSION").write_bytes((backup / "PG_VERSION").read_bytes())
+    (folder / "global/pg_control").write_bytes(without + bytes.fromhex(_crc32c(without)) + control[end + 4 :])
+    for place, _, names in os.walk(folder.parent):
+        for name in ("", *names):
+            kept.cluster.give(Path(place, name))
+    kept.run(DEBIAN / "pg_checksums", "--enable", "--no-sync", "-D", folder)
+    assert (backup / path).read_bytes() != before.replace(old, new)
+    _fit_manifest(backup, path)
 
 
 def test_pages_are_checked_beside_recovery_and_those_that_it_mends_are_sound(
@@ -240,10 +272,37 @@ def test_pages_are_checked_beside_recovery_and_those_that_it_mends_are_sound(
     assert all(f'/{path}"' in said[1] for path in (aside, unread))
 
 
-def test_a_control_file_is_told_as_of_a_cluster_that_was_shut_down(kept: Kept):
-    control = (kept.cluster.data / "global/pg_control").read_bytes()
-    assert copies.shut_down(control) != control
-    assert copies.shut_down(control[:64] + b"x" + control[65:]) is None
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Every table counts as a large one, of which no block is read by content."""
+    monkeypatch.setattr(content, "CHUNK_BLOCKS", 0)
+    monkeypatch.setattr(content, "BY_CONTENT", 2**40)
+    return monkeypatch
+
+
+def test_versions_are_not_asked_where_they_do_not_tell(kept: Kept, large: pytest.MonkeyPatch):
+    """A row that was changed where it lies, its page's checksum and the manifest made to fit, is found by content alone."""
+    damaged = kept.copy_of("base")
+    own = {**kept.stores["base"], "directory": damaged.name}
+    with kept.cluster.connect() as admin:
+        (path,) = admin.execute("select pg_relation_filepath('people')").fetchone()  # type: ignore[misc]
+    _forge(kept, damaged / "first", path, b"person 1234", b"person 4321")
+    changed = ["public.people: of 2,000 rows compared one by one, 1 changed (1234)"]
+    for options in ({"deep": True}, {}):
+        large.setattr(restore, "_TIMELINE", restore._TIMELINE if options else "select '00000009' as timeline")
+        found = kept.drill("base", own=own, **options)
+        assert (found.findings, found.by_version) == (changed, False), options
+        assert found.evidence["large_tables"] == "by content"
+    large.undo()
+    found = kept.drill("base", own=own)
+    assert (found.findings, found.by_version) == (changed, True)  # the table is small
+
+
+def test_a_control_file_is_told_as_of_a_cluster_that_was_shut_down(kept: Kept, embedded_cluster: Cluster):
+    for cluster in (kept.cluster, embedded_cluster):  # of several versions
+        control = (cluster.data / "global/pg_control").read_bytes()
+        assert copies.shut_down(control) != control
+        assert copies.shut_down(control[:64] + b"x" + control[65:]) is None
 
 
 def test_a_base_backup_to_a_point_in_time_while_the_source_goes_on(kept: Kept):
@@ -326,6 +385,45 @@ def test_a_source_that_is_read_before_the_restore_point(kept: Kept, monkeypatch:
         "public.fleeting: is unlogged, and empty behind any recovery",
     ]
     assert found.evidence["source_read"] == "while the backup was restored"
+
+
+def test_large_tables_are_compared_by_the_versions_of_their_rows(kept: Kept, large: pytest.MonkeyPatch):
+    kept.execute("update people set name = name where id = 5", "vacuum freeze people")
+    kept.archived()
+    compare, digest = restore._compare, content._digest
+    read: list[str] = []
+
+    def tampered(copy, *arguments, **options):  # type: ignore[no-untyped-def]
+        with psycopg.connect(copy.dsn(), autocommit=True) as session:
+            session.execute("update people set name = 'somebody else' where id = 7")
+            session.execute("delete from people where id = 8")
+        compare(copy, *arguments, **options)
+
+    def noted(table, *arguments):  # type: ignore[no-untyped-def]
+        read.append(table.name)
+        return digest(table, *arguments)
+
+    large.setattr(content, "_digest", noted)
+    found = kept.drill("base")
+    assert (found.findings, found.like.rows) == ([], ROWS + 30)
+    assert set(read) == {"public.fleeting"}  # which is empty there, and no large one
+    assert found.evidence["large_tables"] == "by the versions of their rows, and a part by content"
+    large.setattr(restore, "_compare", tampered)
+    found = kept.drill("base", elsewhere=True)
+    assert found.findings == ["public.people: of 2,000 rows compared one by one, 1 missing (8), 1 changed (7)"]
+    assert set(read) == {"public.fleeting", "public.people"}
+
+
+def test_a_table_that_was_rewritten_since_is_compared_by_content(kept: Kept, large: pytest.MonkeyPatch):
+    kept.execute("delete from people where id = 1", "insert into people values (1, 'person 1')")
+    kept.archived()
+    with kept.cluster.connect() as admin:
+        point = admin.execute("select clock_timestamp()").fetchone()[0]  # type: ignore[index]
+    kept.execute("vacuum full people", "insert into people values (0, 'since')", "delete from people where id = 0")
+    kept.archived()
+    found = kept.drill("base", until=point, rows_up_to=ROWS // 2)
+    assert found.by_version
+    assert (found.findings, found.like.unproved, found.like.rows) == ([], [], ROWS + 30)
 
 
 def test_where_the_source_is(kept: Kept):

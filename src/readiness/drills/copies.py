@@ -250,7 +250,7 @@ class Copy:
                 **self.owner,
             )
         if self.roomy and control:
-            self.begin_pages()
+            self.begin_pages()  # else when recovery is over
         deadline = time.monotonic() + RECOVERY_SECONDS
         while True:
             if self.process.poll() is not None:
@@ -268,6 +268,8 @@ class Copy:
                 raise RestoreError(f"recovery did not end in {RECOVERY_SECONDS / 3600:g} hours")
             time.sleep(0.05)
         self.step("start and recovery", began)
+        if self.pages is None and control:
+            self.begin_pages()
 
     def begin_pages(self) -> None:
         """Check every page that was restored against its checksum, while recovery and the server go on.

@@ -5,7 +5,9 @@ that differs tells by its own (xmin) whether it was written by a transaction tha
 it as it is, and doesn't; or by a later one, which is no difference to a backup. Only a row that the source no longer has
 tells nothing: where no transaction came since, it is a difference; else it was deleted, and is counted.
 
-Tables are first summed up on both sides; only blocks whose sums differ are read row by row.
+Tables are first summed up on both sides; only blocks whose sums differ are read row by row. Large ones may be summed up by the
+versions of their rows, place and transaction, which a rewritten table has others of; where too much of one differs it is summed
+up by content again.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -131,12 +133,14 @@ class Reading:
         workers: sessions that read the source side by side.
         of_copy: and the copy, which is ours.
         rows_up_to: rows of differing blocks that are compared one by one, for each table.
+        versions: large tables are read by version first (see `content`); what it chooses blocks by. None: all by content.
     """
 
     ignored_schemas: Sequence[str] = ()
     workers: int = 2
     of_copy: int = 2
     rows_up_to: int = ROWS_UP_TO
+    versions: str | None = None
     told: Callable[[str], None] = lambda _step: None
 
     def take(
@@ -152,6 +156,7 @@ class Reading:
         return snapshot.take(
             dsn,
             path,
+            salt=self.versions,
             workers=self.of_copy if copy else self.workers,
             rows_up_to=rows_up_to,
             ignored_schemas=self.ignored_schemas,
@@ -166,7 +171,8 @@ class Beside:
     """The source, read by a thread while the backup is restored, or the copy is read."""
 
     def __init__(self, source: str, folder: Path, reading: Reading, *, with_rows: bool) -> None:
-        self.sums = folder / "source.sums"
+        self.reading = reading
+        self.sums = folder / ("source.sums" if reading.versions is None else "source-versions.sums")
         self.fingerprint: SchemaFingerprint | None = None
         self._failure: BaseException | None = None
         self._stop = threading.Event()
@@ -377,6 +383,19 @@ def rows(
             compared.notes,
             [*(d for d in differences if d.name not in again), *compared.differences],
         )
+    sums = {d.name: (later if d.name in again else before, after) for d in differences}
+    if reading.versions is not None and (moved := _moved(differences, sums, reading)):
+        by_content = replace(reading, versions=None)
+        own = (folder / "source-content.sums", folder / "copy-content.sums")
+        by_content.take(source, own[0], only=moved)
+        by_content.take(copy, own[1], only=moved, copy=True)
+        compared = snapshot.compare(*own)
+        found.tables, found.rows = found.tables + compared.same, found.rows + compared.rows
+        differences = [
+            *(d for d in differences if d.name not in moved),
+            *(d for d in compared.differences if d.name in moved),
+        ]
+        sums |= dict.fromkeys(moved, own)
     known = since()
     found.notes += [n for n in notes if "large objects" in n]
     summed = [d for d in differences if not d.told]
@@ -403,10 +422,27 @@ def rows(
             if mine is None or its is None:
                 found.unproved.append(f"{d.name}: was made or dropped while it was read")
                 continue
-            sums = later if d.name in again else before
-            differing = _differing_chunks(sums, after, d.name, physical=known.next_xid is not None)
-            alike = _alike(sums, d.name, differing)
+            differing = _differing_chunks(*sums[d.name], d.name, physical=known.next_xid is not None)
+            alike = _alike(sums[d.name][0], d.name, differing)
             _one_by_one((left, mine), (right, its), differing, alike, encoding, known, reading, found)
+
+
+def _moved(
+    differences: Sequence[snapshot.TableDifference], sums: Mapping[str, tuple[Path, Path]], reading: Reading
+) -> set[str]:
+    """Tables of which so much differs by version that they may have been rewritten: by content they may be the same."""
+    found = set()
+    for d in differences:
+        if d.told:
+            continue
+        chunks = _differing_chunks(*sums[d.name], d.name, physical=True)
+        if any(_rows(path, d.name) - _alike(path, d.name, chunks) > reading.rows_up_to for path in sums[d.name]):
+            found.add(d.name)
+    return found
+
+
+def _rows(sums: Path, table: str) -> int:
+    return _alike(sums, table, [])
 
 
 def _unread(source: str, before: Path, after: Path) -> set[str]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import socket
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,7 @@ class Options:
         account: whose the copy's server is, when root runs the drill.
         libraries: what the copy preloads all the same.
         snapshot: a file of `readiness snapshot`, of the restore point: the rows are compared with it, not with the source.
-        deep: every index is compared with every row of its table, too.
+        deep: every index is compared with every row of its table, too, and the rows of large tables are compared by content.
         workers: sessions that read the source side by side; those that read the copy are as many as there are cores.
         elsewhere: the source's server is another machine, so that it can be read while the backup is restored: on this one
             it would be in the restore's way, whose time is to be told. By its address by default.
@@ -85,6 +86,7 @@ class Result:
         words: of the way, what a runbook can't leave out.
         promised: the profile's RTO and RPO, in seconds.
         read_meanwhile: the source was read while the backup was restored.
+        by_version: rows of large tables were compared by their version, unless they differ.
     """
 
     store: str
@@ -102,6 +104,7 @@ class Result:
     promised: tuple[float | None, float | None] = (None, None)
     against: str = "the source"
     read_meanwhile: bool = False
+    by_version: bool = False
     like: Likeness = field(default_factory=Likeness)
 
     @property
@@ -141,6 +144,7 @@ class Result:
             "size_bytes": self.size_bytes,
             "checked": list(self.checked),
             "compared_with": self.against,
+            "large_tables": "by the versions of their rows, and a part by content" if self.by_version else "by content",
             "source_read": "while the backup was restored" if self.read_meanwhile else "after the backup was restored",
             "objects": self.like.objects,
             "tables": self.like.tables,
@@ -207,25 +211,19 @@ def drill(
             raise DrillError(
                 f"{workshop.folder.parent}: the copy's account may not come in; name another folder (--scratch)"
             )
-        reading = Reading(
-            ignored_schemas=ignored_schemas,
-            workers=how.workers,
-            of_copy=_cores(),
-            rows_up_to=how.rows_up_to,
-            told=lambda _table: None,
-        )
+        reading = _reading(how, living, ignored_schemas, logical=way.logical)
         beside: Beside | None = None
         try:
             result.read_meanwhile = _elsewhere(dsn) if how.elsewhere is None else how.elsewhere
             if result.read_meanwhile:
-                beside = Beside(living.dsn, workshop.folder, reading, with_rows=how.snapshot is None)
+                beside = _source_read(None, living, copy, reading, how)
             began = time.perf_counter()
             way.restore(copy, backup, until)
             result.rto_seconds = round(time.perf_counter() - began - copy.steps.get("manifest", 0.0), 3)
             told("comparing with the source")
-            beside = beside or Beside(living.dsn, workshop.folder, reading, with_rows=how.snapshot is None)
-            if not way.logical and copy.pages is None:
-                copy.begin_pages()
+            result.by_version = reading.versions is not None and _versions_tell(copy, living)
+            reading = reading if result.by_version else replace(reading, versions=None)
+            beside = _source_read(beside, living, copy, reading, how)
             copy.relax()
             _measure(copy, living, store, result, logical=way.logical, until=until)
             _compare(copy, living, how, beside, reading, result, logical=way.logical)
@@ -245,6 +243,28 @@ def drill(
     copy.step("removal", began)
     result.steps = dict(copy.steps)
     return result
+
+
+def _reading(how: Options, living: _Living, ignored_schemas: Sequence[str], *, logical: bool) -> Reading:
+    """How both sides are read; by version as far as can be told before the backup is restored (see `_versions_tell`)."""
+    versions = living.timeline is not None and not logical and not how.deep and how.snapshot is None
+    return Reading(
+        ignored_schemas=ignored_schemas,
+        workers=how.workers,
+        of_copy=_cores(),
+        rows_up_to=how.rows_up_to,
+        versions=secrets.token_hex(8) if versions else None,
+        told=lambda _table: None,
+    )
+
+
+def _source_read(begun: Beside | None, living: _Living, copy: Copy, reading: Reading, how: Options) -> Beside:
+    """What was begun, or anew where that reads in another way."""
+    if begun is not None:
+        if begun.reading == reading:
+            return begun
+        begun.end()
+    return Beside(living.dsn, copy.workshop.folder, reading, with_rows=how.snapshot is None)
 
 
 def _cores() -> int:
@@ -283,15 +303,35 @@ select
     array(select s.spcname from pg_catalog.pg_tablespace as s where s.spcname !~ '^pg_' order by s.spcname)::text[] as spaces,
     array[pg_catalog.pg_encoding_to_char(d.encoding), d.datcollate, d.datctype]::text[] as locale,
     pg_catalog.current_setting('track_commit_timestamp') = 'on' as timestamps,
+    pg_catalog.current_setting('data_checksums') = 'on' as checksums,
     pg_catalog.pg_database_size(d.oid) as bytes
 from pg_catalog.pg_database as d
 where d.datname = pg_catalog.current_database()
 """
 
 
+_VERSIONS_FROM = 14  # hashtidextended()
+
+# As the first digits of a segment's name. A standby's is its last restart point's, which may be older: then rows are compared by
+# content.
+_TIMELINE = """
+select
+    case
+        when pg_catalog.pg_is_in_recovery()
+            then pg_catalog.lpad(pg_catalog.upper(pg_catalog.to_hex(c.timeline_id)), 8, '0')
+        else pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8)
+    end as timeline
+from pg_catalog.pg_control_checkpoint() as c
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Living:
-    """The source before the drill: what would be lost is counted from here."""
+    """The source before the drill: what would be lost is counted from here.
+
+    Args:
+        timeline: its number, where rows may be compared by their version at all: pages bear checksums.
+    """
 
     dsn: str = field(repr=False)
     source: copies.Source
@@ -300,6 +340,7 @@ class _Living:
     wal: int
     bytes: int
     timestamps: bool
+    timeline: str | None
     backups: Backups
 
     @classmethod
@@ -311,10 +352,14 @@ class _Living:
         asked = {store: declared[store]} if store is not None else dict(declared)  # the others needn't be asked
         profile = source.profile.model_copy(update={"backups": asked})
         postgres = Postgres(dsn)
+        timeline: str | None = None
         target = Target(profile=profile, folder=source.folder, now=datetime.now(UTC))
         try:
             (row,) = postgres.rows(_LOOK, marker="drill restore")
             backups = Backups.take(postgres, target)
+            with suppress(Unobservable):  # a role may be too small for it, and PostgreSQL too old
+                if row["major"] >= _VERSIONS_FROM and row["checksums"]:
+                    ((timeline,),) = (tuple(r.values()) for r in postgres.rows(_TIMELINE, marker="drill restore"))
         except Unobservable as refusal:
             raise DrillError(f"{refusal.detail}{f' ({refusal.unlock})' if refusal.unlock else ''}") from None
         finally:
@@ -338,6 +383,7 @@ class _Living:
             wal=int(row["wal"]),
             bytes=row["bytes"],
             timestamps=row["timestamps"],
+            timeline=timeline,
             backups=backups,
         )
 
@@ -460,6 +506,29 @@ def _see_end(wal: int, backups: Backups, store: Store, result: Result) -> None:
             f"recovery ended in {Segment(timeline=last.timeline, number=reached).name(bytes_)}, though WAL was archived up "
             f"to {last.name(bytes_)}: {missing.name(bytes_)} is missing or unreadable"
         )
+
+
+_BRANCHED = """
+select pg_catalog.pg_read_file('pg_wal/' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 8) || '.history')
+where pg_catalog.current_setting('data_checksums') = 'on'
+"""
+
+
+def _versions_tell(copy: Copy, living: _Living) -> bool:
+    """Whether a row's place and transaction stand for what it holds: they do on pages that are known to be as they were written.
+
+    That is: where the backup's own proof held, file by file, its pages bear checksums, which are looked at, and the copy comes
+    from the timeline that the source is on; on another one the same number may be another transaction's.
+    """
+    if not copy.checked or not copy.tool("pg_checksums").is_file():
+        return False
+    with closing(psycopg.connect(copy.dsn("template1"), autocommit=True)) as session:
+        try:
+            row = session.execute(_BRANCHED).fetchone()
+        except psycopg.Error:
+            return False
+    lines = [line for line in (row[0] if row else "").splitlines() if line[:1].isdigit()]
+    return bool(lines) and f"{int(lines[-1].split()[0]):08X}" == living.timeline
 
 
 def _bytes(folder: Path) -> int:

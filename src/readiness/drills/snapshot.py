@@ -232,11 +232,13 @@ def take(
     told: Callable[[str], None] = lambda _step: None,
     stop: threading.Event | None = None,
     only: Collection[str] | None = None,
+    salt: str | None = None,
 ) -> Taken:
     """Take a snapshot into a file, or go on with one that was broken off.
 
     Args:
         only: of these tables; of all by default.
+        salt: large tables are read by version, as far as this chooses (see `content`); of PostgreSQL 14 and later.
         before: the snapshot that this one will be compared with: the tables are told in its terms.
         rows_up_to: up to this many rows a table's keys are kept.
         stop: when it is set, no further chunk is read, and this ends with a DrillError.
@@ -252,7 +254,7 @@ def take(
             where = content.where(leader)
             if where.major < 14:
                 method = Method.PORTABLE
-            resumed = _begin(db, where, method)
+            resumed = _begin(db, where, method.value if salt is None else f"{method.value} and versions")
             found, unseen = content.tables(leader, ignored_schemas=ignored_schemas)
             if only is not None:
                 found, unseen = [t for t in found if t.name in only], {n: w for n, w in unseen.items() if n in only}
@@ -268,6 +270,8 @@ def take(
                     ]
                 found, refused = _after(wanted, found, declared)
                 unseen |= refused
+            if salt is not None:
+                found = content.by_version(leader, found, salt)
             work = _plan(db, found, unseen, chunk_blocks, by_range=where.major >= 14)
             _read_all(
                 dsn, str(row[0]), work, db, method=method, encoding=where.encoding, workers=workers,
@@ -333,7 +337,7 @@ def _tell(db: sqlite3.Connection, **values: Any) -> None:
     db.executemany("insert or replace into meta values (?, ?)", [(k, str(v)) for k, v in values.items()])
 
 
-def _begin(db: sqlite3.Connection, where: content.Where, method: Method) -> bool:
+def _begin(db: sqlite3.Connection, where: content.Where, method: str) -> bool:
     """Note what it is of; whether it was begun before."""
     meta = dict(db.execute("select name, value from meta"))
     here = {
@@ -342,7 +346,7 @@ def _begin(db: sqlite3.Connection, where: content.Where, method: Method) -> bool
         "system_identifier": where.system_identifier or "",
         "major": str(where.major),
         "machine": where.machine,
-        "method": method.value,
+        "method": method,
     }
     if not meta:
         _tell(db, **here, taken_at=_now())

@@ -8,9 +8,13 @@ depend on a session's settings, on TOAST or on the order of columns. A row's dig
                comparable within one major version and kind of machine.
     portable   128 bits: md5() over the row's text: comparable between versions and machines, at several times the cost. Its
                halves are summed each.
-
 That a difference which nobody made to fit goes unseen has a probability of about 2^-64: neither method, nor a second hash beside
 the first, would hold against somebody who makes one, since sums can be made to fit.
+
+Between a cluster and its physical copy a large table may be read by version, for less than half of that: a row's digest is of its
+place and of the transaction that wrote it. No version of a row is ever changed where it lies: one that both have at a place, by
+the same transaction of the same timeline, is the same, on pages that are as they were written. Whether they are is for the
+copy's proofs to say, which is why some of the blocks, others each time, are read by content all the same.
 
 Everything is read in one snapshot, exported to the workers.
 """
@@ -18,9 +22,10 @@ Everything is read in one snapshot, exported to the workers.
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -31,6 +36,7 @@ from readiness.facts.own import is_own
 from readiness.facts.postgres import parse_dsn
 
 CHUNK_BLOCKS = 8192  # 64 MB
+BY_CONTENT = 8  # of so many chunks one is read by content where the others are read by version
 LOCK_SECONDS = 2
 
 Session: TypeAlias = psycopg.Connection[Any]
@@ -71,6 +77,7 @@ class Table:
         joins: what the expressions need beside the table.
         key: expressions that tell a row; empty where it has no primary key.
         mark: moves with every write: what was read under another mark is read again.
+        salt: chooses the blocks that are read by content though the others are by version; None where all are.
     """
 
     name: str
@@ -80,6 +87,7 @@ class Table:
     key: tuple[str, ...]
     joins: str = ""
     mark: str = ""
+    salt: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,6 +335,46 @@ def chunks(table: Table, *, blocks: int = CHUNK_BLOCKS, by_range: bool = True) -
     return found
 
 
+_IN_ITS_PAGES = """
+select c.oid::bigint
+from pg_catalog.unnest(%s::oid[]) as o (oid)
+inner join pg_catalog.pg_class as c on o.oid = c.oid
+where not exists (
+    select from (
+        select c.oid where c.relkind = 'r'
+        union all
+        select l.relid from pg_catalog.pg_partition_tree(c.oid) as l where c.relkind = 'p' and l.isleaf
+    ) as l
+    inner join pg_catalog.pg_class as p on l.oid = p.oid
+    left join pg_catalog.pg_am as a on p.relam = a.oid
+    where
+        a.amname is distinct from 'heap'
+        or (p.reltoastrelid <> 0 and pg_catalog.pg_relation_size(p.reltoastrelid) > 0)
+        or exists (select from pg_catalog.pg_attribute as m where m.attrelid = p.oid and m.atthasmissing)
+)
+"""
+
+
+def by_version(connection: Session, tables: Sequence[Table], salt: str) -> list[Table]:
+    """The same tables, large ones to be read by version.
+
+    Not those whose rows have parts elsewhere: in a TOAST table, in the catalog (columns that came with a default), in another
+    access method's files.
+
+    Args:
+        salt: the same for both sides of a comparison, another each time.
+    """
+    large = [t.oid for t in tables if sum(blocks for _, blocks in t.relations) > CHUNK_BLOCKS]
+    whole = {oid for (oid,) in connection.execute(_IN_ITS_PAGES, [large])}
+    return [replace(t, salt=salt) if t.oid in whole else t for t in tables]
+
+
+def _by_version(table: Table, chunk: Chunk) -> bool:
+    if table.salt is None:
+        return False
+    return zlib.crc32(f"{table.salt} {chunk.relation} {chunk.first}".encode()) % BY_CONTENT != 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Digest:
     """SQL for a row's digest.
@@ -344,6 +392,12 @@ class _Digest:
     def fence(self) -> str:
         """Behind what is selected below: h is made once though it is used twice. Where it is used once, it costs a step."""
         return " offset 0" if self.low else ""
+
+
+# xidout and int8in are the shortest way from a transaction's number to another one.
+_VERSION = _Digest(
+    below="pg_catalog.hashtidextended(t.ctid, pg_catalog.int8in(pg_catalog.xidout(t.xmin))) as h", high="h"
+)
 
 
 def _digest(table: Table, method: Method, encoding: str) -> _Digest:
@@ -386,7 +440,7 @@ def _from(table: Table, chunk: Chunk) -> str:
 
 def sums(connection: Session, table: Table, chunk: Chunk, method: Method, encoding: str) -> Sums:
     """A chunk's rows, summed up by the server."""
-    digest = _digest(table, method, encoding)
+    digest = _VERSION if _by_version(table, chunk) else _digest(table, method, encoding)
     low = f"pg_catalog.sum({digest.low})::text" if digest.low else "'0'"
     statement = (
         f"select /* readiness:snapshot */ pg_catalog.count(*), pg_catalog.sum({digest.high})::text, {low} "

@@ -60,7 +60,10 @@ def restore_drill(
         str, typer.Option(metavar="LIBRARIES", help="What the copy must preload all the same (timescaledb).")
     ] = "",
     deep: Annotated[
-        bool, typer.Option("--deep", help="Compare every index with every row of its table, too (amcheck).")
+        bool,
+        typer.Option(
+            "--deep", help="Compare every index with every row of its table, and large tables by content, too."
+        ),
     ] = False,
     elsewhere: Annotated[
         bool | None,
@@ -158,7 +161,8 @@ def _print(say: Callable[[str], None], found: Result, *, verbose: bool) -> None:
         lost = "" if found.lost_bytes is None else f" ({found.lost_bytes / 2**20:,.1f} MB of WAL)"
         say(f"  restored {found.size_bytes / 2**20:,.0f} MB; took sessions after {found.rto_seconds:,.1f} s (RTO)")
         say(f"  lost of what was committed: {found.rpo_seconds or 0:,.1f} s (RPO){lost}")
-        say(f"  {like.objects:,} objects, {like.tables:,} tables, {like.rows:,} rows are those of {found.against}")
+        how = "; of tables over 64 MB by their versions (--deep: by content)" if found.by_version else ""
+        say(f"  {like.objects:,} objects, {like.tables:,} tables, {like.rows:,} rows are those of {found.against}{how}")
     if found.checked:
         say(f"  checked: {', '.join(found.checked)}")
     for line in (*found.findings, *found.broken_promises):
