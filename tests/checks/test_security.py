@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+from psycopg import conninfo
+from pydantic import SecretStr
 
 import stage
 from asking import ask, checks, found, remedies
 from conftest import Database
 from readiness import auditor_role
 from readiness.embedded import Cluster
+from readiness.facts import tls
 from readiness.facts.hba import EVERYWHERE, ConnectionRules, Rule
 from readiness.facts.passwords import PasswordKinds
 from readiness.facts.roles import LoginSuperusers
@@ -322,6 +326,52 @@ def test_plaintext_is_refused_once_every_line_is_hostssl(debian_database: Databa
         dsn = debian_database.dsn(sslmode="require")
         assert found(ask("security/plaintext-admitted", dsn)) == set()
         assert found(ask("security/plaintext-rule", dsn)) == set()
+
+
+def test_plaintext_is_tried_at_every_address(
+    debian_database: Database, embedded_database: Database, monkeypatch: pytest.MonkeyPatch
+):
+    """The address that the audit comes by takes TLS alone; another of the same connection string, or a service's, doesn't."""
+    check, here, other = "security/plaintext-admitted", debian_database.cluster.port, embedded_database.cluster.port
+    parts = {k: v for k, v in conninfo.conninfo_to_dict(debian_database.dsn()).items() if k != "hostaddr"}
+    monkeypatch.setattr("readiness.facts.tls.CONNECT_SECONDS", 1)
+
+    def by(*ports: int) -> str:
+        hosts = ",".join(["127.0.0.1"] * len(ports))
+        return conninfo.make_conninfo(**{**parts, "host": hosts, "port": ",".join(map(str, ports))})
+
+    with loaded(debian_database.cluster, hba=("hostnossl all all all reject",)):
+        assert found(ask(check, by(here))) == set()
+        with socket.socket() as nobody, socket.socket() as mute:
+            nobody.bind(("127.0.0.1", 0))
+            assert found(ask(check, by(here, nobody.getsockname()[1]))) == set(), "nobody listens there"
+            mute.bind(("127.0.0.1", 0))
+            mute.listen()
+            unseen = ask(check, by(here, mute.getsockname()[1]))
+            assert isinstance(unseen, Unknown)
+            assert unseen.reason is Reason.UNREACHABLE
+        outcome = ask(check, by(here, other))
+        assert found(outcome) == {"postgres"}
+        assert isinstance(outcome, Examined)
+        assert outcome.findings[0].evidence["address"] == f"127.0.0.1:{other}"
+
+        app = services(app="postgres").services["app"].model_copy(update={"dsn": SecretStr(embedded_database.dsn())})
+        declared = Profile(name="test", services={"app": app})
+        assert found(ask(check, by(here), profile=declared)) == set(), "from one process of a host to another"
+        monkeypatch.setattr("readiness.facts.tls._is_loopback", lambda _: False)
+        assert found(ask(check, by(here), profile=declared)) == {"postgres"}
+
+
+def test_a_name_has_all_its_addresses(monkeypatch: pytest.MonkeyPatch):
+    def resolved(_host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        return [(0, 0, 0, "", ("2001:db8::1", port, 0, 0)), (0, 0, 0, "", ("192.0.2.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    ways = tls._further({"host": "db.example,/run/postgresql", "port": "5433"}, {"dbname": "app"})
+    assert [way.reach for way in ways] == [("2001:db8::1", 5433), ("192.0.2.1", 5433)]
+    assert [str(way) for way in ways] == ["db.example (2001:db8::1):5433", "db.example (192.0.2.1):5433"]
+    named = tls._further({"host": "db.example", "hostaddr": "192.0.2.7"}, {"dbname": "app"})
+    assert [way.reach for way in named] == [("192.0.2.7", 5432)], "an address that is given is not asked for"
 
 
 def test_a_line_for_the_servers_own_host_is_told_from_others(debian_database: Database):

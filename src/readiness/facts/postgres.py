@@ -316,6 +316,14 @@ class Postgres:
         return {key: value for key, value in found.items() if value}
 
     @property
+    def spoken(self) -> Mapping[str, str]:
+        """host, hostaddr, port and dbname as the connection string and libpq's own sources name them, lists and all."""
+        found = {o.keyword.decode(): (o.val or b"").decode("utf-8", "replace") for o in pq.Conninfo.get_defaults()}
+        info = self._open().info  # what a service file named is told by the connection alone
+        named = {"host": info.host, "port": str(info.port)} | {k: v for k, v in found.items() if v} | self._parameters
+        return {key: named[key] for key in ("host", "hostaddr", "port", "dbname") if named.get(key)}
+
+    @property
     def tls_parameters(self) -> Mapping[str, str]:
         """What the connection string says of TLS, without keys."""
         return {key: self._parameters[key] for key in ("sslmode", "sslrootcert") if key in self._parameters}

@@ -8,7 +8,7 @@ import struct
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Self
@@ -36,14 +36,16 @@ class Attempt:
     """One attempt to open a session without TLS.
 
     Args:
-        admitted: the server went on in the clear: it let us in, or asked for a password.
+        address: where it was tried.
+        admitted: the server went on in the clear: it let us in, or asked for a password. None where nobody answered.
         reply: what it said.
         of_this_host: whether only a client on the server's own host is let in so, and those from elsewhere come by TLS
             alone, by the rules; None where that can't be told.
     """
 
     role: str
-    admitted: bool
+    address: str
+    admitted: bool | None
     reply: str
     of_this_host: bool | None = False
 
@@ -64,11 +66,15 @@ def behind_a_pooler(server: Server, address: str) -> tuple[Unseen, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaintextAttempts:
-    """The answer for our own role and for each service's: rules are by role and database.
+    """The answers for our own role and for each service's, since rules are by role and database; and at each address.
 
-    A proxy that ends TLS before Postgres answers for itself, which is what a client meets; of the server behind a pooler
-    that says nothing. An audit from the server's own
-    host meets the lines for that host; then the rules say what a client from elsewhere would.
+    A name may have several addresses, a connection string several names, and a service one of its own: a line of
+    pg_hba.conf, or a listener, may differ between them. A proxy that ends TLS before Postgres answers for itself, which is
+    what a client meets; of the server behind a pooler that says nothing. An audit from the server's own host meets the
+    lines for that host; then the rules say what a client from elsewhere would.
+
+    Args:
+        address: the one by which the audit came.
     """
 
     address: str
@@ -76,18 +82,77 @@ class PlaintextAttempts:
 
     @classmethod
     def take(cls, postgres: Postgres, server: Server, target: Target) -> Self:
-        address = postgres.address
-        _reached(postgres)
-        roles = dict.fromkeys([server.role, *(s.role for s in target.profile.services.values() if s.role)])
+        reach, _ = _reached(postgres)
+        roles = list(map(str, dict.fromkeys([server.role, *_roles(target)])))
+        ours = [_Way(reach=reach, where=postgres.whereabouts), *_further(postgres.spoken, postgres.whereabouts)]
+        ways = [(way, roles) for way in ours]
+        for service in target.profile.services.values():
+            if service.dsn and service.role:
+                for way in _further(parse_dsn(service.dsn.get_secret_value()), {"dbname": postgres.address.database}):
+                    # from one process of a host to another nobody sits between
+                    ways += [] if _is_loopback(way.reach[0]) else [(way, [service.role])]
+        tried: dict[tuple[str, tuple[str, int]], Attempt] = {}
         with tempfile.NamedTemporaryFile(prefix="readiness-empty-") as empty:
-            attempts = tuple(_attempt(postgres.whereabouts, str(role), empty.name, address) for role in roles)
-        if any(a.admitted for a in attempts) and _on_its_own_host(postgres, server):
-            told = dict(zip(roles, _of_this_host(postgres, server, list(map(str, roles))), strict=True))
-            attempts = tuple(
-                replace(a, of_this_host=told[role]) if a.admitted else a
-                for role, a in zip(roles, attempts, strict=True)
+            for way, whose in ways:
+                for role in whose:
+                    if (role, way.reach) not in tried:
+                        tried[role, way.reach] = _attempt(way, role, empty.name, first=way is ours[0])
+        if any(a.admitted for a in tried.values()) and _on_its_own_host(postgres, server):
+            told = dict(zip(roles, _of_this_host(postgres, server, roles), strict=True))
+            here = {way.reach for way in ours if _is_loopback(way.reach[0])}
+            for (role, at), attempt in tried.items():
+                if attempt.admitted and at in here:
+                    tried[role, at] = replace(attempt, of_this_host=told[role])
+        return cls(address=str(postgres.address), attempts=tuple(tried.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """An address and port, and what libpq wants to go there: host, hostaddr, port, dbname."""
+
+    reach: tuple[str, int]
+    where: Mapping[str, str]
+
+    def __str__(self) -> str:
+        host, port = self.reach
+        name = self.where.get("host", host)
+        return f"{name}:{port}" if name == host else f"{name} ({host}):{port}"
+
+
+def _roles(target: Target) -> list[str]:
+    return [s.role for s in target.profile.services.values() if s.role]
+
+
+def _is_loopback(address: str) -> bool:
+    return address == "::1" or address.startswith("127.")
+
+
+def _further(spoken: Mapping[str, str], others: Mapping[str, str]) -> list[_Way]:
+    """Every address that a connection string leads to, each of its names by all that it resolves to.
+
+    What doesn't resolve is left as it is: the attempt says why.
+    """
+    hosts, addresses, ports = (spoken.get(key, "").split(",") for key in ("host", "hostaddr", "port"))
+    ways = []
+    for at in range(max(len(hosts), len(addresses))):
+        host = hosts[at] if at < len(hosts) else ""
+        address = addresses[at] if at < len(addresses) else ""
+        port = (ports[at] if at < len(ports) else ports[0]) or "5432"
+        if host.startswith(("/", "@")) or not (host or address):
+            continue
+        found = [address]
+        if not address:
+            with suppress(OSError, UnicodeError):
+                found = [str(to[0]) for *_, to in socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)]
+        database = spoken.get("dbname") or others.get("dbname", "")
+        ways += [
+            _Way(
+                reach=(one or host, int(port)),
+                where={"host": host or one, "port": port, "dbname": database, **({"hostaddr": one} if one else {})},
             )
-        return cls(address=str(address), attempts=attempts)
+            for one in dict.fromkeys(found)
+        ]
+    return ways
 
 
 def _on_its_own_host(postgres: Postgres, server: Server) -> bool:
@@ -98,7 +163,7 @@ def _on_its_own_host(postgres: Postgres, server: Server) -> bool:
         marker="plaintext",
     )
     ends = (where.get("hostaddr") or where.get("host") or "", row["client"] or "")
-    return row["ssl"] == "on" and not server.pooled and all(end == "::1" or end.startswith("127.") for end in ends)
+    return row["ssl"] == "on" and not server.pooled and all(map(_is_loopback, ends))
 
 
 def _of_this_host(postgres: Postgres, server: Server, roles: list[str]) -> list[bool | None]:
@@ -124,12 +189,17 @@ def _of_this_host(postgres: Postgres, server: Server, roles: list[str]) -> list[
     return [reaches(role, TLS) and not reaches(role, CLEAR) for role in roles]
 
 
-def _attempt(whereabouts: Mapping[str, str], role: str, empty_passfile: str, address: Address) -> Attempt:
+def _attempt(way: _Way, role: str, empty_passfile: str, *, first: bool) -> Attempt:
+    """One attempt.
+
+    Raises:
+        Unobservable: nobody answers where the audit itself came in.
+    """
     # No password goes with this: asking for one is proof enough that the server would have gone on in the clear, and
     # ours must not travel there. What is given, be it empty, goes before the environment and the service file; an empty
     # passfile keeps libpq from finding a password by itself.
     tried = {
-        **whereabouts,
+        **way.where,
         "user": role,
         "password": "",
         "passfile": empty_passfile,
@@ -139,18 +209,20 @@ def _attempt(whereabouts: Mapping[str, str], role: str, empty_passfile: str, add
         "connect_timeout": str(CONNECT_SECONDS),
         "application_name": APPLICATION_NAME,
     }
+
+    def answered(*, admitted: bool | None, reply: str) -> Attempt:
+        return Attempt(role=quote_ident(role), address=str(way), admitted=admitted, reply=reply)
+
     try:
         psycopg.connect(conninfo.make_conninfo("", **tried)).close()
     except psycopg.OperationalError as error:
         said = " ".join(str(error).split())
         if "no pg_hba.conf entry" in said or "pg_hba.conf rejects" in said:
-            return Attempt(
-                role=quote_ident(role), admitted=False, reply="refused: no rule lets this role in without TLS"
-            )
+            return answered(admitted=False, reply="refused: no rule lets this role in without TLS")
         if (error.pgconn is not None and error.pgconn.needs_password) or "no password supplied" in said:
-            return Attempt(role=quote_ident(role), admitted=True, reply="asked for a password, in the clear")
+            return answered(admitted=True, reply="asked for a password, in the clear")
         if "requires TLS" in said or "SSL required" in said or "SSL/TLS required" in said or "insecure" in said.lower():
-            return Attempt(role=quote_ident(role), admitted=False, reply="refused: TLS is required")
+            return answered(admitted=False, reply="refused: TLS is required")
         refused_by_method = (
             "authentication method requirement",
             "authentication failed",
@@ -159,10 +231,14 @@ def _attempt(whereabouts: Mapping[str, str], role: str, empty_passfile: str, add
         )
         if any(words in said for words in refused_by_method):
             # The rule let the plaintext session as far as authentication.
-            return Attempt(role=quote_ident(role), admitted=True, reply="went on to authenticate, in the clear")
-        refusal = classify_connect(error, address)
-        raise Unobservable(Reason.UNREACHABLE, f"no answer to a plaintext session: {refusal.detail}") from error
-    return Attempt(role=quote_ident(role), admitted=True, reply="let in without TLS and without a password")
+            return answered(admitted=True, reply="went on to authenticate, in the clear")
+        refusal = classify_connect(error, Address(way.reach[0], str(way.reach[1]), way.where["dbname"], role))
+        if first:
+            raise Unobservable(Reason.UNREACHABLE, f"no answer to a plaintext session: {refusal.detail}") from error
+        if "Connection refused" in said:
+            return answered(admitted=False, reply="refused: nobody listens there")
+        return answered(admitted=None, reply=refusal.detail)
+    return answered(admitted=True, reply="let in without TLS and without a password")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
