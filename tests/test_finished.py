@@ -172,12 +172,14 @@ def no_archiving(up: Platform) -> Iterator[None]:
     def until(count: int, more_than: int) -> None:
         deadline = time.monotonic() + 30
         while archiver(up)[count] <= more_than:
-            assert time.monotonic() < deadline
+            assert time.monotonic() < deadline, (archiver(up), up.cluster.log.read_text(errors="replace")[-2000:])
             time.sleep(0.05)
 
     failed = archiver(up)[1]
     up.cluster.configure({"archive_command": "/bin/false"})
-    as_superuser(up, "select pg_reload_conf()", "select pg_switch_wal()")
+    as_superuser(up, "select pg_reload_conf()")  # in force for whoever connects next, and for the archiver
+    # A segment in which nothing was written since the last switch is not handed over.
+    as_superuser(up, "select pg_logical_emit_message(true, 'test', 'written')", "select pg_switch_wal()")
     until(1, failed)
     yield
     archived = archiver(up)[0]
