@@ -355,7 +355,7 @@ def test_the_very_server_is_scraped_and_fresh(watch: Watch):
         assert isinstance(outcome, Examined)
         return "".join(str(o.evidence["wrong"]) for o in outcome.findings)
 
-    assert wrong() == ""
+    assert stage.eventually(lambda: wrong() == "", 30), wrong()  # a machine that is busy misses a scrape at times
     assert wrong(labels={"instance": "elsewhere"}) == "no exporter's pg_up in the last hour"
     watch.processes["exporter"].kill()
     assert stage.eventually(lambda: "targets that are down: postgres/127.0.0.1" in wrong(fresh_seconds=0.5), 30)
