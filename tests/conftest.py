@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -56,6 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
     config.addinivalue_line("markers", "alone: measures time; `make test` runs it with nothing beside it")
+
+
+# An example may take as long as it takes, as in Hypothesis' own profile of CI: beside other work 200 ms are no measure.
+hypothesis.settings.register_profile("unhurried", hypothesis.settings(deadline=None))
+hypothesis.settings.load_profile("unhurried")
 
 
 # What is brought up for a file's tests is brought up once: a worker has the whole file. Those that take longest begin

@@ -73,7 +73,7 @@ def weighed(policy: Policy, rs: list[CheckResult]) -> recount.Weighed:
 
 
 @given(small_policies, small)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_set_of_less_effort_reaches_go(policy: Policy, rs: list[CheckResult]):
     w = weighed(policy, rs)
     possible = planning.actions(w)
@@ -94,7 +94,7 @@ def test_no_set_of_less_effort_reaches_go(policy: Policy, rs: list[CheckResult])
 
 
 @given(results)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_gains_add_up_exactly(rs: list[CheckResult]):
     """Of measured evidence; signatures share a cap."""
     policy = Policy(name="p")
@@ -107,7 +107,7 @@ def test_gains_add_up_exactly(rs: list[CheckResult]):
 
 
 @given(results)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_plan_of_many_checks_is_whole_and_go(rs: list[CheckResult]):
     w = weighed(Policy(name="p", threshold=60, minimum_coverage=50), rs)
     plan = planning.least(w, planning.actions(w))

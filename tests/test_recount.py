@@ -75,7 +75,7 @@ documents = st.builds(made, policies, results)
 
 
 @given(documents)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_what_was_not_touched_verifies(run: RunDocument):
     assert recount.verify(run.to_json()) == []
 
@@ -112,7 +112,7 @@ def changed(run: RunDocument, at: tuple[Any, ...], by: int) -> dict[str, Any]:
 
 
 @given(documents, st.data(), st.sampled_from([-3, -1, 1, 7]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_single_changed_number_is_found(run: RunDocument, data: Any, by: int):
     at = data.draw(st.sampled_from(sorted(numbers(json.loads(run.to_json())), key=str)))
     with suppress(ValueError):  # it is no run document any more
@@ -133,7 +133,7 @@ MEASURED = {"duration_ms", "waived", "expires"}
 
 
 @given(documents, st.data(), st.sampled_from([-1, 1]))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.filter_too_much])
 def test_a_conclusion_is_found_even_under_a_new_seal(run: RunDocument, data: Any, by: int):
     """Whoever changes a conclusion and seals the document anew is found by the evidence."""
     places = [
@@ -219,7 +219,7 @@ def test_every_part_comes_back():
 
 
 @given(policies, policies, results)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_weighing_again_is_weighing_under_the_other_policy(own: Policy, other: Policy, rs: list[CheckResult]):
     run = recount.rescored(made(own, rs), other)
     card = scoring.score(other, rs, SCOPES)
@@ -241,7 +241,7 @@ def test_an_answer_to_another_question_counts_for_nothing():
 
 
 @given(policies, results, results)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_the_parts_of_a_move_sum_to_it_exactly(policy: Policy, before: list[CheckResult], after: list[CheckResult]):
     old, new = made(policy, before), made(policy, after)
     found = diff.compare(old, new)
@@ -252,7 +252,7 @@ def test_the_parts_of_a_move_sum_to_it_exactly(policy: Policy, before: list[Chec
 
 
 @given(policies, results, results)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_finding_is_accounted_for_once(policy: Policy, before: list[CheckResult], after: list[CheckResult]):
     old, new = made(policy, before), made(policy, after)
     found = diff.compare(old, new)
@@ -272,13 +272,13 @@ def test_every_finding_is_accounted_for_once(policy: Policy, before: list[CheckR
 
 
 @given(documents)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_run_and_itself_say_the_same(run: RunDocument):
     assert diff.compare(run, run).nothing
 
 
 @given(policies, policies, results, results)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_different_policies_do_not_compare_until_weighed_alike(
     one: Policy, other: Policy, before: list[CheckResult], after: list[CheckResult]
 ):
