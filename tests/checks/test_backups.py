@@ -199,8 +199,11 @@ def test_a_segment_that_is_missing_is_named(kept: Kept):
     whole = segments[-2].read_bytes()
     segments[-2].write_bytes(whole[: len(whole) // 2])  # as a full disk leaves it
     short = kept.outcomes()["operations/wal-gap"]
-    segments[-2].write_bytes(whole)
     assert found(short) == {"base"}  # type: ignore[arg-type]
+    for unusable in (bytes(len(whole)), segments[-1].read_bytes()):  # what was never flushed; another one's bytes
+        segments[-2].write_bytes(unusable)
+        assert found(kept.outcomes()["operations/wal-gap"]) == {"base"}  # type: ignore[arg-type]
+    segments[-2].write_bytes(whole)
     assert isinstance(outcome, Examined)
     assert [(o.subject, o.evidence["missing"], o.evidence["first_missing"]) for o in outcome.findings] == [
         ("base", 1, segments[-2].name)

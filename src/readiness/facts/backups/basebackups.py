@@ -20,16 +20,36 @@ def read(directory: Path, wal: Path | None, segment_bytes: int) -> Store:
     """
 
     def lies_there(file: Path) -> Segment | None:
-        # One that is cut short (a full disk, a copy that was ended) is none: no restore takes it.
+        # One that is cut short (a full disk, a copy that was ended) is none, nor is one that begins with another's bytes
+        # or with none (a file system that lost what wasn't flushed): no restore takes it.
         segment = Segment.named(file.name, segment_bytes)
         size = file.stat().st_size if segment else 0
-        return segment if size == segment_bytes or (size and file.suffix) else None
+        if segment is None or not size or file.suffix:
+            return segment if size else None
+        return segment if size == segment_bytes and _begins(file) in (None, segment.number * segment_bytes) else None
 
     return Store(
         encrypted=None,
         backups=tuple(_basebackup(folder, segment_bytes) for folder in sorted(directory.iterdir()) if folder.is_dir()),
         archived=None if wal is None else frozenset(s for f in wal.rglob("*") if (s := lies_there(f)) is not None),
     )
+
+
+def _begins(wal: Path) -> int | None:
+    """Where in the log a file of it says to begin (XLogPageHeaderData, xlog_internal.h); None where it may not be read.
+
+    Behind two numbers of 16 bits and one of 32, in the machine's own order; that the first page has no magic number is told
+    as a place where no file begins.
+    """
+    try:
+        with wal.open("rb") as file:
+            head = file.read(16)
+    except PermissionError:
+        return None
+    if len(head) < 16:
+        return -1
+    magic, begins = struct.unpack("=H6xQ", head)
+    return begins if magic else -1
 
 
 def _basebackup(folder: Path, segment_bytes: int) -> Backup:
