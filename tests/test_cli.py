@@ -366,7 +366,7 @@ def interrupted(place: Place, *numbers: signal.Signals, arguments: tuple[str, ..
     only = ("--only", "schema/*")
     command = ("score", "--policy", "go.yaml", *only, "-f", "json", "-o", "r.json", *arguments)
     with stage.start(*command, env=place.env, cwd=place.folder) as auditor:
-        assert stage.eventually(lambda: sleeping(place), 20), "the audit did not come so far"
+        assert stage.eventually(lambda: sleeping(place), 60), "the audit did not come so far"
         for number in numbers:
             auditor.send_signal(number)
         _, err = auditor.communicate(timeout=15)

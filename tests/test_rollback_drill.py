@@ -258,7 +258,10 @@ def test_a_drill_that_is_killed_leaves_nothing(sent: signal.Signals, debian_data
         stderr=subprocess.DEVNULL,
     )
     try:
-        assert stage.eventually(lambda: [item for item in scratch.leftovers(cluster.dsn()) if item.kind == "database"])
+        # A command that starts beside other work takes ten seconds to come so far.
+        assert stage.eventually(
+            lambda: [item for item in scratch.leftovers(cluster.dsn()) if item.kind == "database"], 60
+        )
         process.send_signal(sent)
         process.wait(30)
         assert process.returncode == (-9 if sent is signal.SIGKILL else 143)

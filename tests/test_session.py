@@ -538,7 +538,7 @@ def test_an_audit_that_is_killed_leaves_no_statement_behind(embedded_database: D
         ]
 
     with stage.start(*command, env=stage.environment(tmp_path), cwd=tmp_path) as auditor:
-        assert stage.eventually(sleeping, 20)
+        assert stage.eventually(sleeping, 60)
         auditor.send_signal(signal.SIGKILL)
         auditor.communicate()
     assert stage.eventually(lambda: not sleeping(), 8), "the server still works for an auditor that is gone"
