@@ -377,11 +377,17 @@ EXPRESSIONS = [
 ]
 
 
+def brought(chain: Chain, expressions: list[str]) -> list[list[dict[str, Any]]]:
+    """What expressions bring; nothing where none does, as just after a scrape that a busy machine missed."""
+    found = [chain.prometheus.query(expression) for expression in expressions]
+    return found if any(found) else []
+
+
 @pytest.mark.parametrize(("board", "title", "expr"), EXPRESSIONS)
 def test_every_expression_of_every_panel_has_data(chain: Chain, board: str, title: str, expr: str):
     choices = ["shop", "billing"] if board == "target" else [".+"]
-    found = [chain.prometheus.query(substituted(expr, target=target)) for target in choices]
-    assert any(found), f"{title}: {expr}"
+    found = stage.eventually(lambda: brought(chain, [substituted(expr, target=target) for target in choices]), 30)
+    assert found, f"{title}: {expr}"
     assert all("NaN" not in r["value"][1] for results in found for r in results), f"{title}: {found}"
 
 
@@ -404,10 +410,11 @@ def test_columns_of_tables_are_labels_that_their_queries_bring(chain: Chain):
             for column in columns:
                 if column.startswith("Value"):
                     continue
-                results = [
-                    r for t in p["targets"] for r in chain.prometheus.query(substituted(t["expr"], target="shop"))
-                ]
-                assert any(column in r["metric"] for r in results), (p["title"], column)
+                expressions = [substituted(t["expr"], target="shop") for t in p["targets"]]
+                assert stage.eventually(
+                    lambda e=expressions, c=column: any(c in r["metric"] for found in brought(chain, e) for r in found),
+                    30,
+                ), (p["title"], column)
 
 
 def test_the_rules_are_evaluated_and_the_alerts_are_the_right_ones(chain: Chain):
@@ -417,18 +424,21 @@ def test_the_rules_are_evaluated_and_the_alerts_are_the_right_ones(chain: Chain)
     assert stage.eventually(lambda: all(r["health"] == "ok" for r in rules()), 30), [
         (r["name"], r.get("lastError")) for r in rules()
     ]
-    active = {(a["labels"]["alertname"], a["labels"].get("target")) for a in chain.prometheus.ask("alerts")["alerts"]}
-    assert ("ReadinessNoGo", "shop") in active
-    assert ("ReadinessBelowThreshold", "shop") in active
-    assert ("ReadinessMustHaveFailing", "shop") in active
-    assert not {
-        a
-        for a in active
-        if a[1] == "billing" and a[0] in ("ReadinessNoGo", "ReadinessBelowThreshold", "ReadinessGoExpiring")
-    }
-    assert not {
-        a for a in active if a[0] in ("ReadinessStale", "ReadinessAuditFailing", "PostgresDown", "ReadinessAbsent")
-    }
+
+    def active() -> set[tuple[str, str | None]]:
+        alerts = chain.prometheus.ask("alerts")["alerts"]
+        return {(a["labels"]["alertname"], a["labels"].get("target")) for a in alerts}
+
+    def right(told: set[tuple[str, str | None]]) -> bool:
+        of_shop = {(name, "shop") for name in ("ReadinessNoGo", "ReadinessBelowThreshold", "ReadinessMustHaveFailing")}
+        of_billing = {"ReadinessNoGo", "ReadinessBelowThreshold", "ReadinessGoExpiring"}
+        of_nobody = {"ReadinessStale", "ReadinessAuditFailing", "PostgresDown", "ReadinessAbsent"}
+        return of_shop <= told and not any(
+            name in of_nobody or (name in of_billing and target == "billing") for name, target in told
+        )
+
+    # Until then, for a machine that is busy misses a scrape at times, and what was not scraped is down for a moment.
+    assert stage.eventually(lambda: right(active()), 30), active()
 
 
 def test_kill_9_of_prometheus_loses_nothing_that_was_scraped(chain: Chain):
