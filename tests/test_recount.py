@@ -348,6 +348,7 @@ def test_what_the_profile_names_no_more_is_not_mended():
 
     dropped = compared(of(auth=True, down=False), of(auth=True))
     assert [m.subject for m in dropped.gone] == ["down"]
+    assert gates.judge(gates.parse(["gone"]), dropped) == ["gone: operations/a: down is gone with what it was found on"]
     assert dropped.mended == ()
     (move,) = dropped.moves
     assert (move.cause, move.points > 0) == (diff.Cause.GONE, True)
@@ -382,6 +383,12 @@ def test_gates_see_what_became_worse_and_nothing_else():
     met = {c: gates.judge(gates.parse([c]), blind) for c in ("new-unknown", "coverage-drop:5", "score-drop:2")}
     assert all(met.values())
     assert gates.judge(gates.parse(["new-fail"]), moved(Unknown(reason=Reason.TIMEOUT, detail="d"), FAIL))
+    gone = gates.parse(["gone"])
+    for before in (PASS, FAIL, Unknown(reason=Reason.NOT_CONFIGURED, detail="d")):
+        said = gates.judge(gone, moved(before, NotApplicable("0 things")))
+        assert any("applies no more: 0 things" in line for line in said)
+    for before, after in ((FAIL, PASS), (PASS, FAIL), (PASS, Unknown(reason=Reason.TIMEOUT, detail="d"))):
+        assert gates.judge(gone, moved(before, after)) == [], "mended, broken or not looked at: told by others"
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,18 @@ def _new_unknown(d: Difference, _limit: Fraction | int) -> list[str]:
     return [f"{s.check.id} is no longer measured: {s.check.reason}" for s in d.unmeasured if s.check.weight]
 
 
+def _gone(d: Difference, _limit: Fraction | int) -> list[str]:
+    """What raises a score without anything being mended: less is there to look at, or the profile declares less."""
+    return [
+        *(f"{m.check.id}: {m.subject} is gone with what it was found on" for m in d.gone if m.check.weight),
+        *(
+            f"{s.check.id} applies no more: {s.check.detail}"
+            for s in d.statuses
+            if s.now is Status.NOT_APPLICABLE and s.was is not None and s.check.weight
+        ),
+    ]
+
+
 def _score_drop(d: Difference, limit: Fraction | int) -> list[str]:
     if -d.moved <= limit:
         return []
@@ -142,6 +154,7 @@ _CONDITIONS: Mapping[str, _Kind] = {
     "new-fail": _Kind(None, _new_fail),
     "new-finding": _Kind(None, _new_finding),
     "new-unknown": _Kind(None, _new_unknown),
+    "gone": _Kind(None, _gone),
     "score-drop": _Kind("points", _score_drop),
     "coverage-drop": _Kind("points", _coverage_drop),
     "slower": _Kind("%", _slower),

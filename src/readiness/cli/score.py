@@ -37,7 +37,7 @@ from readiness.yamldoc import ConfigError
 
 app = support.new_app()
 
-GATES = "new-fail, new-finding, new-unknown, score-drop:2, coverage-drop:5, slower:20%, changed-plan"
+GATES = "new-fail, new-finding, new-unknown, gone, score-drop:2, coverage-drop:5, slower:20%, changed-plan"
 
 
 @app.command()
