@@ -121,8 +121,9 @@ def test_the_profiles_own_mix(wide: Cluster, tmp_path: Path):
 
 def test_a_promise_that_is_not_reached(wide: Cluster, tmp_path: Path):
     sleepy = "load: {transactions: {wait: {statements: ['select pg_sleep(0.05)']}}}\n"
-    done = drill(wide, profile(tmp_path, 10, tps=300, mix=sleepy), "--seconds", "1")
+    done = drill(wide, profile(tmp_path, 12, tps=300, mix=sleepy), "--connections", "10", "--seconds", "1")
     assert done.code == 1, done.said
+    assert "the profile's 12 can be had is not shown by fewer" in done.out
     told = re.search(r"FAIL (\d+) transactions a second over 1 s, promised 300", done.out)
     assert told is not None, done.out
     assert 100 < int(told[1]) <= 200  # ten sessions, 50 ms each: 200 at most

@@ -16,6 +16,7 @@ from readiness.cli.runs import EvidenceOption
 from readiness.cli.support import ProfileOption
 from readiness.drills import DrillError, evidence, load, scratch
 from readiness.drills.load import Result, Work
+from readiness.profile import Targets
 from readiness.yamldoc import ConfigError
 
 app = support.new_app()
@@ -81,7 +82,7 @@ def load_drill(
         "load",
         told,
         passed=passed,
-        show=lambda say: _print(say, found, targets.transactions_per_second),
+        show=lambda say: _print(say, found, targets),
         server=None,
         started_at=started_at,
         store=store,
@@ -146,8 +147,11 @@ def _worked(work: Work) -> dict[str, Any]:
     }
 
 
-def _print(say: Callable[[str], None], found: Result, target: float) -> None:
+def _print(say: Callable[[str], None], found: Result, targets: Targets) -> None:
+    target = targets.transactions_per_second
     say(f"load drill: {found.held} of {found.wanted} connections in a transaction at once ({found.room})")
+    if found.wanted < targets.connections:
+        say(f"  that the profile's {targets.connections} can be had is not shown by fewer: performance/connections-unproven")
     if found.refused:
         say(f"  FAIL {found.refused}")
     if (c := found.capacity) is not None:
