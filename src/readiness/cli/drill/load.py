@@ -151,7 +151,8 @@ def _print(say: Callable[[str], None], found: Result, targets: Targets) -> None:
     target = targets.transactions_per_second
     say(f"load drill: {found.held} of {found.wanted} connections in a transaction at once ({found.room})")
     if found.wanted < targets.connections:
-        say(f"  that the profile's {targets.connections} can be had is not shown by fewer: performance/connections-unproven")
+        promised = targets.connections
+        say(f"  that the profile's {promised} can be had is not shown by fewer: performance/connections-unproven")
     if found.refused:
         say(f"  FAIL {found.refused}")
     if (c := found.capacity) is not None:
