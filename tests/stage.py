@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from textwrap import dedent
 from typing import Any, Self
@@ -318,6 +319,12 @@ class Proxy:
             with suppress(KeyError, ValueError):
                 self._selector.unregister(end)
             end.close()
+
+
+class HttpServer(ThreadingHTTPServer):
+    """One that many may call at once: of the five that socketserver lets wait, the next waits a second for its next try."""
+
+    request_queue_size = 128
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from readiness.document import RunDocument
 from readiness.facts.capacity import SEEN_BY, EarlierFigures
 from readiness.model import Examined, Observation, Outcome, Reason, Unknown, Unseen
 from readiness.profile import Capacity, Profile, Source
+from stage import HttpServer
 
 STEP = "operations/growth-step-open"
 
@@ -123,7 +124,7 @@ def prometheus(answers: dict[str, list[dict]]) -> Iterator[str]:
 
         def log_message(self, *_: object) -> None: ...
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with HttpServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"

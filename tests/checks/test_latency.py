@@ -22,6 +22,7 @@ from readiness.facts.server import Server
 from readiness.facts.statements import StatementStatistics
 from readiness.model import Examined, Reason, Unknown, Unseen
 from readiness.profile import Profile, secrets_of
+from stage import HttpServer
 
 QUICK = {"query_samples": 75, "query_seconds": 20, "pause_ms": 0, "http_requests": 75, "http_timeout_seconds": 1}
 
@@ -218,7 +219,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @contextmanager
 def serving() -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = HttpServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.block_on_close = False
     server.handle_error = lambda *_: None
