@@ -36,7 +36,7 @@ from readiness.facts.own import is_own
 from readiness.facts.postgres import parse_dsn
 
 CHUNK_BLOCKS = 8192  # 64 MB
-BY_CONTENT = 8  # of so many chunks one is read by content where the others are read by version
+BY_CONTENT = 16  # of so many chunks one is read by content where the others are read by version
 LOCK_SECONDS = 2
 
 Session: TypeAlias = psycopg.Connection[Any]
@@ -394,10 +394,11 @@ class _Digest:
         return " offset 0" if self.low else ""
 
 
-# xidout and int8in are the shortest way from a transaction's number to another one.
-_VERSION = _Digest(
-    below="pg_catalog.hashtidextended(t.ctid, pg_catalog.int8in(pg_catalog.xidout(t.xmin))) as h", high="h"
-)
+# age() is the shortest way from a transaction's number to one that can be hashed: it counts back from the next one, modulo 2^32,
+# and gives those that aren't numbers of transactions (1, 2) the same.
+_NEXT = "(select pg_catalog.age('3'::xid)::bigint + 3)"
+_XMIN = f"case pg_catalog.age(t.xmin) when 2147483647 then 2 else ({_NEXT} - pg_catalog.age(t.xmin)) & 4294967295 end"
+_VERSION = _Digest(below=f"pg_catalog.hashtidextended(t.ctid, {_XMIN}) as h", high="h")
 
 
 def _digest(table: Table, method: Method, encoding: str) -> _Digest:
