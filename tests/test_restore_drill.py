@@ -260,6 +260,7 @@ def test_pages_are_checked_beside_recovery_and_those_that_it_mends_are_sound(
         return done
 
     monkeypatch.setattr(copies.Copy, "end", noted)
+    monkeypatch.setattr(copies, "roomy", lambda _bytes: True)
     _damage(damaged / "first", torn)
     found = kept.drill("base", own=own)
     assert (found.findings, found.checked) == ([], ["manifest", "amcheck", "page checksums"])

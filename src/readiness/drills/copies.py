@@ -78,8 +78,8 @@ class Copy:
     Args:
         owner: subprocess' arguments for running as the server's account.
         libraries: what is preloaded all the same (an extension that has a say in recovery or in its tables' format).
-        roomy: this machine has memory for the backup and the copy and a core to spare: what is read again and checked beside
-            the restore is hardly in its way.
+        roomy: this machine has memory for the backup and the copy and an idle core: what is read again and checked beside the
+            restore is hardly in its way.
         steps: what was done, and the seconds that it took.
         checked: what of the backup's own proofs held: its manifest, its tool's checksums.
         pages: the program that checks them beside what else is done.
@@ -797,14 +797,15 @@ def _crc32c(data: bytes, sum_: int = 0xFFFFFFFF) -> int:
 
 
 def roomy(bytes_: int) -> bool:
-    """Whether a backup and its copy, of so many bytes each, stay in memory once they were read, and there is a second core.
+    """Whether a backup and its copy, of so many bytes each, stay in memory once they were read, and a core has nothing to do.
 
     Linux tells; elsewhere it isn't known.
     """
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         free = 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-        return (os.cpu_count() or 1) > 1 and bytes_ * 3 < free
+        running = int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].split("/")[0])  # us among them
+        return bytes_ * 3 < free and running < (os.cpu_count() or 1)
     return False
 
 
