@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from readiness import audit, embedded, profile, runner
+from readiness.__main__ import collect_seldom
 from readiness.authoring import Check
 from readiness.embedded import Cluster
 from readiness.facts.capacity import EarlierFigures, Figures
@@ -33,6 +34,7 @@ SHOWN = 15
 
 
 def main() -> None:
+    collect_seldom()  # as the command does
     sizes = tuple(map(int, os.environ.get("READINESS_BENCH_TABLES", "").split())) or SIZES
     # 128 MB of shared buffers is what Postgres has by default, of which a production server has more.
     settings: dict[str, str | int] = {"max_locks_per_transaction": 256, "shared_buffers": "128MB"}
