@@ -156,13 +156,17 @@ def _compare(cluster: Cluster, folder: Path) -> None:
 
 
 def _settle(folder: Path, *, cold: bool) -> None:
-    """Nothing is still being written; and where it is to be cold, nothing of the backups and the archived WAL is in memory."""
+    """Nothing is still being written, and of the backups and the archived WAL all is in memory, or where it is to be cold nothing."""
     os.sync()
-    for name in ("repo", "base", "wal") if cold else ():
+    for name in ("repo", "base", "wal"):
         for path in (folder / name).rglob("*"):
             if path.is_file():
                 with path.open("rb") as file:
-                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                    if cold:
+                        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                    else:
+                        while file.read(2**20):
+                            pass
 
 
 def _cpu(cluster: Cluster) -> float:
