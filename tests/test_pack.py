@@ -8,7 +8,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -84,12 +84,13 @@ def both_ways(
     few = anchors or Anchors.take(postgres, target)
     assert few.few
     try:
-        one, other = (
+        one, other, looked_up = (
             runner.ask(check, runner.Facts({Target: target, Postgres: postgres, Anchors: given}), parameters or {})
-            for given in (few, Anchors(few=False))
+            for given in (few, Anchors(few=False), replace(few, few=False))
         )
     finally:
         postgres.close()
+    assert other == looked_up
     return one, other
 
 
@@ -436,8 +437,32 @@ def test_more_subjects_than_are_sent_are_counted_by_the_server(one: Database, mo
 def test_a_large_database_is_not_looked_up_object_by_object(one: Database, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(anchors_of, "MOST", 3)
     postgres = Postgres(one.dsn())
-    assert Anchors.take(postgres, Target(profile=Profile(name="t"), folder=Path(), now=NOW)) == Anchors(few=False)
+    taken = Anchors.take(postgres, Target(profile=Profile(name="t"), folder=Path(), now=NOW))
+    ((pg_catalog,),) = (tuple(r.values()) for r in postgres.rows("select 'pg_catalog'::regnamespace::oid", marker="t"))
+    assert (taken.few, taken.known) == (False, {})
+    assert pg_catalog in (taken.left_out_schemas or ())
     postgres.close()
+
+
+def test_schemas_that_are_left_out_and_made_since_are_left_out_too(one: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(anchors_of, "MOST", 3)
+    postgres = Postgres(one.dsn())
+    target = Target(profile=Profile(name="t"), folder=Path(), now=NOW, ignored_schemas=("made since",))
+    facts, check = runner.Facts({Target: target, Postgres: postgres}), made(tables("true"), subject="table")
+    try:
+        before = runner.ask(check, facts, {})
+        with one.connect() as other:
+            other.execute("create temporary table of_a_session (n int)")
+            other.execute('create schema "made since" create table of_nobody (n int)')
+            assert runner.ask(check, facts, {}) == before
+            other.execute("create schema looked_at create table of_somebody (n int)")
+            after = runner.ask(check, facts, {})
+            other.execute('drop schema "made since", looked_at cascade')
+    finally:
+        postgres.close()
+    assert isinstance(before, Examined)
+    assert isinstance(after, Examined)
+    assert after.tally == before.tally | {'"looked_at"': Count(examined=1, ok=1, unseen=0)}
 
 
 # -- a DDL statement stands in the way -------------------------------------------------------------------------

@@ -64,6 +64,7 @@ from readiness.model import (
 )
 
 MOST_FINDINGS = 10_000  # sent for one check; the rest is counted
+MOST_LEFT_OUT = 32  # schemas that are told apart one by one; a session with temporary tables has two
 HEALTHY_SHOWN = 20  # healthy subjects that are listed with their evidence
 
 
@@ -326,11 +327,13 @@ def statement(
     ignored_schemas: Sequence[str] = (),
     owned_tables: Collection[str] = (),
     *,
+    left_out_schemas: Sequence[int] | None = None,
     most: str = "$1",
 ) -> str:
     """The complete statement, as it runs. See the module's docstring.
 
     Args:
+        left_out_schemas: their oids, where they were looked up; else they are looked up each time, which is dearer.
         owned_tables: always quoted; tables that a service owns alone, counted by themselves beside their schema.
         most: findings to send, a parameter or a number.
     """
@@ -345,7 +348,9 @@ def statement(
         schemaid = "o.schemaid" if told else f"anchor.{SCHEMA_OF[anchor]}"
         # Hashes of the few that are left out, not a look for each subject.
         left_out = [
-            f"{schemaid} not in (select ns.oid from pg_catalog.pg_namespace as ns "
+            _outside(schemaid, left_out_schemas)
+            if left_out_schemas is not None and len(left_out_schemas) <= MOST_LEFT_OUT
+            else f"{schemaid} not in (select ns.oid from pg_catalog.pg_namespace as ns "
             f"where {anchors_of.left_out(ignored_schemas)})",
             f"o.objid not in ({anchors_of.members(anchor)})",
         ]
@@ -453,7 +458,7 @@ _ORDERED = re.compile(r"\norder by subject\Z")
 
 
 def listing(
-    query: str, header: Header, ignored_schemas: Sequence[str] = (), left_out_schemas: Sequence[int] = ()
+    query: str, header: Header, ignored_schemas: Sequence[str] = (), left_out_schemas: Sequence[int] | None = None
 ) -> str:
     """The statement that sends every row, for a small database: those that are few, and one more."""
     anchor = SUBJECT_KINDS[header.subject]
@@ -463,10 +468,13 @@ def listing(
         schemaid = "o.schemaid" if told else f"anchor.{SCHEMA_OF[anchor]}"
         columns.append(f"{schemaid} as _schemaid")
         looked_up = "" if told else f"\nleft join pg_catalog.{anchor} as anchor on o.objid = anchor.oid"
-        left_out = "{" + ",".join(map(str, left_out_schemas)) + "}"
-        where = f"\nwhere {schemaid} is null or {schemaid} <> all ('{left_out}'::pg_catalog.oid[])"
+        where = f"\nwhere {schemaid} is null or {_outside(schemaid, left_out_schemas or ())}"
     observed = _observed(query, ignored_schemas)
     return f"select {', '.join(columns)}\nfrom {observed}{looked_up}{where}\nlimit {anchors_of.MOST + 1}"
+
+
+def _outside(schemaid: str, left_out_schemas: Sequence[int]) -> str:
+    return f"{schemaid} <> all ('{{{','.join(map(str, left_out_schemas))}}}'::pg_catalog.oid[])"
 
 
 def _observed(query: str, ignored_schemas: Sequence[str]) -> str:
@@ -528,8 +536,11 @@ def _look(
             rows = postgres.rows(sent, marker=info.id, settings=settings | _PLANNED_SOON, at_once=True)
             if (told_apart := _told_apart(rows, header, anchors)) is not None:
                 return told_apart
-        framed = statement(query, header, ignored_schemas, target.owned_tables)
-        return _counted(postgres.rows(framed, (MOST_FINDINGS,), marker=info.id, settings=settings), info)
+        framed = statement(
+            query, header, ignored_schemas, target.owned_tables, left_out_schemas=anchors.left_out_schemas
+        )
+        rows = postgres.rows(framed, (MOST_FINDINGS,), marker=info.id, settings=settings)
+        return _counted(rows, info, ignored_schemas)
 
     locked: list[Row] = []
     try:
@@ -559,7 +570,9 @@ def _look(
     return settle(observations, [*unseen_subjects, *by_lock], counts)
 
 
-def _counted(rows: Sequence[Row], info: CheckInfo) -> tuple[list[Observation | Unseen], dict[str, Count]]:
+def _counted(
+    rows: Sequence[Row], info: CheckInfo, ignored_schemas: Sequence[str]
+) -> tuple[list[Observation | Unseen], dict[str, Count]]:
     """What the frame listed, and what it counted, by scope.
 
     Raises:
@@ -577,6 +590,10 @@ def _counted(rows: Sequence[Row], info: CheckInfo) -> tuple[list[Observation | U
             nameless=row["_nameless"],
             twice=row["_distinct"] < sum(count.examined + count.unseen for count in counts.values()),
         )
+    if SUBJECT_KINDS[info.subject_kind] is not None:
+        counts = {scope: count for scope, count in counts.items() if not anchors_of.is_left_out(scope, ignored_schemas)}
+        if len(counts) < len(by_scope):
+            rows = [row for row in rows if row["_counted"] in counts]
     # In order already, as a rule: a join promises nothing, and to have the server sort them once more would be dear.
     listed = sorted((row for row in rows if row["subject"] is not None), key=_place)
     return _subjects(listed, _FRAMES), counts

@@ -30,11 +30,11 @@ MOST = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Anchors:
-    """Every object outside the schemas that no check looks at, where they are few; else nothing.
+    """Every object outside the schemas that no check looks at, where they are few; else those schemas alone.
 
     Args:
         schemas: oid -> always quoted name, of the schemas that checks look at.
-        left_out_schemas: the oids of all others.
+        left_out_schemas: the oids of all others; None where that isn't known.
         known: catalog -> oids outside those, members of extensions left out.
         members: catalog -> oids of members of extensions.
         bookkeeping: oids of migration tools' tables.
@@ -43,7 +43,7 @@ class Anchors:
 
     few: bool
     schemas: Mapping[int, str] = field(default_factory=dict)
-    left_out_schemas: Sequence[int] = ()
+    left_out_schemas: Sequence[int] | None = None
     known: Mapping[str, frozenset[int]] = field(default_factory=dict)
     members: Mapping[str, frozenset[int]] = field(default_factory=dict)
     bookkeeping: frozenset[int] = frozenset()
@@ -56,7 +56,7 @@ class Anchors:
         except Unobservable:
             return cls(few=False)  # the server tells them apart, or says by itself what is wrong
         if len(rows) > MOST or sum(row["width"] for row in rows) > MOST:
-            return cls(few=False)
+            return cls(few=False, left_out_schemas=_left_out_schemas(postgres, target.ignored_schemas))
         spaces = [row for row in rows if row["catalog"] == "pg_namespace"]
         inside = [row for row in rows if not row["left_out"]]
         return cls(
@@ -72,6 +72,20 @@ class Anchors:
                 if row["catalog"] == "pg_class" and f"{row['schema']}.{row['name']}" in target.owned_tables
             },
         )
+
+
+def _left_out_schemas(postgres: Postgres, ignored_schemas: Sequence[str]) -> Sequence[int] | None:
+    query = f"select ns.oid::pg_catalog.int8 as oid from pg_catalog.pg_namespace as ns where {left_out(ignored_schemas)}"
+    try:
+        return [row["oid"] for row in postgres.rows(query, marker="anchors")]
+    except Unobservable:
+        return None
+
+
+def is_left_out(quoted: str, ignored_schemas: Sequence[str]) -> bool:
+    """The same of a schema's name, always quoted, for one that was made since they were looked up (`pg_temp_7`)."""
+    named = quoted[1:-1].replace('""', '"')
+    return named.startswith("pg_") or named == "information_schema" or named in ignored_schemas
 
 
 def always_quoted(column: str) -> str:
