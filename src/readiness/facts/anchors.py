@@ -75,7 +75,9 @@ class Anchors:
 
 
 def _left_out_schemas(postgres: Postgres, ignored_schemas: Sequence[str]) -> Sequence[int] | None:
-    query = f"select ns.oid::pg_catalog.int8 as oid from pg_catalog.pg_namespace as ns where {left_out(ignored_schemas)}"
+    query = (
+        f"select ns.oid::pg_catalog.int8 as oid from pg_catalog.pg_namespace as ns where {left_out(ignored_schemas)}"
+    )
     try:
         return [row["oid"] for row in postgres.rows(query, marker="anchors")]
     except Unobservable:
