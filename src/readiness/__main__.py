@@ -20,7 +20,7 @@ def collect_seldom() -> None:
     """Let rings of objects be looked for less often than Python does by itself.
 
     An audit of a large schema makes them by the hundred thousand, and next to none in a ring: looked through every 700, they take
-    a fifth of our time.
+    a fifth of our time and more.
     """
     gc.set_threshold(25_000)
 

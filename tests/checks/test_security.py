@@ -347,9 +347,12 @@ def test_plaintext_is_tried_at_every_address(
             assert found(ask(check, by(here, nobody.getsockname()[1]))) == set(), "nobody listens there"
             mute.bind(("127.0.0.1", 0))
             mute.listen()
-            unseen = ask(check, by(here, mute.getsockname()[1]))
+            began = time.monotonic()
+            unseen = ask(check, by(here, mute.getsockname()[1]), profile=services(app=debian_database.bare_role))
+            assert time.monotonic() - began < 4, "it is waited for once, not for each role"
             assert isinstance(unseen, Unknown)
             assert unseen.reason is Reason.UNREACHABLE
+            assert {u.subject for u in unseen.unseen} == {"postgres", debian_database.bare_role}
         outcome = ask(check, by(here, other))
         assert found(outcome) == {"postgres"}
         assert isinstance(outcome, Examined)

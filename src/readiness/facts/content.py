@@ -8,6 +8,7 @@ depend on a session's settings, on TOAST or on the order of columns. A row's dig
                comparable within one major version and kind of machine.
     portable   128 bits: md5() over the row's text: comparable between versions and machines, at several times the cost. Its
                halves are summed each.
+
 That a difference which nobody made to fit goes unseen has a probability of about 2^-64: neither method, nor a second hash beside
 the first, would hold against somebody who makes one, since sums can be made to fit.
 

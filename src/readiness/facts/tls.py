@@ -15,6 +15,7 @@ from typing import Self
 
 import psycopg
 from psycopg import conninfo
+from pydantic import SecretStr
 
 from readiness.authoring import Unobservable
 from readiness.facts.hba import CLEAR, TLS, ConnectionRules
@@ -86,17 +87,25 @@ class PlaintextAttempts:
         roles = list(map(str, dict.fromkeys([server.role, *_roles(target)])))
         ours = [_Way(reach=reach, where=postgres.whereabouts), *_further(postgres.spoken, postgres.whereabouts)]
         ways = [(way, roles) for way in ours]
-        for service in target.profile.services.values():
+        for name, service in target.profile.services.items():
             if service.dsn and service.role:
-                for way in _further(parse_dsn(service.dsn.get_secret_value()), {"dbname": postgres.address.database}):
-                    # from one process of a host to another nobody sits between
-                    ways += [] if _is_loopback(way.reach[0]) else [(way, [service.role])]
+                further = _further(_parameters(name, service.dsn), {"dbname": postgres.address.database})
+                # from one process of a host to another nobody sits between
+                ways += [(way, [service.role]) for way in further if not _is_loopback(way.reach[0])]
         tried: dict[tuple[str, tuple[str, int]], Attempt] = {}
+        silent: dict[tuple[str, int], Attempt] = {}  # waited for once, not for each role
         with tempfile.NamedTemporaryFile(prefix="readiness-empty-") as empty:
             for way, whose in ways:
                 for role in whose:
-                    if (role, way.reach) not in tried:
-                        tried[role, way.reach] = _attempt(way, role, empty.name, first=way is ours[0])
+                    if (role, way.reach) in tried:
+                        continue
+                    if way.reach in silent:
+                        found = replace(silent[way.reach], role=quote_ident(role))
+                    else:
+                        found = _attempt(way, role, empty.name, first=way is ours[0])
+                    tried[role, way.reach] = found
+                    if found.admitted is None:
+                        silent[way.reach] = found
         if any(a.admitted for a in tried.values()) and _on_its_own_host(postgres, server):
             told = dict(zip(roles, _of_this_host(postgres, server, roles), strict=True))
             here = {way.reach for way in ours if _is_loopback(way.reach[0])}
@@ -323,11 +332,15 @@ class Clients:
         found = {"": _client({**postgres.tls_parameters, **postgres.whereabouts}, target)}
         for name, service in target.profile.services.items():
             if service.dsn:
-                try:
-                    found[name] = _client(parse_dsn(service.dsn.get_secret_value()), target)
-                except ValueError as error:
-                    raise Unobservable(Reason.NOT_CONFIGURED, f"services.{name}.dsn: {error}") from error
+                found[name] = _client(_parameters(name, service.dsn), target)
         return cls(by_name=found)
+
+
+def _parameters(service: str, dsn: SecretStr) -> Mapping[str, str]:
+    try:
+        return parse_dsn(dsn.get_secret_value())
+    except ValueError as error:
+        raise Unobservable(Reason.NOT_CONFIGURED, f"services.{service}.dsn: {error}") from error
 
 
 def _client(parameters: Mapping[str, str], target: Target) -> Client:
