@@ -377,7 +377,7 @@ def test_a_name_has_all_its_addresses(monkeypatch: pytest.MonkeyPatch):
     assert [way.reach for way in named] == [("192.0.2.7", 5432)], "an address that is given is not asked for"
 
 
-def test_a_line_for_the_servers_own_host_is_told_from_others(debian_database: Database):
+def test_a_line_for_the_servers_own_host_is_told_from_others(debian_database: Database, embedded_database: Database):
     """The audit comes by loopback, where plaintext is let in; what elsewhere is, the lines say, and who may read them."""
     check, cluster = "security/plaintext-admitted", debian_database.cluster
     elsewhere = "hostssl all all 10.0.0.0/8 scram-sha-256"
@@ -392,6 +392,10 @@ def test_a_line_for_the_servers_own_host_is_told_from_others(debian_database: Da
             assert found(outcome) == set()
             assert isinstance(outcome, Examined)
             assert outcome.observations[0].evidence["from_this_host_alone"] is True
+            parts = {k: v for k, v in conninfo.conninfo_to_dict(debian_database.dsn()).items() if k != "hostaddr"}
+            ports = f"{cluster.port},{embedded_database.cluster.port}"
+            both = conninfo.make_conninfo(**{**parts, "host": "127.0.0.1,127.0.0.1", "port": ports})
+            assert found(ask(check, both)) == {"postgres"}, "this server's lines excuse no other one"
             unseen = ask(check, debian_database.bare_dsn())
             assert isinstance(unseen, Unknown), "who can't read the lines can't tell"
             assert unseen.reason is Reason.NOT_OBSERVABLE

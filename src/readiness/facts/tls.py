@@ -108,7 +108,8 @@ class PlaintextAttempts:
                         silent[way.reach] = found
         if any(a.admitted for a in tried.values()) and _on_its_own_host(postgres, server):
             told = dict(zip(roles, _of_this_host(postgres, server, roles), strict=True))
-            here = {way.reach for way in ours if _is_loopback(way.reach[0])}
+            # at another port another server answers, of which these rules say nothing
+            here = {way.reach for way in ours if _is_loopback(way.reach[0]) and way.reach[1] == reach[1]}
             for (role, at), attempt in tried.items():
                 if attempt.admitted and at in here:
                     tried[role, at] = replace(attempt, of_this_host=told[role])

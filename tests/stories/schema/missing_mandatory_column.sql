@@ -3,6 +3,8 @@
 create table fine (id int primary key, created_at timestamptz, made_by text);
 create table one (id int primary key);
 create table link (a int references one, b int references one, primary key (a, b));
+create table link_of_old (a int references one, said text, b int references one, primary key (a, b));
+alter table link_of_old drop column said;
 --- broken: public.undated, public.other_type
 create table undated (id int primary key, name text, made_by text);
 create table other_type (id int primary key, created_at date, made_by int);

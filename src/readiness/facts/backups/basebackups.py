@@ -38,18 +38,15 @@ def read(directory: Path, wal: Path | None, segment_bytes: int) -> Store:
 def _begins(wal: Path) -> int | None:
     """Where in the log a file of it says to begin (XLogPageHeaderData, xlog_internal.h); None where it may not be read.
 
-    Behind two numbers of 16 bits and one of 32, in the machine's own order; that the first page has no magic number is told
-    as a place where no file begins.
+    Behind two numbers of 16 bits and one of 32, in the machine's own order. No file begins at 0.
     """
     try:
         with wal.open("rb") as file:
             head = file.read(16)
     except PermissionError:
         return None
-    if len(head) < 16:
-        return -1
-    magic, begins = struct.unpack("=H6xQ", head)
-    return begins if magic else -1
+    begins: int = struct.unpack("=8xQ", head)[0]
+    return begins
 
 
 def _basebackup(folder: Path, segment_bytes: int) -> Backup:
