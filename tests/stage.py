@@ -100,8 +100,9 @@ class _Warm:
     """A process that has the command line's modules and the checks loaded, and forks for each command: a second saved each time."""
 
     def __init__(self) -> None:
+        # Unbuffered: `select` sees the pipe alone, and a quick command's number and exit code may come in one piece.
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _WARM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            [sys.executable, "-c", _WARM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
         )
         self.lock = threading.Lock()
         atexit.register(self.close)
@@ -115,11 +116,12 @@ class _Warm:
         assert self.process.stdout is not None
         with self.lock, tempfile.NamedTemporaryFile() as out, tempfile.NamedTemporaryFile() as err:
             job = {"arguments": arguments, "env": dict(env), "cwd": str(cwd), "out": out.name, "err": err.name}
-            print(json.dumps(job), file=self.process.stdin, flush=True)
+            self.process.stdin.write(json.dumps(job).encode() + b"\n")
             child = int(self.process.stdout.readline())
             hung = not select.select([self.process.stdout], [], [], seconds)[0]
             if hung:
-                os.killpg(child, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it ended at this very moment
+                    os.killpg(child, signal.SIGKILL)
             code = int(self.process.stdout.readline())
             said = [Path(file.name).read_bytes().decode("utf-8", "backslashreplace") for file in (out, err)]
         assert not hung, f"{arguments}: no end within {seconds} s: {said}"
