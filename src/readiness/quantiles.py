@@ -33,8 +33,13 @@ class Quantile:
     confidence: float
 
 
-def quantile(waits: Sequence[float], *, p: float = 0.95, confidence: float = 0.95) -> Quantile:
+def quantile(
+    waits: Sequence[float], *, least: Sequence[float] | None = None, p: float = 0.95, confidence: float = 0.95
+) -> Quantile:
     """The p-quantile with a distribution-free confidence interval. It supposes that the waits are independent.
+
+    Args:
+        least: how long each wait was at the least, where that is not known exactly; the lower bound comes from these.
 
     Raises:
         ValueError: no samples.
@@ -42,13 +47,14 @@ def quantile(waits: Sequence[float], *, p: float = 0.95, confidence: float = 0.9
     if not waits:
         raise ValueError("a quantile needs at least one sample")
     ranked = sorted(waits)
+    lowest = ranked if least is None else sorted(least)
     n = len(ranked)
     low, high = bounds(n, p, (1 + confidence) / 2)
     return Quantile(
         p=p,
         samples=n,
         point=ranked[ceil(p * n - 1e-9) - 1],
-        lower=ranked[low - 1] if low else 0.0,
+        lower=lowest[low - 1] if low else 0.0,
         upper=ranked[high - 1] if high else inf,
         confidence=confidence,
     )

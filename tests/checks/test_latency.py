@@ -6,10 +6,13 @@ import http.server
 import json
 import math
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -117,6 +120,47 @@ def test_calls_that_run_out_of_time_are_waits_without_end(database: Database):
     assert found(outcome) == {"q"}
     assert isinstance(outcome, Examined)
     assert outcome.findings[0].evidence["value"] == "infinity"
+
+
+def test_what_the_auditor_itself_waited_for_fails_nobody():
+    def judge(least: float):
+        waits = (500.0,) * 100
+        timed = Timed(name="q", target_ms=100, milliseconds=waits, least=(least,) * 100)
+        (answer,) = checks()["performance/slow-query"].ask(QueryLatencies(by_name={"q": timed}, unseen=()))
+        return answer
+
+    assert not judge(400.0).ok
+    held_back = judge(90.0)  # and no pass either: the server may have been at work meanwhile
+    assert isinstance(held_back, Unseen)
+    assert "waited for a CPU of its own" in held_back.unlock
+
+
+def test_a_wait_knows_how_long_it_had_no_cpu():
+    """Two processes that never rest on one CPU: half of the time, this one waits. Where the system doesn't tell, none of it."""
+    tells = Path("/proc/thread-self/schedstat").exists()
+    script = """
+import os, threading, time
+from readiness.facts.stopwatch import Stopwatch
+if hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
+watch = Stopwatch()
+time.sleep(0.3)
+asleep = watch.read()
+if not (other := os.fork()):
+    while True: pass
+watch = Stopwatch()
+ends = time.monotonic() + 1
+while time.monotonic() < ends: pass
+os.kill(other, 9)
+busy = watch.read()
+print(asleep.milliseconds, asleep.ours, busy.milliseconds, busy.ours)
+"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60).stdout
+    slept, idle, took, waited = map(float, said.split())
+    assert slept >= 300
+    assert idle <= slept / 2
+    assert took >= 1000
+    assert took / 5 < waited <= took if tells else waited == 0
 
 
 def test_slow_query_judges_bounds_not_points():
@@ -316,7 +360,7 @@ def test_no_reply_takes_longer_or_holds_more_than_it_may(path: str):
         reply = get(f"{url}/{path}", 0.6)
         assert time.monotonic() - started < 1.6
     assert reply.error in ("no whole answer in time", "the body is larger than 1,000,000 bytes")
-    assert math.isinf(reply.milliseconds)
+    assert math.isinf(reply.wait.milliseconds)
 
 
 def test_side_by_side_raises_what_a_piece_raised():

@@ -55,7 +55,7 @@ def send(probe: Probe, urls: Mapping[str, str], *, run: str, seconds: float) -> 
     for step in probe.steps:
         reply, wrong = _take(step, urls[step.service or probe.service], known, seconds)
         if reply.error is None:
-            slowest = max(slowest, reply.milliseconds)
+            slowest = max(slowest, reply.wait.milliseconds)
         if wrong is not None:
             failure = f"{step.request}: {wrong}"
             break

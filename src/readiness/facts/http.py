@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 from readiness import __version__
 from readiness.authoring import Unobservable
+from readiness.facts.stopwatch import Stopwatch, Wait
 from readiness.facts.target import Target, declared, without_secrets
 from readiness.model import Reason
 from readiness.profile import Service
@@ -62,12 +63,12 @@ class Reply:
     Args:
         status: None where none came.
         error: what went wrong, by class (refused, timeout, tls, dns, protocol), where no whole reply came.
-        milliseconds: from the first byte sent to the last received; infinity without a reply.
+        wait: from the first byte sent to the last received; infinity without a reply.
     """
 
     status: int | None
     body: bytes
-    milliseconds: float
+    wait: Wait
     error: str | None = None
 
 
@@ -162,7 +163,7 @@ def probe(service: Service, seconds: float) -> HealthProbe:
         healthy=bad is None,
         says=bad or verdicts[-1][1],
         status=replies[-1].status,
-        milliseconds=replies[-1].milliseconds,
+        milliseconds=replies[-1].wait.milliseconds,
         body_status=verdicts[-1][2],
         named=_told(body, NAME_FIELDS),
         version=_told(body, VERSION_FIELDS),
@@ -368,10 +369,15 @@ def value_at(body: Any, path: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waits:
-    """How long each request waited, in milliseconds; a failed one waited forever."""
+    """How long each request waited, in milliseconds; a failed one waited forever.
+
+    Args:
+        least: what each was at the least, were it not for a CPU of our own; see `Wait`.
+    """
 
     url: str
     milliseconds: tuple[float, ...]
+    least: tuple[float, ...]
     failures: Mapping[str, int]
 
 
@@ -457,16 +463,21 @@ def time_requests(
     url = _timed_url(service)
     ends = time.monotonic() + seconds
     exchange("GET", url, timeout, headers=headers)
-    waits: list[float] = []
+    waits: list[Wait] = []
     failures: dict[str, int] = {}
     while not waits or (len(waits) < requests and time.monotonic() < ends):
         reply = exchange("GET", url, timeout, headers=headers)
         failure = reply.error or _not_as_declared(reply, service)
         if failure:
             failures[failure] = failures.get(failure, 0) + 1
-        waits.append(math.inf if failure else reply.milliseconds)
+        waits.append(Wait(math.inf) if failure else reply.wait)
         time.sleep(pause)
-    return Waits(url=url, milliseconds=tuple(waits), failures=failures)
+    return Waits(
+        url=url,
+        milliseconds=tuple(w.milliseconds for w in waits),
+        least=tuple(w.least for w in waits),
+        failures=failures,
+    )
 
 
 def _not_as_declared(reply: Reply, service: Service) -> str | None:
@@ -508,7 +519,7 @@ def exchange(
     raw = None if body is None else json.dumps(body).encode()
     sent = {"User-Agent": f"readiness/{__version__}", "Accept-Encoding": "identity", "Connection": "close"}
     sent |= {} if raw is None else {"Content-Type": "application/json"}
-    started = time.perf_counter()
+    watch = Stopwatch()
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     exchange = _Exchange(seconds)
@@ -528,6 +539,7 @@ def exchange(
         )
         answer = connection.getresponse()
         received = answer.read(most_bytes + 1)
+        wait = watch.read()
     except Exception as error:  # noqa: BLE001  every way to fail is a class of failure
         return _failed("no whole answer in time" if exchange.over else failure_class(error))
     finally:
@@ -537,7 +549,7 @@ def exchange(
         return _failed("no whole answer in time")
     if len(received) > most_bytes:
         return _failed(f"the body is larger than {most_bytes:,} bytes")
-    return Reply(status=answer.status, body=received, milliseconds=(time.perf_counter() - started) * 1000)
+    return Reply(status=answer.status, body=received, wait=wait)
 
 
 class _Exchange:
@@ -568,7 +580,7 @@ class _Exchange:
 
 
 def _failed(error: str) -> Reply:
-    return Reply(status=None, body=b"", milliseconds=math.inf, error=error)
+    return Reply(status=None, body=b"", wait=Wait(math.inf), error=error)
 
 
 def failure_class(error: Exception) -> str:

@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from readiness.authoring import Unobservable
 from readiness.facts.postgres import Postgres
+from readiness.facts.stopwatch import Wait
 from readiness.facts.target import Target, declared
 from readiness.model import Reason, Unseen
 from readiness.profile import CriticalQuery, Probing, Profile
@@ -39,6 +40,7 @@ class Timed:
     """One critical query's waits, in milliseconds, in the order in which they were due.
 
     Args:
+        least: what each was at the least, were it not for a CPU of our own; see `Wait`.
         rate: calls a second that were due; None where it was asked in turn with others, one at a time.
         sessions: over how many sessions.
         queued: how many of the calls waited for a free session.
@@ -49,6 +51,7 @@ class Timed:
     name: str
     target_ms: float
     milliseconds: tuple[float, ...]
+    least: tuple[float, ...] | None = None
     rate: float | None = None
     sessions: int = 1
     queued: int = 0
@@ -100,7 +103,7 @@ class _Asked:
         self.name = name
         self.query = query
         self.values: Sequence[Sequence[Any]] = ()
-        self.waits: list[float] = []
+        self.waits: list[Wait] = []
         self.asked = 0
         self.queued = 0
         self.sessions = 1
@@ -111,7 +114,7 @@ class _Asked:
         self.asked += 1
         return self.values[(self.asked - 1) % len(self.values)] if self.values else ()
 
-    def call(self, postgres: Postgres, profile: Profile, values: Sequence[Any]) -> float:
+    def call(self, postgres: Postgres, profile: Profile, values: Sequence[Any]) -> Wait:
         return postgres.timed(
             self.query.sql,
             values,
@@ -124,7 +127,8 @@ class _Asked:
         return Timed(
             name=self.name,
             target_ms=self.target_ms(profile),
-            milliseconds=tuple(self.waits),
+            milliseconds=tuple(w.milliseconds for w in self.waits),
+            least=tuple(w.least for w in self.waits),
             rate=self.query.rate,
             sessions=self.sessions,
             queued=self.queued,
@@ -200,7 +204,7 @@ def _ask_in_turn(postgres: Postgres, profile: Profile, asked: Sequence[_Asked], 
         except Unobservable as refusal:
             a.refusal = refusal
             continue
-        if a.asked > WARM_UP or math.isinf(wait):
+        if a.asked > WARM_UP or math.isinf(wait.milliseconds):
             a.waits.append(wait)
         time.sleep(probing.pause_ms / 1000)
         taken[a] += time.monotonic() - begun
@@ -291,12 +295,15 @@ def _run(sessions: Sequence[Postgres], profile: Profile, asked: Sequence[_Asked]
     # The last calls are due early enough that a wait over the target ends, or is seen not to, within the budget.
     drain = min(probing.statement_seconds, (ends - begins) / 2)
     schedule = _schedule(asked, probing.query_samples, ends - drain - begins)
-    waits: list[float | None] = [None] * len(schedule)
+    waits: list[Wait | None] = [None] * len(schedule)
     late = [False] * len(schedule)
     taken = iter(range(len(schedule)))
     lock, stop = threading.Lock(), threading.Event()
 
     def work(session: Postgres) -> None:
+        ours = (
+            0.0  # since this session last was free when a call was due: what queues behind our own waits has them too
+        )
         while not stop.is_set():
             free_at = time.monotonic() - begins
             with lock:
@@ -314,7 +321,8 @@ def _run(sessions: Sequence[Postgres], profile: Profile, asked: Sequence[_Asked]
             # Not from when it was due: how late our own clock wakes us is no wait of the platform's.
             held_up = max(0.0, free_at - due.at) * 1000
             late[at] = held_up > 0
-            waits[at] = held_up + wait
+            ours = min(ours, held_up) + wait.ours
+            waits[at] = Wait(held_up + wait.milliseconds, ours)
 
     workers = [threading.Thread(target=work, args=(s,), daemon=True, name="readiness-timing") for s in sessions]
     for worker in workers:
@@ -338,9 +346,9 @@ def _run(sessions: Sequence[Postgres], profile: Profile, asked: Sequence[_Asked]
         if wait is None:  # never begun: it waits still. Where that is over the target already, it is a miss
             if (over - due.at) * 1000 <= due.asked.target_ms(profile):
                 continue
-            wait = math.inf
+            wait = Wait(math.inf)
         due.asked.waits.append(wait)
-        due.asked.queued += late[at] or math.isinf(wait)
+        due.asked.queued += late[at] or math.isinf(wait.milliseconds)
     for a in asked:
         a.done = True
 

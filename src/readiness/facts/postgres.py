@@ -29,6 +29,7 @@ from psycopg.rows import dict_row
 
 from readiness import __version__
 from readiness.authoring import Unobservable
+from readiness.facts.stopwatch import Stopwatch, Wait
 from readiness.model import Reason
 from readiness.sqltext import without_semicolons
 
@@ -250,8 +251,8 @@ class Postgres:
         marker: str,
         seconds: float,
         settings: Mapping[str, str],
-    ) -> float:
-        """Milliseconds from sending a statement to having all its rows; infinity where it failed or ran out of time.
+    ) -> Wait:
+        """From sending a statement to having all its rows; infinity where it failed or ran out of time.
 
         Raises:
             Unobservable: it can't run at all (no permission, no such table, a syntax error), or the session is gone.
@@ -260,13 +261,13 @@ class Postgres:
         try:
             try:
                 self._begin(connection, seconds, settings)
-                started = time.perf_counter()
+                watch = Stopwatch()
                 self._execute(connection, statement, parameters, marker)
-                return (time.perf_counter() - started) * 1000
+                return watch.read()
             finally:
                 self._end(connection)
         except (errors.QueryCanceled, errors.LockNotAvailable):
-            return math.inf
+            return Wait(math.inf)
         except psycopg.Error as error:
             raise self._answer(error, statement) from error
 

@@ -178,7 +178,7 @@ def look(store: QdrantStore, seconds: float) -> QdrantState:
     client = Client(store, seconds)
     hello = exchange("GET", client.address + "/", seconds)
     if hello.error is not None:
-        return QdrantState(address=client.address, problem=hello.error, milliseconds=hello.milliseconds)
+        return QdrantState(address=client.address, problem=hello.error, milliseconds=hello.wait.milliseconds)
     try:
         said = json.loads(hello.body)
         version = str(said["version"]) if "qdrant" in str(said["title"]).lower() else None
@@ -186,14 +186,14 @@ def look(store: QdrantStore, seconds: float) -> QdrantState:
         version = None
     if version is None:
         return QdrantState(
-            address=client.address, problem="what answers there is not Qdrant", milliseconds=hello.milliseconds
+            address=client.address, problem="what answers there is not Qdrant", milliseconds=hello.wait.milliseconds
         )
     ready = exchange("GET", client.address + "/readyz", seconds)
     stranger = exchange("GET", client.address + "/collections", seconds)
     return QdrantState(
         address=client.address,
         problem=None if ready.status == 200 else f"/readyz: {ready.error or f'HTTP {ready.status}'}",
-        milliseconds=hello.milliseconds,
+        milliseconds=hello.wait.milliseconds,
         version=version,
         asks_for_key={200: False, 401: True, 403: True}.get(stranger.status or 0),
         collections=_collections(client),
