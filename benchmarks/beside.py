@@ -66,7 +66,11 @@ for line in sys.stdin:
 
 
 def main() -> None:
-    settings = {"shared_preload_libraries": "pg_stat_statements", "max_connections": 60, "shared_buffers": "128MB"}
+    settings: dict[str, str | int] = {
+        "shared_preload_libraries": "pg_stat_statements",
+        "max_connections": 60,
+        "shared_buffers": "128MB",
+    }
     with embedded.cluster(settings=settings, purpose="bench") as cluster:
         with cluster.connect() as admin:
             admin.execute("create database bench")
@@ -193,7 +197,7 @@ def rounds(cluster: Cluster, dsn: str) -> None:
         where = cluster.dsn("work", password="").replace("password=''", "") + f" passfile={passfile}"
 
         def pgbench(*arguments: str) -> str:
-            command = [program, *arguments, where]
+            command = [str(program), *arguments, where]
             return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
         pgbench("-i", "-q", "-s", "10")
