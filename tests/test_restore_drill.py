@@ -574,18 +574,35 @@ def test_what_barman_keeps_comes_back(kept: Kept):
     barman = ["barman", "-c", f"{kept.folder}/barman.conf"]
     kept.run(*barman, "archive-wal", "main")
     kept.run(*barman, "backup", "main")
-    source = kept.profile(barman=kept.stores["barman"])
 
-    def gaps() -> set[str]:
-        return found_in(ask("operations/wal-gap", kept.cluster.dsn(), profile=source.profile, folder=kept.folder))
+    def gaps(store: dict[str, object] = kept.stores["barman"]) -> set[str]:
+        profile = kept.profile(barman=store).profile
+        return found_in(ask("operations/wal-gap", kept.cluster.dsn(), profile=profile, folder=kept.folder))
 
     assert gaps() == set()
+    # What was handed over waits for Barman's next round: it is there, and on its way. For an hour, it is not.
+    coming = kept.folder / INCOMING[-1] / kept.archived()
+    assert coming.is_file()
+    assert gaps() == set()
+    # On a machine of its own Barman lists what is in its catalog alone.
+    away = kept.folder / "barman-away"
+    away.write_text(f'#!/bin/sh\n{" ".join(barman)} "$@" | sed \'s#main/wals"#elsewhere"#\'\n')
+    away.chmod(0o755)
+    remote = {**kept.stores["barman"], "command": [str(away)]}
+    assert gaps(remote) == set()
+    hour = time.time() - 3600
+    os.utime(coming, (hour, hour))
+    for status in (kept.cluster.data / "pg_wal/archive_status").iterdir():
+        os.utime(status, (hour, hour))
+    assert (gaps(), gaps(remote)) == ({"barman"}, {"barman"})
+    kept.run(*barman, "archive-wal", "main")
     found = kept.drill("barman", own=kept.stores["barman"])
     assert (found.findings, found.passed) == ([], True)
     assert found.checked == ["manifest", "amcheck", "page checksums"]
     newest = max((kept.folder / "barman/main/wals").rglob("0*[0-9A-F]"))
+    kept.archived()
     newest.unlink()
-    assert gaps() == {"barman"}
+    assert gaps() == {"barman"}  # what is on its way doesn't hide it
 
 
 def test_what_cannot_be_done_is_said_in_one_sentence(kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +20,8 @@ from asking import NOW, ask, found
 from conftest import DEBIAN
 from readiness import embedded
 from readiness.embedded import Cluster, Runtime
-from readiness.facts.backups import Backups
+from readiness.facts.backups import Backups, Segment, Store, basebackups
+from readiness.facts.backups.wal_files import segment_in
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target
 from readiness.model import Examined, Reason, Unknown
@@ -143,11 +147,68 @@ def test_a_backup_from_last_week_and_a_window_too_short(kept: Kept, tmp_path: Pa
     manifest.write_text(json.dumps(told))
     old = ask("operations/backup-outdated", kept.cluster.dsn(), profile=kept.profile(), folder=tmp_path)
     assert found(old) == {"base"}
-    # What pg_basebackup broke off has no manifest.
-    manifest.unlink()
-    broken = ask("operations/backup-outdated", kept.cluster.dsn(), profile=kept.profile(), folder=tmp_path)
-    assert isinstance(broken, Examined)
-    assert [o.evidence["failed"] for o in broken.findings] == [1]
+    for spoil, said in (
+        (lambda: manifest.write_text(json.dumps(told)[:-2000]), "its backup_manifest is cut off, or none"),
+        (manifest.unlink, "it has no backup_manifest, which comes last: it was broken off"),  # as a full disk ends it
+    ):
+        spoil()
+        broken = ask("operations/backup-outdated", kept.cluster.dsn(), profile=kept.profile(), folder=tmp_path)
+        assert isinstance(broken, Examined)
+        assert [o.evidence["failed"] for o in broken.findings if o.subject == "base"] == [1]
+        assert said in str(next(o.remedy for o in broken.findings if o.subject == "base"))
+
+
+def test_a_base_backup_lacks_a_file_or_the_end_of_one(kept: Kept, tmp_path: Path):
+    def wrong(folder: Path) -> str | None:
+        (backup,) = basebackups.read(folder.parent, None, 2**24).backups
+        return backup.wrong
+
+    plain = tmp_path / "plain" / "first"
+    shutil.copytree(kept.folder / "base" / "first", plain)
+    assert wrong(plain) is None
+    file = max((plain / "base").rglob("*"), key=lambda f: f.stat().st_size)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-8192])
+    assert str(file.relative_to(plain)) in (wrong(plain) or "")
+    file.unlink()
+    assert str(file.relative_to(plain)) in (wrong(plain) or "")
+    for how, name in (("none", "base.tar"), ("gzip", "base.tar.gz")):
+        made = kept.folder / f"tar-{how}" / "first"
+        kept.cluster.tool("pg_basebackup", "-D", str(made), "-X", "none", "-c", "fast", "-Ft", f"--compress={how}")
+        assert wrong(made) is None
+        tar = made / name
+        tar.write_bytes(tar.read_bytes()[: 1000 if how == "none" else 0])
+        assert "is cut off" in (wrong(made) or "")
+        tar.unlink()
+        (made / "base.tar.xz").write_bytes(b"no archive")
+        assert "is cut off" in (wrong(made) or "")
+        shutil.rmtree(made.parent)
+
+
+def test_an_incremental_base_backup_needs_the_one_below(embedded_cluster: Cluster):
+    """Of PostgreSQL 17 and later."""
+    folder = embedded_cluster.workshop.folder / "incremental"
+    folder.mkdir()
+    embedded_cluster.give(folder)
+    with embedded_cluster.connect() as admin:
+        admin.execute("alter system set summarize_wal = on")
+        admin.execute("select pg_reload_conf()")
+    try:
+        take = ("pg_basebackup", "-X", "none", "-c", "fast", "-D")
+        embedded_cluster.tool(*take, str(folder / "full"))
+        manifest = str(folder / "full" / "backup_manifest")
+        embedded_cluster.tool(*take, str(folder / "next"), f"--incremental={manifest}")
+        taken = basebackups.read(folder, None, 2**24)
+        system = taken.backups[0].system_identifier
+        full, incremental = taken.good(system)
+        assert (full.kind, incremental.kind, incremental.prior) == ("full", "incr", "full")
+        shutil.rmtree(folder / "full")
+        assert basebackups.read(folder, None, 2**24).good(system) == ()
+    finally:
+        shutil.rmtree(folder)
+        with embedded_cluster.connect() as admin:
+            admin.execute("alter system reset summarize_wal")
+            admin.execute("select pg_reload_conf()")
 
 
 def test_a_backup_of_another_cluster_is_none_of_ours(kept: Kept, embedded_cluster: Cluster):
@@ -191,6 +252,10 @@ def test_an_incremental_backup_without_the_one_below_is_nothing(kept: Kept):
     assert orphaned.good(backups.system_identifier) == ()
 
 
+def _by(program: str, data: bytes) -> bytes:
+    return subprocess.run([program, "-qc"], input=data, capture_output=True, check=True).stdout
+
+
 def test_a_segment_that_is_missing_is_named(kept: Kept):
     segments = sorted(f for f in (kept.folder / "wal").iterdir() if len(f.name) == 24)
     away = segments[-2].rename(kept.folder / segments[-2].name)
@@ -203,6 +268,30 @@ def test_a_segment_that_is_missing_is_named(kept: Kept):
     for unusable in (bytes(len(whole)), segments[-1].read_bytes()):  # what was never flushed; another one's bytes
         segments[-2].write_bytes(unusable)
         assert found(kept.outcomes()["operations/wal-gap"]) == {"base"}  # type: ignore[arg-type]
+    # Packed, it has to be whole, of its own place, and of a segment's size when it is unpacked.
+    segments[-2].unlink()
+    for suffix, pack in (
+        (".gz", gzip.compress),
+        (".bz2", bz2.compress),
+        (".lz4", lambda data: _by("lz4", data)),
+        (".zst", lambda data: _by("zstd", data)),
+    ):
+        file = segments[-2].with_suffix(suffix)
+        for data, missing in (
+            (pack(whole), set()),
+            (pack(whole)[:-300], {"base"} if suffix != ".bz2" else None),  # has no mark of its end at a known place
+            (bytes(1000), {"base"}),
+            (b"", {"base"}),
+            (pack(bytes(len(whole))), {"base"} if suffix != ".zst" else None),  # which can't be looked into
+            (pack(whole[: len(whole) // 2]), {"base"} if suffix == ".gz" else None),
+        ):
+            if missing is None:
+                continue
+            file.write_bytes(data)
+            assert (segment_in(file, len(whole)) is None) == bool(missing), (suffix, len(data))
+        file.write_bytes(pack(whole))
+        assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
+        file.unlink()
     segments[-2].write_bytes(whole)
     assert isinstance(outcome, Examined)
     assert [(o.subject, o.evidence["missing"], o.evidence["first_missing"]) for o in outcome.findings] == [
@@ -227,6 +316,10 @@ def test_a_command_that_kept_nothing_for_a_while_leaves_a_gap_that_no_one_else_t
     outcome = kept.outcomes()["operations/wal-gap"]
     assert isinstance(outcome, Examined)
     assert {(o.subject, o.evidence["missing"]) for o in outcome.findings} == {("repo", 2), ("base", 2)}
+    # From no backup can every moment up to now be had: how far back they lie doesn't help.
+    window = kept.outcomes()["operations/recovery-window-short"]
+    assert isinstance(window, Examined)
+    assert [(o.subject, o.evidence["reaches_back_days"]) for o in window.findings] == [("repo", 0.0), ("base", 0.0)]
     with kept.cluster.connect() as admin:  # green all the while
         assert admin.execute("select failed_count from pg_stat_archiver").fetchone() == (0,)
     # What mends it: a new full backup, and the old ones gone.
@@ -235,3 +328,16 @@ def test_a_command_that_kept_nothing_for_a_while_leaves_a_gap_that_no_one_else_t
     kept.cluster.tool("pg_basebackup", "-D", str(kept.folder / "base" / "second"), "-X", "none", "-c", "fast")
     kept.finish_segments(1)
     assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
+    assert found(kept.outcomes()["operations/recovery-window-short"]) == set()  # type: ignore[arg-type]
+
+
+def test_what_is_on_its_way_hides_no_gap_before_it():
+    def segments(*numbers: int) -> list[Segment]:
+        return [Segment(timeline=1, number=n) for n in numbers]
+
+    store = Store(encrypted=None, backups=(), archived=frozenset(segments(1, 2, 4)), settles=True)
+    (last, since) = segments(6, 3)
+    assert store.gaps(None, last, since) == segments(3)
+    assert store.gaps(None, last, segments(6)[0]) == segments(3, 5)
+    assert store.gaps(None, last) == segments(3, 5, 6)
+    assert replace(store, settles=False).gaps(None, last, since) == segments(3, 5, 6)

@@ -2,6 +2,10 @@ from readiness import BINARY, Answer, Observation, Reason, Unobservable, Unseen,
 from readiness.authoring import Subject
 from readiness.facts.backups import Backups, Store
 
+AHEAD_HOURS = 1.0
+"""What two machines' clocks may differ by."""
+MOST_TOLD = 5
+
 
 @check(
     subject="backup",
@@ -19,7 +23,7 @@ def backup_outdated(backups: Backups) -> Answer:
     """There is a recent backup of this very cluster, whole with all that it builds on.
 
     A schedule that stopped is noticed when a backup is needed. An incremental backup without the one below it is
-    nothing; and a store that was set up for another cluster (after a rebuild, a rename) reports green for that one.
+    nothing, nor is a dump that was cut off, or one without rows; and a store that was set up for another cluster (after a rebuild, a rename) reports green for that one.
     """
 
     def judge(name: str, store: Store | Unobservable) -> Subject:
@@ -36,7 +40,7 @@ def backup_outdated(backups: Backups) -> Answer:
             hours = (backups.clock - store.window[1]).total_seconds() / 3600
             return Observation(
                 subject=name,
-                ok=hours <= backups.age_hours,
+                ok=-AHEAD_HOURS <= hours <= backups.age_hours,
                 evidence={
                     "restorable_until": store.window[1].isoformat(),
                     "age_hours": round(hours, 1),
@@ -45,19 +49,46 @@ def backup_outdated(backups: Backups) -> Answer:
             )
         good = store.good(backups.system_identifier)
         others = [b for b in store.backups if b.system_identifier not in (None, backups.system_identifier)]
-        evidence: dict[str, str | int | float | None] = {
+        newest = good[-1] if good else None
+        later = sorted(
+            (b for b in store.backups if newest is None or b.stopped_at > newest.stopped_at),
+            key=lambda b: b.stopped_at,
+            reverse=True,
+        )
+        wrong = [f"{b.label}: {b.wrong}" for b in later if b.wrong]
+        evidence: dict[str, str | int | float | list[str] | None] = {
             "backups": len(store.backups),
             "good": len(good),
-            "failed": sum(b.failed for b in store.backups),
+            "failed": sum(b.wrong is not None for b in store.backups),
             "of_another_cluster": len(others),
             "most_hours": backups.age_hours,
         }
-        if not good:
-            return Observation(subject=name, ok=False, evidence=evidence)
-        newest = good[-1]
-        hours = (backups.clock - newest.stopped_at).total_seconds() / 3600
-        evidence |= {"newest": newest.label, "kind": newest.kind, "age_hours": round(hours, 1)}
-        return Observation(subject=name, ok=hours <= backups.age_hours, evidence=evidence)
+        if wrong:
+            evidence["wrong"] = wrong[:MOST_TOLD]
+        age: float | None = None
+        if newest is not None:
+            age = (backups.clock - newest.stopped_at).total_seconds() / 3600
+            evidence |= {"newest": newest.label, "kind": newest.kind, "age_hours": round(age, 1)}
+        unread = next((b for b in later if b.unread), None)
+        if age is not None and -AHEAD_HOURS <= age <= backups.age_hours:
+            return Observation(subject=name, ok=True, evidence=evidence)
+        if unread is not None and (backups.clock - unread.stopped_at).total_seconds() / 3600 <= backups.age_hours:
+            return Unseen(
+                subject=name,
+                reason=Reason.NOT_OBSERVABLE,
+                detail=f"{unread.label}: {unread.unread}",
+                unlock="dump with pg_dump -Fc, whose end shows without unpacking it; or install what unpacks this",
+                evidence=evidence,
+            )
+        remedy = None
+        if age is not None and age < -AHEAD_HOURS:
+            remedy = f"{evidence['newest']} bears a time that is still to come: set the clock of what made it right."
+        elif wrong:
+            remedy = (
+                f"{wrong[0]}. Take a new one, and let its job fail when the tool does (set -o pipefail, no `|| true`), "
+                "so that somebody hears of it."
+            )
+        return Observation(subject=name, ok=False, evidence=evidence, remedy=remedy)
 
     if not backups.stores:
         return Observation(subject="backups", ok=False, evidence={"declared_stores": 0})

@@ -15,19 +15,29 @@ def recovery_window_short(backups: Backups) -> Answer:
     """A restore can go back as far as is promised.
 
     Damage is often noticed days later: a wrong update, a dropped column, a slow corruption. What lies before the oldest
-    good backup is gone.
+    good backup is gone; and so is every moment between a gap in the archived WAL and the next backup.
     """
 
     def judge(name: str, store: Store | Unobservable) -> Subject:
         if isinstance(store, Unobservable):
             return Unseen(subject=name, reason=store.reason, detail=store.detail, unlock=store.unlock)
         good = store.good(backups.system_identifier)
-        oldest = store.window[0] if store.window else good[0].stopped_at if good else backups.clock
+        from_here = store.recoverable_from(backups.system_identifier, backups.last_archived, backups.settling)
+        oldest = store.window[0] if store.window else from_here.stopped_at if from_here else backups.clock
         days = (backups.clock - oldest).total_seconds() / 86400
+        broken = bool(good) and from_here is not good[0]
         return Observation(
             subject=name,
             ok=days >= backups.window_days,
-            evidence={"reaches_back_days": round(days, 2), "promised_days": backups.window_days, "good": len(good)},
+            evidence={
+                "reaches_back_days": round(days, 2),
+                "promised_days": backups.window_days,
+                "good": len(good),
+                **({"behind_a_gap": good.index(from_here) if from_here else len(good)} if broken else {}),
+            },
+            remedy="WAL is missing behind the older backups (operations/wal-gap): no restore from them gets past that."
+            if broken and days < backups.window_days
+            else None,
         )
 
     if not backups.stores:

@@ -49,7 +49,14 @@ def wal_gap(backups: Backups) -> Answer:
                 detail="there is no good backup from which WAL would be needed",
                 unlock="take a backup",
             )
-        missing = store.gaps(good[0], backups.last_archived)
+        missing = store.gaps(good[0], backups.last_archived, backups.settling)
+        if missing and store.settles and backups.settling_unseen:
+            return Unseen(
+                subject=name,
+                reason=Reason.NO_PERMISSION,
+                detail="what was handed over in the last minutes is not listed yet, and when that was can't be seen",
+                unlock="grant pg_monitor to the auditor's role;",
+            )
         return Observation(
             subject=name,
             ok=not missing,

@@ -668,8 +668,8 @@ class Dump:
         copy.told(f"loading {path}")
         connection = ["-h", str(copy.socket), "-p", str(PORT), "-U", copy.source.superuser, "-d", copy.source.database]
         readable = self._readable(copy, path)
-        if dump_files.kind_of(path) == "archive":
-            jobs = ["--jobs=2"] if _takes_jobs(path) else []
+        if dump_files.kind_of(readable) == "archive":
+            jobs = ["--jobs=2"] if _takes_jobs(readable) else []
             copy.run([copy.tool("pg_restore"), *connection, "--exit-on-error", *jobs, readable])
         else:
             copy.run(
@@ -703,10 +703,10 @@ class Dump:
 
     def _readable(self, copy: Copy, path: Path) -> Path:
         """The dump, where the server's account may read it."""
-        if path.suffix == ".gz":
+        if path.is_file() and (program := _UNPACKS.get(path.suffix)):
             here = copy.workshop.folder / "dump.sql"
             with here.open("wb") as file:
-                done = copy.workshop.start(["gzip", "-dc", path], stdout=file, stderr=subprocess.DEVNULL)
+                done = copy.workshop.start([program, "-dc", path], stdout=file, stderr=subprocess.DEVNULL)
                 done.wait()
                 copy.workshop.stop(done)
             if done.returncode:
@@ -718,6 +718,9 @@ class Dump:
             copy.run(["cp", "-RLp", path, here], as_server=False)
         copy.give_all(here) if here.is_dir() else copy.give(here)
         return here
+
+
+_UNPACKS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".lz4": "lz4"}
 
 
 def _takes_jobs(path: Path) -> bool:

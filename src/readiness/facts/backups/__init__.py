@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from readiness.authoring import Unobservable
-from readiness.facts.backups import barman, basebackups, dumps, pgbackrest, provider, wal_g
+from readiness.facts.backups import barman, basebackups, dumps, pgbackrest, provider, store, wal_g
 from readiness.facts.backups.store import Backup, Segment, Store
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target, declared
@@ -34,12 +34,16 @@ class Backups:
         stores: name -> what it holds, or why that could not be seen.
         clock: the server's, UTC.
         last_archived: what the archiver says it handed over last, before the stores were asked.
+        settling: the oldest segment that was handed over in the last minutes; None where none was, or none is asked for.
+        settling_unseen: the role may not see that.
         system_identifier: None where the role may not read it.
     """
 
     stores: Mapping[str, Store | Unobservable]
     clock: datetime
     last_archived: Segment | None
+    settling: Segment | None
+    settling_unseen: bool
     segment_bytes: int
     system_identifier: int | None
     age_hours: float
@@ -58,11 +62,22 @@ class Backups:
             identifier = None
         segment_bytes = row["segment_bytes"]
         last = Segment.named(row["last_archived_wal"] or "", segment_bytes)  # before the stores are asked
+        lately, hidden = [], False
+        if any(store.tool == "barman" for store in target.profile.backups.values()):
+            try:
+                lately = postgres.rows(_LATELY, marker="backups")
+            except Unobservable:
+                hidden = True
         folder = target.folder
         return cls(
-            stores={n: _look(s, folder, segment_bytes, identifier) for n, s in target.profile.backups.items()},
+            stores={
+                n: _look(s, folder, segment_bytes, identifier, row["database"])
+                for n, s in target.profile.backups.items()
+            },
             clock=datetime.fromtimestamp(row["clock"], UTC),
             last_archived=last,
+            settling=Segment.named(lately[0]["name"], segment_bytes) if lately else None,
+            settling_unseen=hidden,
             segment_bytes=segment_bytes,
             system_identifier=identifier,
             age_hours=target.profile.targets.backup_age_hours,
@@ -73,34 +88,47 @@ class Backups:
 _LOOK = """
 select
     extract(epoch from pg_catalog.clock_timestamp())::float8 as clock,
+    pg_catalog.current_database()::text as database,
     (select a.last_archived_wal from pg_catalog.pg_stat_archiver as a) as last_archived_wal,
     (select s.setting::int8 from pg_catalog.pg_settings as s where s.name = 'wal_segment_size') as segment_bytes
 """
 
+_LATELY = f"""
+select pg_catalog.replace(s.name, '.done', '') as name
+from pg_catalog.pg_ls_archive_statusdir() as s
+where
+    s.name ~ '^[0-9A-F]{{24}}[.]done$'
+    and s.modification > pg_catalog.clock_timestamp() - interval '{store.SETTLES_SECONDS:g} seconds'
+order by s.name
+limit 1
+"""
 
-def _look(store: BackupStore, folder: Path, segment_bytes: int, system_identifier: int | None) -> Store | Unobservable:
+
+def _look(
+    declared_store: BackupStore, folder: Path, segment_bytes: int, system_identifier: int | None, database: str
+) -> Store | Unobservable:
     try:
-        match store.tool:
+        match declared_store.tool:
             case "pgbackrest":
-                assert store.stanza is not None
-                return pgbackrest.read(store.words, store.stanza, segment_bytes, system_identifier)
+                assert declared_store.stanza is not None
+                return pgbackrest.read(declared_store.words, declared_store.stanza, segment_bytes, system_identifier)
             case "basebackup":
-                assert store.directory is not None
-                wal = folder / store.wal_directory if store.wal_directory else None
-                return basebackups.read(folder / store.directory, wal, segment_bytes)
+                assert declared_store.directory is not None
+                wal = folder / declared_store.wal_directory if declared_store.wal_directory else None
+                return basebackups.read(folder / declared_store.directory, wal, segment_bytes)
             case "pg_dump":
-                assert store.directory is not None
-                return dumps.read(folder / store.directory)
+                assert declared_store.directory is not None
+                return dumps.read(folder / declared_store.directory, database)
             case "barman":
-                assert store.server is not None
-                return barman.read(store.words, store.server, segment_bytes)
+                assert declared_store.server is not None
+                return barman.read(declared_store.words, declared_store.server, segment_bytes)
             case "wal-g":
-                return wal_g.read(store.words, segment_bytes)
+                return wal_g.read(declared_store.words, segment_bytes)
             case "provider":
-                return provider.read(store.words)
+                return provider.read(declared_store.words)
     except Unobservable as refusal:
         return refusal
     except (KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
         return Unobservable(Reason.ERROR, f"what it answers is not understood: {type(error).__name__}: {error}")
     except OSError as error:
-        return Unobservable(Reason.UNREACHABLE, f"{error.filename or store.tool}: {error.strerror or error}")
+        return Unobservable(Reason.UNREACHABLE, f"{error.filename or declared_store.tool}: {error.strerror or error}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from readiness.authoring import Unobservable
-from readiness.facts.backups.store import Backup, Segment, Store, answer_of
+from readiness.facts.backups.store import SETTLES_SECONDS, Backup, Segment, Store, answer_of
+from readiness.facts.backups.wal_files import segment_in
 from readiness.model import Reason
 
 _DONE = ("DONE", "WAITING_FOR_WALS")
@@ -19,10 +21,11 @@ _DONE = ("DONE", "WAITING_FOR_WALS")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where Barman keeps a server's files, on its own machine."""
+    """Where Barman keeps a server's files, on its own machine; `coming` is what its next round takes into `wal`."""
 
     home: Path
     wal: Path
+    coming: tuple[Path, ...]
 
 
 def read(command: Sequence[str], server: str, segment_bytes: int) -> Store:
@@ -42,7 +45,7 @@ def read(command: Sequence[str], server: str, segment_bytes: int) -> Store:
             kind="full",  # what it saves by links or blocks is whole when it is restored
             prior=None,
             stopped_at=datetime.fromtimestamp(int(b.get("end_time_timestamp", 0)), UTC),
-            failed=b["status"] not in _DONE,
+            wrong=None if b["status"] in _DONE else f"Barman has it as {b['status']}",
             system_identifier=system,
             wal=ends.get(b["backup_id"]),
             size_bytes=int(b.get("size_bytes", 0)),
@@ -50,16 +53,34 @@ def read(command: Sequence[str], server: str, segment_bytes: int) -> Store:
         for b in listed
     )
     if place.wal.is_dir():
-        names = [path.name for path in place.wal.rglob("*") if path.is_file()]
+        # What the server handed over lies in a folder of its own until Barman's next round (cron, each minute) takes it
+        # into the catalog; `get-wal` finds it there. What lies there for longer nobody takes. Asked first, since a round
+        # may come between.
+        young = time.time() - SETTLES_SECONDS
+        coming = [f for folder in place.coming if folder.is_dir() for f in folder.iterdir() if _written(f) > young]
+        lying = (f for f in (*coming, *place.wal.rglob("*")) if f.is_file())
+        found = {segment_in(f, segment_bytes, strange=True) for f in lying}
     else:
         names = [line.rpartition("/")[2] for label in done for line in _files(command, server, label)]
-    archived = frozenset(s for name in names if (s := Segment.named(name, segment_bytes)) is not None)
-    return Store(encrypted=None, backups=backups, archived=archived)
+        found = {Segment.named(name, segment_bytes) for name in names}
+    archived = frozenset(s for s in found if s is not None)
+    return Store(encrypted=None, backups=backups, archived=archived, settles=not place.wal.is_dir())
 
 
 def _place(command: Sequence[str], server: str) -> Place:
     told = _ask(command, server, "show-servers", server)
-    return Place(home=Path(told["backup_directory"]), wal=Path(told["wals_directory"]))
+    coming = (told.get(f"{how}_wals_directory") for how in ("incoming", "streaming"))
+    return Place(
+        home=Path(told["backup_directory"]),
+        wal=Path(told["wals_directory"]),
+        coming=tuple(Path(folder) for folder in coming if folder),
+    )
+
+
+def _written(file: Path) -> float:
+    with suppress(FileNotFoundError):  # a round took it
+        return file.stat().st_mtime
+    return 0.0
 
 
 def home(command: Sequence[str], server: str) -> Path:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
+import tarfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from readiness.facts.backups import packed
 from readiness.facts.backups.store import Backup, Segment, Store
+from readiness.facts.backups.wal_files import segment_in
 
 
 def read(directory: Path, wal: Path | None, segment_bytes: int) -> Store:
@@ -18,64 +23,112 @@ def read(directory: Path, wal: Path | None, segment_bytes: int) -> Store:
     Raises:
         OSError: a folder can't be read.
     """
-
-    def lies_there(file: Path) -> Segment | None:
-        # One that is cut short (a full disk, a copy that was ended) is none, nor is one that begins with another's bytes
-        # or with none (a file system that lost what wasn't flushed): no restore takes it.
-        segment = Segment.named(file.name, segment_bytes)
-        size = file.stat().st_size if segment else 0
-        if segment is None or not size or file.suffix:
-            return segment if size else None
-        return segment if size == segment_bytes and _begins(file) in (None, segment.number * segment_bytes) else None
-
     return Store(
         encrypted=None,
         backups=tuple(_basebackup(folder, segment_bytes) for folder in sorted(directory.iterdir()) if folder.is_dir()),
-        archived=None if wal is None else frozenset(s for f in wal.rglob("*") if (s := lies_there(f)) is not None),
+        archived=None
+        if wal is None
+        else frozenset(s for f in wal.rglob("*") if (s := segment_in(f, segment_bytes)) is not None),
     )
-
-
-def _begins(wal: Path) -> int | None:
-    """Where in the log a file of it says to begin (XLogPageHeaderData, xlog_internal.h); None where it may not be read.
-
-    Behind two numbers of 16 bits and one of 32, in the machine's own order. No file begins at 0.
-    """
-    try:
-        with wal.open("rb") as file:
-            head = file.read(16)
-    except PermissionError:
-        return None
-    begins: int = struct.unpack("=8xQ", head)[0]
-    return begins
 
 
 def _basebackup(folder: Path, segment_bytes: int) -> Backup:
     manifest = folder / "backup_manifest"
-    if not manifest.is_file():
-        return Backup(
-            label=folder.name,
-            kind="full",
-            prior=None,
-            stopped_at=datetime.fromtimestamp(folder.stat().st_mtime, UTC),
-            failed=True,
-            system_identifier=None,
-            wal=None,
-            size_bytes=0,
-        )
-    told = json.loads(manifest.read_bytes())
-    files = {f.get("Path", ""): f for f in told["Files"]}
-    # The time in the manifest, not the folder's own: a copy of an old backup is an old backup.
-    began = datetime.strptime(files["backup_label"]["Last-Modified"], "%Y-%m-%d %H:%M:%S GMT").replace(tzinfo=UTC)
+    try:
+        told = json.loads(manifest.read_bytes())
+        files = {f.get("Path", ""): f for f in told["Files"]}
+        # The time in the manifest, not the folder's own: a copy of an old backup is an old backup.
+        label = files["backup_label"]
+        began = datetime.strptime(label["Last-Modified"], "%Y-%m-%d %H:%M:%S GMT").replace(tzinfo=UTC)
+    except FileNotFoundError:
+        return _no_backup(folder, _without_manifest(folder))
+    except (ValueError, KeyError, TypeError):
+        return _no_backup(folder, "its backup_manifest is cut off, or none")
+    begins, incremental = _begins_at(folder), any("INCREMENTAL." in path for path in files)
     return Backup(
         label=folder.name,
-        kind="full",
-        prior=None,
+        kind="incr" if incremental else "full",
+        prior=_summed_from(folder, begins) if incremental else None,
         stopped_at=began,
-        failed=False,
+        wrong=_lost(folder, files),
         system_identifier=told.get("System-Identifier") or _system(folder / "global" / "pg_control"),
         wal=_ranges(told["WAL-Ranges"], segment_bytes),
         size_bytes=sum(f["Size"] for f in files.values()),
     )
+
+
+def _no_backup(folder: Path, wrong: str) -> Backup:
+    return Backup(
+        label=folder.name,
+        kind="full",
+        prior=None,
+        stopped_at=datetime.fromtimestamp(folder.stat().st_mtime, UTC),
+        wrong=wrong,
+        system_identifier=None,
+        wal=None,
+        size_bytes=0,
+    )
+
+
+def _without_manifest(folder: Path) -> str:
+    if not any((folder / name).exists() for name in ("backup_label", "global")) and not _tars(folder):
+        return "it holds no backup of pg_basebackup"
+    return "it has no backup_manifest, which comes last: it was broken off, or taken with --no-manifest"
+
+
+def _tars(folder: Path) -> dict[str, Path]:
+    """The archives of the tar format, by the name that each has before its suffixes."""
+    return {p.name.partition(".")[0]: p for p in folder.iterdir() if re.search(r"\.tar(\.\w+)?$", p.name)}
+
+
+def _lost(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """What the manifest names and the folder doesn't hold in its size. Whether bytes are right, pg_verifybackup tells."""
+    tars = _tars(folder)
+    if "base" not in tars:
+        lost = [path for path, file in files.items() if _size(folder / path) != file["Size"]]
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        return f"files are missing or cut off that its backup_manifest names: {lost[0]}{more}" if lost else None
+    least: dict[str, int] = {}
+    for path, file in files.items():
+        first, _, rest = path.partition("/")
+        tar = rest.partition("/")[0] if first == "pg_tblspc" and "/" in rest else "base"
+        least[tar] = least.get(tar, 0) + 512 + -(-file["Size"] // 512) * 512  # a header, and whole blocks
+    for tar, size in least.items():
+        there = tars.get(tar)
+        if there is None:
+            return f"{tar}.tar is missing, of which its backup_manifest names files"
+        if not there.stat().st_size or (there.suffix == ".tar" and there.stat().st_size < size):
+            return f"{there.name} is cut off: it is smaller than its files"
+        if packed.whole(there) is False:
+            return f"{there.name} is cut off, or damaged"
+    return None
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return -1
+
+
+def _begins_at(folder: Path) -> str:
+    """The label that pg_basebackup leaves in it, in plain or in a tar that isn't packed; empty where it can't be had."""
+    with suppress(OSError):
+        return (folder / "backup_label").read_text(encoding="utf-8", errors="replace")
+    with suppress(OSError, tarfile.TarError, KeyError), tarfile.open(folder / "base.tar", "r:") as archive:
+        member = archive.extractfile("backup_label")
+        return member.read().decode("utf-8", "replace") if member else ""
+    return ""
+
+
+def _summed_from(folder: Path, label: str) -> str:
+    """The folder beside an incremental backup that it builds on; no folder's name where there is none."""
+    wanted = re.search(r"(?m)^INCREMENTAL FROM LSN: (\S+)", label)
+    for beside in sorted(folder.parent.iterdir()):
+        begins = re.search(r"(?m)^START WAL LOCATION: (\S+)", _begins_at(beside)) if wanted else None
+        if wanted and begins and begins[1] == wanted[1] and beside != folder:
+            return beside.name
+    return "the backup that it builds on"
 
 
 def _ranges(ranges: Sequence[Mapping[str, Any]], segment_bytes: int) -> tuple[Segment, Segment] | None:

@@ -1,145 +1,220 @@
 """Dumps of pg_dump in a folder: archives (custom, directory, tar) and plain SQL, also compressed.
 
 A dump's age is the time that the archive itself names, where that and the file's differ by more than a zone may explain: a
-copy of an old dump is an old dump, and a job that failed leaves a fresh file of nothing.
+copy of an old dump is an old dump, and a job that failed leaves a fresh file of nothing. What a compressed dump ends with
+shows behind all of it alone: that is read of the newest ones, until one is whole or the time for it is over.
 """
 
 from __future__ import annotations
 
-import gzip
-import tarfile
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Generator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
+from readiness.facts.backups import archives, packed
 from readiness.facts.backups.store import Backup, Store
 
-_MAGIC = b"PGDMP"
-_PLAIN, _COMPLETE = b"PostgreSQL database dump", b"PostgreSQL database dump complete"
-_TAIL = 4096
+UNPACK_SECONDS = 30.0
+"""For all of a folder's compressed dumps together."""
+
+_PLAIN = re.compile(rb"-- PostgreSQL database (cluster )?dump\r?\n")
+_COMPLETE = b"-- PostgreSQL database %sdump complete"
+_BEGIN = _TAIL = 4096
+_PIECE = 1 << 20
+_SCAN_BYTES = 64 << 20  # of plain SQL, in which tables and rows are looked for
+_TABLE, _ROWS = re.compile(rb"(?m)^CREATE (?:UNLOGGED )?TABLE "), re.compile(rb"(?m)^(?:COPY|INSERT INTO) ")
 _ZONES = timedelta(hours=26)  # what two clocks of the same moment can differ by
+_NAMES = (".dump", ".sql", ".pgdump", ".backup", ".tar")
 
 
-def read(directory: Path) -> Store:
-    """What lies in the folder; other files than dumps are passed over.
+def read(directory: Path, database: str | None = None) -> Store:
+    """What lies in the folder; other files than dumps are passed over, and archives of other databases are told as such.
+
+    Args:
+        database: whose dumps these should be; None takes all.
 
     Raises:
         OSError: the folder can't be read.
     """
-    found = (_dump(path) for path in sorted(directory.iterdir()))
-    return Store(encrypted=None, backups=tuple(d for d in found if d is not None), archived=None, logical=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Header:
-    """What the table of contents begins with (ReadHead, pg_backup_archiver.c).
-
-    Args:
-        made_at: in the zone of the machine that made it, whichever that is.
-        server: the version of the server that was dumped.
-    """
-
-    made_at: datetime
-    database: str
-    server: str
+    patience = _Patience(UNPACK_SECONDS)
+    # Newest first: it decides, and who compresses has many.
+    paths = sorted((p for p in directory.iterdir() if _is_dump(p)), key=lambda p: (-_written(p), p.name))
+    found = [_dump(path, patience, database) for path in paths]
+    return Store(encrypted=None, backups=tuple(sorted(found, key=lambda b: b.label)), archived=None, logical=True)
 
 
 def kind_of(path: Path) -> str | None:
-    """archive, plain, or None where it is no dump."""
+    """archive, plain, or None where it is no dump; of what zstd and lz4 packed it isn't known here."""
     if path.is_dir():
         return "archive" if (path / "toc.dat").is_file() else None
-    if path.suffix == ".gz":
-        try:
-            with gzip.open(path, "rb") as unpacked:
-                return "plain" if _PLAIN in unpacked.read(_TAIL) else None
-        except (OSError, EOFError):
-            return None
-    with path.open("rb") as file:
-        begin = file.read(_TAIL)
-    if begin.startswith((_MAGIC, b"toc.dat\0")):
-        return "archive"
-    return "plain" if _PLAIN in begin else None
-
-
-def header(path: Path) -> Header:
-    """The head of an archive of any format.
-
-    Raises:
-        ValueError: it is cut off, or no archive.
-    """
-    if path.is_dir():
-        with (path / "toc.dat").open("rb") as file:
-            return _head(file)
-    with path.open("rb") as file:
-        if file.read(len(_MAGIC)) == _MAGIC:
-            file.seek(0)
-            return _head(file)
-    with tarfile.open(path) as archive:
-        member = archive.extractfile("toc.dat")
-        if member is None:
-            raise ValueError("an archive without a table of contents")
-        return _head(member)  # type: ignore[arg-type]
-
-
-def _dump(path: Path) -> Backup | None:
-    kind = kind_of(path)
-    names_itself = path.suffix in (".dump", ".sql", ".gz", ".pgdump", ".backup")
-    if kind is None and not (path.is_file() and names_itself):
-        return None
-    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    stopped_at = datetime.fromtimestamp(max(p.stat().st_mtime for p in files), UTC)
-    failed = kind is None
     try:
-        if kind == "archive":
-            named = header(path).made_at.astimezone(UTC)
-            stopped_at = named if stopped_at - named > _ZONES else stopped_at
-        elif kind == "plain" and path.suffix != ".gz":
-            failed = _COMPLETE not in _tail(path)
-    except (ValueError, tarfile.TarError, OSError):
-        failed = True
+        with packed.opened(path) as file:
+            begin = file.read(_BEGIN)
+    except packed.BROKEN:
+        return None
+    if begin.startswith((archives.MAGIC, b"toc.dat\0")):
+        return "archive"
+    return "plain" if _PLAIN.search(begin) else None
+
+
+def _is_dump(path: Path) -> bool:
+    return kind_of(path) is not None or (path.is_file() and _names_itself(path))
+
+
+def _names_itself(path: Path) -> bool:
+    """By its name a dump, whatever it holds."""
+    return path.suffix in (*_NAMES, ".gz") or (path.suffix in packed.SUFFIXES and Path(path.stem).suffix in _NAMES)
+
+
+def _written(path: Path) -> float:
+    return max(p.stat().st_mtime for p in _files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+
+
+@dataclass(slots=True)
+class _Patience:
+    """How long may be unpacked; and whether it need be, once a dump was whole."""
+
+    seconds: float
+    satisfied: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What a dump says of itself: when it was made, of which database, what is wrong, and why that couldn't be seen."""
+
+    made_at: datetime | None = None
+    database: str | None = None
+    wrong: str | None = None
+    unread: str | None = None
+
+
+def _dump(path: Path, patience: _Patience, database: str | None) -> Backup:
+    stopped_at = datetime.fromtimestamp(_written(path), UTC)
+    try:
+        told = _told(path, patience)
+    except packed.BROKEN:
+        told = _Told(wrong="it can't be read to its end: it is cut off, or damaged")
+    except ValueError as error:
+        told = _Told(wrong=str(error))
+    if told.made_at is not None and stopped_at - told.made_at > _ZONES:
+        stopped_at = told.made_at
+    wrong = told.wrong
+    if wrong is None and database is not None and told.database not in (None, database):
+        wrong = f"it is of another database, {told.database}"
     return Backup(
         label=path.name,
         kind="full",
         prior=None,
         stopped_at=stopped_at,
-        failed=failed,
+        wrong=wrong,
+        unread=None if wrong else told.unread,
         system_identifier=None,
         wal=None,
-        size_bytes=sum(p.stat().st_size for p in files),
+        size_bytes=sum(p.stat().st_size for p in _files(path)),
     )
 
 
-def _tail(path: Path) -> bytes:
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - _TAIL))
-        return file.read()
+def _told(path: Path, patience: _Patience) -> _Told:
+    if path.suffix in packed.SUFFIXES and path.is_file():
+        return _of_packed(path, patience)
+    match kind_of(path):
+        case "archive":
+            table = archives.contents(path)
+            wrong = archives.wrong_with(path, table)
+            made_at = table.header.made_at.astimezone(UTC)
+            return _Told(made_at=made_at, database=table.header.database or None, wrong=wrong)
+        case "plain":
+            with path.open("rb") as file:
+                begin = file.read(_SCAN_BYTES)
+                file.seek(max(0, path.stat().st_size - _TAIL))
+                rows = len(begin) == _SCAN_BYTES or _ROWS.search(begin) is not None  # so much is no mere schema
+                return _Told(wrong=_wrong_with(begin, file.read(), tables=_TABLE.search(begin) is not None, rows=rows))
+        case _:
+            return _Told(wrong="it is empty" if not path.stat().st_size else "it holds no dump")
 
 
-def _head(file: BinaryIO) -> Header:
-    def taken(count: int) -> bytes:
-        found = file.read(count)
-        if len(found) < count:
-            raise ValueError("the table of contents is cut off")
-        return found
+def _wrong_with(begin: bytes, tail: bytes, *, tables: bool, rows: bool) -> str | None:
+    """Of plain SQL. pg_dumpall's ends with a line of its own: those of single databases lie within."""
+    plain = _PLAIN.search(begin[:_BEGIN])
+    if plain is None:
+        return "it holds no dump"
+    if _COMPLETE % (plain[1] or b"") not in tail:
+        return "it is cut off: pg_dump's last line is missing"
+    return archives.one_sided(tables=tables, rows=rows)
 
-    if taken(len(_MAGIC)) != _MAGIC:
-        raise ValueError("no archive of pg_dump")
-    version = tuple(taken(2))
-    _revision, integer, _offset, _format = taken(4)
 
-    def number() -> int:
-        sign, value = taken(1)[0], int.from_bytes(taken(integer), "little")
-        return -value if sign else value
-
-    def text() -> str:
-        length = number()
-        return taken(length).decode("utf-8", "replace") if length > 0 else ""
-
-    if version >= (1, 15):
-        taken(1)  # how it is compressed
+def _of_packed(path: Path, patience: _Patience) -> _Told:
+    """Read to its end, as that is the only place where it shows whether it is whole."""
+    if not path.stat().st_size:
+        return _Told(wrong="it is empty")
+    if path.suffix not in packed.PROGRAMS and kind_of(path) is None:
+        return _Told(wrong="it holds no dump")
+    if path.suffix in packed.PROGRAMS and shutil.which(packed.PROGRAMS[path.suffix]) is None:
+        return _Told(unread=f"what is in it can't be seen: {packed.PROGRAMS[path.suffix]} is not installed here")
+    if patience.satisfied:  # a newer one is whole: this one is not looked through
+        return _Told()
+    began = time.monotonic()
+    begin = tail = b""
+    seen = 0
+    tables = rows = False
+    try:
+        with closing(_pieces(path)) as pieces:
+            for piece in pieces:
+                if len(begin) < _BEGIN:
+                    begin += piece[: _BEGIN - len(begin)]
+                both = tail + piece
+                tables = tables or bool(_TABLE.search(both))
+                rows = rows or bool(_ROWS.search(both))
+                tail, seen = both[-_TAIL:], seen + len(piece)
+                if time.monotonic() - began > patience.seconds:
+                    gone = f"it takes longer than {UNPACK_SECONDS:g} s to be unpacked: {seen >> 20} MB were looked at"
+                    return _Told(unread=gone)
+    finally:
+        patience.seconds -= time.monotonic() - began
+    if begin.startswith(archives.MAGIC):
+        # Behind its last byte an archive has a mark of its own; what lies between is not taken apart here.
+        wrong = None if tail.endswith(bytes(5)) else "it is cut off: its end is missing"
     else:
-        number()
-    second, minute, hour, day, month, year, _summer = (number() for _ in range(7))
-    made_at = datetime(1900 + year, month + 1, day, hour, minute, min(second, 59))  # noqa: DTZ001  it names no zone
-    return Header(made_at=made_at, database=text(), server=text())
+        wrong = _wrong_with(begin, tail, tables=tables, rows=rows)
+    patience.satisfied = wrong is None
+    return _Told(wrong=wrong)
+
+
+def _pieces(path: Path) -> Generator[bytes]:
+    """What was packed.
+
+    Raises:
+        OSError: it is cut off, or damaged; as the others of `packed.BROKEN` are.
+    """
+    if path.suffix not in packed.PROGRAMS:
+        with packed.opened(path) as file:
+            while piece := file.read(_PIECE):
+                yield piece
+        return
+    unpacking = subprocess.Popen(
+        [packed.PROGRAMS[path.suffix], "-dc", path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert unpacking.stdout is not None
+    try:
+        while piece := unpacking.stdout.read(_PIECE):
+            yield piece
+        if unpacking.wait():
+            raise OSError(f"{packed.PROGRAMS[path.suffix]} ended with {unpacking.returncode}")
+    finally:
+        unpacking.stdout.close()
+        with suppress(ProcessLookupError):
+            unpacking.kill()
+        unpacking.wait()

@@ -34,7 +34,7 @@ def read(command: Sequence[str], stanza: str, segment_bytes: int, system_identif
                 kind=b["type"],
                 prior=b["prior"],
                 stopped_at=datetime.fromtimestamp(b["timestamp"]["stop"], UTC),
-                failed=bool(b.get("error")),
+                wrong="pgBackRest found damaged pages, or files, when it was taken" if b.get("error") else None,
                 system_identifier=systems.get((database["repo-key"], database["id"])),
                 wal=(ends[0], ends[1]) if ends[0] is not None and ends[1] is not None else None,
                 size_bytes=b["info"]["size"],

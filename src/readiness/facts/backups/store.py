@@ -13,6 +13,8 @@ from readiness.authoring import Unobservable
 from readiness.model import Reason
 
 COMMAND_SECONDS = 60.0
+SETTLES_SECONDS = 600.0
+"""How long WAL that was handed over may lie where a tool has not counted it yet."""
 _SAID = 300
 _MOST_MISSING = 1000
 
@@ -50,7 +52,8 @@ class Backup:
         kind: full, diff or incr.
         prior: the label of the one that it builds on.
         stopped_at: when it was whole (for base backups: when it began, which is what the files themselves say).
-        failed: it is not whole, or holds pages that were damaged when they were read.
+        wrong: why it is not whole, or no backup of this database: half a sentence; None where nothing of the kind is known.
+        unread: why that couldn't be seen.
         system_identifier: of the cluster that it was taken of; None where that can't be told.
         wal: the first and the last segment without which it is nothing.
     """
@@ -59,10 +62,11 @@ class Backup:
     kind: str
     prior: str | None
     stopped_at: datetime
-    failed: bool
+    wrong: str | None
     system_identifier: int | None
     wal: tuple[Segment, Segment] | None
     size_bytes: int
+    unread: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +78,7 @@ class Store:
         archived: the segments that lie there; None where it keeps no WAL.
         logical: it holds dumps, which lead to no other moment than their own, and need no WAL.
         managed: a provider's: how it keeps WAL can't be seen.
+        settles: what was handed over in the last minutes need not be listed yet.
         window: the moments that it says can be restored to, from and until.
     """
 
@@ -82,11 +87,16 @@ class Store:
     archived: frozenset[Segment] | None
     logical: bool = False
     managed: bool = False
+    settles: bool = False
     window: tuple[datetime, datetime] | None = None
 
     def good(self, system_identifier: int | None) -> tuple[Backup, ...]:
         """Those that are whole with all that they build on, and of this cluster; oldest first."""
-        own = {b.label: b for b in self.backups if not b.failed and b.system_identifier in (None, system_identifier)}
+        own = {
+            b.label: b
+            for b in self.backups
+            if b.wrong is None and b.unread is None and b.system_identifier in (None, system_identifier)
+        }
 
         def whole(backup: Backup | None) -> bool:
             while backup is not None and backup.prior is not None:
@@ -95,8 +105,14 @@ class Store:
 
         return tuple(sorted((b for b in own.values() if whole(b)), key=lambda b: b.stopped_at))
 
-    def gaps(self, oldest: Backup | None, last_archived: Segment | None) -> list[Segment]:
-        """The segments that are missing from the oldest backup that counts up to what the server says is archived."""
+    def gaps(
+        self, oldest: Backup | None, last_archived: Segment | None, settling: Segment | None = None
+    ) -> list[Segment]:
+        """The segments that are missing from the oldest backup that counts up to what the server says is archived.
+
+        Args:
+            settling: the oldest one that was handed over so lately that a store which settles need not list it.
+        """
         if self.archived is None:
             return []
         by_timeline: dict[int, set[int]] = {}
@@ -118,7 +134,23 @@ class Store:
             missing += [Segment(timeline=timeline, number=n) for n in range(low, high + 1) if n not in have][
                 : _MOST_MISSING - len(missing)
             ]
+        if self.settles and settling is not None:
+            newest = max((s.number for s in self.archived if s.timeline == settling.timeline), default=-1)
+            least = max(settling.number, newest + 1)  # what lies behind it is not on its way
+            return [s for s in missing if s.timeline != settling.timeline or s.number < least]
         return missing
+
+    def recoverable_from(
+        self, system_identifier: int | None, last_archived: Segment | None, settling: Segment | None = None
+    ) -> Backup | None:
+        """The oldest good backup from which every moment until now can be reached: WAL leads on from it without a gap.
+
+        Dumps, and stores whose WAL isn't seen, lead to their own moments: there it is the oldest one.
+        """
+        for backup in self.good(system_identifier):
+            if self.archived is None or not self.gaps(backup, last_archived, settling):
+                return backup
+        return None
 
 
 def answer_of(words: Sequence[str]) -> str:

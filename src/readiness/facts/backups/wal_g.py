@@ -37,7 +37,7 @@ def read(command: Sequence[str], segment_bytes: int) -> Store:
                 # One whose base is gone builds on a backup that isn't listed.
                 prior=by_wal.get(below, f"base_{below}") if below else None,
                 stopped_at=datetime.fromisoformat(b["finish_time"]),
-                failed=False,
+                wrong=None,
                 system_identifier=b.get("system_identifier"),
                 wal=(first, last) if first is not None and last is not None else None,
                 size_bytes=int(b.get("uncompressed_size") or 0),
