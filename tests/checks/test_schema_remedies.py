@@ -111,6 +111,56 @@ def test_no_remedy_where_something_holds_the_type(check: str, type_name: str, da
     assert {"public.held.free", "public.parent.a", "public.child.a"}.isdisjoint(findings(check, database))
 
 
+def test_a_length_is_lifted_where_nothing_holds_the_type(database: Database):
+    """And to varchar, not to text: the two sides of a foreign key keep one type."""
+    check = "schema/varchar-n-column"
+    database.run(
+        """
+        create table free (id varchar(9) primary key, up varchar(9) references free, lower varchar(9));
+        create index on free (upper(lower)) where lower <> '';
+        create table held (viewed varchar(9), ruled varchar(9), source varchar(9), made text generated always as (source) stored);
+        create view v as select viewed from held;
+        create policy p on held using (ruled = current_user);
+        create table root (name varchar(9)) partition by list (name);
+        """
+    )
+    offered = {subject: o.remedy for subject, o in findings(check, database).items()}
+    free = {"public.free.id", "public.free.up", "public.free.lower"}
+    assert {subject for subject, remedy in offered.items() if remedy} == free
+    assert set(offered) - free == {"public.held.viewed", "public.held.ruled", "public.held.source", "public.root.name"}
+    for remedy in offered.values():
+        database.run(remedy or "")
+    assert free.isdisjoint(findings(check, database))
+    assert findings("schema/foreign-key-type-mismatch", database) == {}
+
+
+def test_no_remedy_where_an_index_or_a_check_would_not_be_built_again(database: Database):
+    """What is immutable of a timestamp isn't of a timestamptz; what takes json may not take jsonb."""
+    database.run(
+        """
+        create table times (
+            plain timestamp, is_null timestamp, compared timestamp, cut timestamp, parent timestamp unique references times (parent),
+            checked timestamp check (checked > '2000-01-01'), called timestamp check (lower(tsrange(called, null)) = called)
+        );
+        create index on times (plain) where is_null is null;
+        create index on times (compared) where compared > '2020-01-01';
+        create index on times (date_trunc('day', cut));
+        create table documents (asked json, called json, checked json check (json_typeof(checked) = 'object'));
+        create index on documents ((asked ->> 'a'));
+        create index on documents (json_extract_path_text(called, 'a'));
+        """
+    )
+    for check, free in (
+        ("schema/timestamp-without-time-zone", {"plain", "is_null", "checked"}),
+        ("schema/json-not-jsonb", {"asked"}),
+    ):
+        offered = {subject.split(".")[-1]: o.remedy for subject, o in findings(check, database).items()}
+        assert {column for column, remedy in offered.items() if remedy} == free
+        for remedy in offered.values():
+            database.run(remedy or "")
+        assert {subject.split(".")[-1] for subject in findings(check, database)} == set(offered) - free
+
+
 def test_times_are_looked_for_in_partition_keys_arrays_and_ranges(database: Database):
     check = "schema/timestamp-without-time-zone"
     database.run(

@@ -72,7 +72,8 @@ inner join pg_catalog.pg_class as c on att.attrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 cross join lateral (
     -- What forbids the change of a column's type: a partition key, and a view, rule, policy, trigger, routine,
-    -- publication or generated column that uses the column. Indexes and constraints are built anew.
+    -- publication or generated column that uses the column. Indexes and constraints are built anew, where what they
+    -- compute is computed of a timestamptz too, and as immutably as an index wants; a foreign key's sides would differ.
     select
         exists (
             select
@@ -84,6 +85,10 @@ cross join lateral (
             from pg_catalog.pg_depend as d
             left join pg_catalog.pg_attrdef as def
                 on d.objid = def.oid and d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+            left join pg_catalog.pg_index as ix
+                on d.objid = ix.indexrelid and d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+            left join pg_catalog.pg_constraint as con
+                on d.objid = con.oid and d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
             where
                 d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
                 and d.refobjid = att.attrelid
@@ -96,6 +101,9 @@ cross join lateral (
                     )
                     -- before 15 a generated column stands there itself, after that its expression
                     or (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid > 0)
+                    or pg_catalog.strpos(pg_catalog.concat(ix.indexprs::text, ix.indpred::text), 'EXPR ') > 0
+                    or pg_catalog.strpos(con.conbin::text, '{FUNCEXPR ') > 0
+                    or con.contype = 'f'
                 )
                 and def.adnum is distinct from att.attnum
         ) as yes

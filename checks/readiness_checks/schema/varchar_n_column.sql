@@ -11,8 +11,9 @@ why: |
   that is longer is an error for its owner. Where a length is a rule, a CHECK says so by name and changes without a
   rewrite. An opinion: told, not counted.
 mend: |
-  alter table ... alter column ... type text; needs no rewrite. Where the length is a rule, add a CHECK on
-  char_length(column), NOT VALID first and validated after.
+  alter table ... alter column ... type varchar; needs no rewrite (nor does text, where no foreign key ties the type to
+  another column's). A view, policy or trigger that uses the column has to be made again around it. Where the length is
+  a rule, add a CHECK on char_length(column), NOT VALID first and validated after.
 links:
   - https://www.postgresql.org/docs/current/datatype-character.html
 ---*/
@@ -21,7 +22,43 @@ select
     c.oid as objid,
     ns.oid as schemaid,
     att.atttypid = 'pg_catalog.text'::pg_catalog.regtype or att.atttypmod < 0 as ok,
-    pg_catalog.format('alter table %I.%I alter column %I type text;', ns.nspname, c.relname, att.attname) as remedy,
+    case
+        when
+            att.atttypmod >= 0
+            and att.attinhcount = 0
+            and att.attgenerated = ''
+            -- What forbids the change of a column's type, this one too: a partition key, and a view, rule, policy,
+            -- trigger, routine, publication or generated column that uses the column.
+            and not exists (
+                select
+                from pg_catalog.pg_partitioned_table as pt
+                where pt.partrelid = att.attrelid and att.attnum = any (pt.partattrs::pg_catalog.int2[])
+            )
+            and not exists (
+                select
+                from pg_catalog.pg_depend as d
+                left join pg_catalog.pg_attrdef as def
+                    on d.objid = def.oid and d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+                where
+                    d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                    and d.refobjid = att.attrelid
+                    and d.refobjsubid = att.attnum
+                    and (
+                        d.classid not in (
+                            'pg_catalog.pg_class'::pg_catalog.regclass,
+                            'pg_catalog.pg_constraint'::pg_catalog.regclass,
+                            'pg_catalog.pg_statistic_ext'::pg_catalog.regclass
+                        )
+                        -- before 15 a generated column stands there itself, after that its expression
+                        or (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid > 0)
+                    )
+                    and def.adnum is distinct from att.attnum
+            )
+            -- not text: a foreign key's two sides would differ
+            then pg_catalog.format(
+                'alter table %I.%I alter column %I type varchar;', ns.nspname, c.relname, att.attname
+            )
+    end as remedy,
     pg_catalog.format_type(att.atttypid, att.atttypmod) as type
 from pg_catalog.pg_attribute as att
 inner join pg_catalog.pg_class as c on att.attrelid = c.oid
