@@ -96,6 +96,8 @@ def test_what_foreign_keys_rely_on_is_kept_or_left_to_a_person(database: Databas
         create table d (a int);
         create unique index at_once on d (a);
         alter table d add constraint later unique (a) deferrable;
+        create table e (a int primary key deferrable);
+        create unique index at_once_too on e (a);
         """
     )
     offered = {subject: o.remedy for subject, o in findings("performance/duplicate-index", database).items()}
@@ -104,6 +106,7 @@ def test_what_foreign_keys_rely_on_is_kept_or_left_to_a_person(database: Databas
         "public.u_2": "drop index concurrently public.u_2;",
         "public.second": "alter table public.u drop constraint second;",
         "public.later": "alter table public.d drop constraint later;",
+        "public.at_once_too": None,
     }
 
 

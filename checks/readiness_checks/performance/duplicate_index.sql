@@ -77,12 +77,13 @@ ranked as (
     select
         d.indexrelid,
         pg_catalog.first_value(d.indexrelid) over of_one_definition as kept,
+        pg_catalog.first_value(d.indimmediate) over of_one_definition as kept_immediate,
         pg_catalog.row_number() over of_one_definition as place
     from described as d
     window of_one_definition as (
         partition by d.indrelid, d.definition
         order by
-            d.relispartition desc, d.indimmediate desc, d.is_primary desc, d.key_name is not null desc,
+            d.relispartition desc, d.is_primary desc, d.indimmediate desc, d.key_name is not null desc,
             d.foreign_keys > 0 desc, d.indisreplident desc, d.indexrelid asc
     )
 )
@@ -95,6 +96,8 @@ select
     case
         when r.place is null or r.place = 1 then null
         when key.foreign_keys > 0 then null -- these would have to go first
+        -- What is told at once today would be told at the commit only, and no ON CONFLICT could name it.
+        when ix.indimmediate and not r.kept_immediate then null
         else
             case
                 when ix.indisreplident

@@ -7,9 +7,10 @@ effort: M
 credit: ratio
 why: |
   Permissive policies are joined by OR. One whose condition is true for every row opens the table to all whom it is
-  for, whatever the others say, and row level security is then on for show. For reading that may be meant; for writing
-  it hardly ever is. A policy that states no condition at all is told with them: it permits nothing as it stands, which
-  nobody meant, and many a tool and reader takes it for one that permits all.
+  for, whatever the other permissive ones say, and row level security is then on for show. For reading that may be
+  meant; for writing it hardly ever is. Restrictive policies beside it (narrowed_by) still hold, and then all hangs on
+  them: where they are meant to decide alone, waive it. A policy that states no condition at all is told with them: it
+  permits nothing as it stands, which nobody meant, and many a tool and reader takes it for one that permits all.
 mend: |
   State the condition: alter policy ... using (owner = (select current_user)) with check (...); or give the policy to
   the role that may do this, and no other.
@@ -65,7 +66,7 @@ reduced (oid, clause, tree, step) as (
     select
         w.oid,
         clause.name,
-        constants.tree,
+        selected.tree,
         0
     from writing as w
     cross join operators as op
@@ -115,6 +116,18 @@ reduced (oid, clause, tree, step) as (
                 '[{]CONST [^{}]*[}]', 'C', 'g'
             ) as tree
         ) as constants
+    -- (select true), of no table
+    cross join
+        lateral (
+            select pg_catalog.regexp_replace(
+                constants.tree,
+                '[{]SUBLINK :subLinkType 4 [^{}]*:subselect [{]QUERY [^{}]*:rtable <> [^{}]*'
+                ':jointree [{]FROMEXPR :fromlist <> :quals <>[}][^{}]*'
+                ':targetList \([{]TARGETENTRY :expr ([TFC]) [^{}]*[}]\)[^{}]*'
+                ':havingQual <> [^{}]*:limitOffset <> :limitCount <> [^{}]*[}][^{}]*[}]',
+                '\1', 'g'
+            ) as tree
+        ) as selected
     where clause.tree is not null
     union all
     select
@@ -139,7 +152,10 @@ reduced (oid, clause, tree, step) as (
                 ),
                 '[{]BOOLEXPR :boolop not :args \(T\)[}]', 'F', 'g'
             ),
-            '[{]BOOLEXPR :boolop \w+ :args \([XTFC](?: [XTFC])*\)[}]', 'X', 'g'
+            -- what no constant decides; anything else waits for the step that does
+            '[{]BOOLEXPR :boolop '
+            '(?:or :args \((?:F )*[XC](?: [XFC])*|and :args \((?:T )*[XC](?: [XTC])*|not :args \([XC])\)[}]',
+            'X', 'g'
         ),
         r.step + 1
     from reduced as r
@@ -177,7 +193,17 @@ select
         from pg_catalog.unnest(w.polroles) as named (oid)
         order by named.oid
     ) as roles,
-    coalesce(open.always_true, case when said.nothing then array['no condition'] end) as always_true
+    coalesce(open.always_true, case when said.nothing then array['no condition'] end) as always_true,
+    array(
+        select r.polname::pg_catalog.text
+        from pg_catalog.pg_policy as r
+        where
+            r.polrelid = w.polrelid
+            and not r.polpermissive
+            and (r.polcmd = w.polcmd or r.polcmd = '*' or w.polcmd = '*')
+            and (r.polroles && w.polroles or 0 = any (r.polroles) or 0 = any (w.polroles))
+        order by r.polname
+    ) as narrowed_by
 from writing as w
 inner join pg_catalog.pg_class as c on w.polrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid

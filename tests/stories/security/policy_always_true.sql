@@ -16,12 +16,14 @@ create policy asks on fine using (flag and true) with check (not true or flag);
 create policy flagged on fine using (flag = true);
 create policy odd_name on fine using ("x } T");
 create policy called on fine for delete using (current_setting('a.b', true) = 'x');
+create policy no_row on fine using ((select true where false));
+create policy none_kept on fine for update using ((select true limit 0)) with check (not (not (id > 1)));
 create policy sub on fine using (exists (select true from pg_class where relname = 'x'));
 create policy only_check on fine for update with check (id > 0);
 create policy falls_back on fine using (id > 0);
 create table off (id int);
 create policy open on off for update using (true);
---- broken: public.plain:whole, public.plain:taken_away, public.plain:added, public.plain:one_is_one, public.plain:changed, public.plain:moved, public.plain:any_of, public.plain:words, public.plain:unequal, public.plain:not_false, public.plain:nested, public.plain:unsaid, public.plain:silent, public.plain:anon_may, public.plain:less, "Odd ""Schema"."T, 🔑":"P, ""q"""
+--- broken: public.plain:whole, public.plain:taken_away, public.plain:added, public.plain:one_is_one, public.plain:changed, public.plain:moved, public.plain:any_of, public.plain:words, public.plain:unequal, public.plain:not_false, public.plain:nested, public.plain:deep, public.plain:twice, public.plain:selected, public.plain:unsaid, public.plain:silent, public.plain:anon_may, public.plain:less, "Odd ""Schema"."T, 🔑":"P, ""q"""
 create table plain (id int, owner text);
 alter table plain enable row level security;
 create policy whole on plain using (true);
@@ -35,6 +37,9 @@ create policy words on plain for delete using ('a' = 'a');
 create policy unequal on plain for delete using ('a' <> 'b');
 create policy not_false on plain for delete using (not false);
 create policy nested on plain for delete using (id > 1 and id < 3 or (true and (id = 4 or not (1 = 2))));
+create policy deep on plain for delete using ((true and not false) or id > 1);
+create policy twice on plain for delete using (not (not true) and 2 = 2);
+create policy selected on plain for delete using ((select true));
 create policy unsaid on plain for insert;
 create policy silent on plain;
 create policy anon_may on plain for update to anon, pg_monitor using (true);
