@@ -218,6 +218,32 @@ def test_every_part_comes_back():
     assert recount.verify(json.dumps(body)), "a finding that no waiver covers is told as waived"
 
 
+@given(documents, st.data())
+@settings(max_examples=60)
+def test_of_another_versions_run_what_decides_is_computed_again(run: RunDocument, data: Any):
+    """Which puts its verdict and its credits into other words; it is sealed with them, as it made them."""
+    body = json.loads(run.to_json())
+    body["verdict"]["reasons"] = ["said otherwise", *body["verdict"]["reasons"]]
+    body["checks"] = [c | {"credit_form": "in other words"} for c in body["checks"]]
+    body["plan"] = [step | {"how": "otherwise"} for step in body["plan"]]
+    body["sha256"] = document.seal_of(body)
+    assert recount.verify(json.dumps(body)), "this version says it in its own words"
+    older = body | {"tool": body["tool"] | {"version": "0.0.9"}}
+    older["sha256"] = document.seal_of(older)
+    assert recount.verify(json.dumps(older)) == []
+    at = data.draw(st.sampled_from(sorted(numbers(older), key=str)))
+    forged = changed(document.parse(json.dumps(older)), at, 1)
+    with suppress(ValueError):  # it is no run document any more
+        forged["sha256"] = document.seal_of(forged)
+        if at[0] in ("verdict", "categories", "must_haves"):
+            assert recount.verify(json.dumps(forged)), at
+    decided = older | {
+        "verdict": older["verdict"] | {"decision": "GO" if older["verdict"]["decision"] != "GO" else "NO-GO"}
+    }
+    decided["sha256"] = document.seal_of(decided)
+    assert any("verdict.decision" in line for line in recount.verify(json.dumps(decided)))
+
+
 @given(policies, policies, results)
 @settings(max_examples=60)
 def test_weighing_again_is_weighing_under_the_other_policy(own: Policy, other: Policy, rs: list[CheckResult]):

@@ -15,7 +15,7 @@ import yaml
 
 import stage
 from conftest import Database
-from readiness import audit, policy, profile, register, yamldoc
+from readiness import audit, policy, profile, recount, register, yamldoc
 from readiness.audit import Audit, Request
 from readiness.authoring import Answer, Check
 from readiness.document import CheckPart
@@ -181,6 +181,24 @@ def test_a_waiver_lifts_the_veto_and_adds_no_point(platform: Platform):
 def test_a_go_ends_with_the_waiver_that_it_rests_on(platform: Platform):
     platform.waivers(waiver())
     assert platform.look().document.verdict.valid_until == datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def test_what_is_bound_to_a_profile_counts_for_no_other_one_beside_it(platform: Platform):
+    name = yaml.safe_load((platform.folder / "readiness.yaml").read_text())["name"]
+    platform.waivers(waiver(profile="staging"))
+    platform.attestations(attestation(profile="staging"))
+    found = platform.look(strict=True)
+    assert found.card.decision is Decision.NO_GO
+    assert (found.document.waivers, found.document.attestations) == ([], []), "it isn't told as unused either"
+    assert part(found, "security/sealed").status == "unknown"
+    platform.waivers(waiver(profile=name))
+    platform.attestations(attestation(profile=name))
+    bound = platform.look()
+    assert bound.card.decision is Decision.GO
+    assert part(bound, "security/sealed").status == "pass"
+    assert recount.verify(bound.document.to_json()) == []
+    platform.waivers(waiver(profile="staging", check="schema/none"))
+    assert "schema/none" in platform.refused(), "what is bound elsewhere is read all the same"
 
 
 def test_a_waiver_covers_what_it_names_and_no_more(platform: Platform):

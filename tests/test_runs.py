@@ -11,6 +11,7 @@ import pytest
 
 import stage
 from conftest import Database
+from readiness import document
 from readiness.embedded import Cluster
 from test_cli import Place, libpq
 
@@ -64,6 +65,15 @@ def test_a_run_verifies_and_a_changed_one_does_not(place: Place):
     assert place.run("verify", "run.html").out == done.out, "the page carries the run"
     done = place.run("verify", "run.json", "--seal", "0" * 64)
     assert (done.code, "not the one that was given" in done.out) == (1, True)
+    older = run | {
+        "tool": run["tool"] | {"version": "0.0.9"},
+        "verdict": run["verdict"] | {"reasons": ["so it was said"]},
+    }
+    older["id"] = "20200101T000000Z-00000000"
+    older["sha256"] = document.seal_of(older)
+    (place.folder / "older.json").write_text(json.dumps(older))
+    done = place.run("verify", "older.json")
+    assert (done.code, "made by readiness 0.0.9, computed again by" in done.out) == (0, True), done.said
     run["verdict"]["score"] += 1
     (place.folder / "run.json").write_text(json.dumps(run))
     done = place.run("verify", "run.json")

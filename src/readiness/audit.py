@@ -163,6 +163,7 @@ def audit(request: Request) -> Audit:
         checks={c.info.id: c.info for c in checks},
         policy=request.policy.policy,
         today=started_at.date(),
+        profile=prof.name,
     )
     postgres = connect(request)
     store, notes = _open_store(request)

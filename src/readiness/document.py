@@ -1024,7 +1024,7 @@ def _ledger(entry: Entry, today: date, redactor: Redactor) -> LedgerPart:
         note=redactor.text(entry.note),
         expires=entry.entry.expires,
         days_left=entry.days_left(today),
-        entry=redactor.value(entry.entry.model_dump(mode="json")),
+        entry=redactor.value(entry.entry.model_dump(mode="json", exclude_none=True)),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from readiness import document, register, scoring
+from readiness import __version__, document, register, scoring
 from readiness.document import CheckPart, LedgerPart, PolicyPart, Question, RowPart, Run, RunDocument
 from readiness.model import (
     BINARY,
@@ -165,6 +165,9 @@ def verify(text: str) -> list[str]:
     a key: who forges the evidence with everything that follows and seals it anew is found by the seal that was kept
     elsewhere.
 
+    A document that another version of this tool made is held to what decides: numbers, decisions, states, hashes, names.
+    How those are put into words may differ between versions; that the words are as they were, the seal alone shows.
+
     Raises:
         ValueError: it is no run document.
     """
@@ -187,7 +190,12 @@ def verify(text: str) -> list[str]:
         return [*found, str(error)]
     stated = run.model_dump(mode="json", by_alias=True, exclude={"sha256"})
     follows = again.model_dump(mode="json", by_alias=True, exclude={"sha256"})
-    found += [f"{where}: {what}" for where, what in _differences(stated, follows, "")]
+    worded_alike = run.tool.version == __version__
+    found += [
+        f"{d.where}: says {_short(d.stated)}; from the evidence follows {_short(d.follows)}"
+        for d in _differences(stated, follows, "")
+        if worded_alike or not d.of_words
+    ]
     return found
 
 
@@ -199,7 +207,29 @@ def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _differences(stated: Any, follows: Any, where: str) -> Iterator[tuple[str, str]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Difference:
+    where: str
+    stated: Any
+    follows: Any
+
+    @property
+    def of_words(self) -> bool:
+        """Whether sentences differ, and nothing that a machine reads or that decides."""
+        key = self.where.rpartition(".")[2].partition("[")[0]
+        return key in _WORDS and _is_text(self.stated) and _is_text(self.follows)
+
+
+_WORDS = frozenset({"credit_form", "current", "detail", "how", "note", "reasons", "source", "unlock"})
+
+
+def _is_text(value: Any) -> bool:
+    return (
+        value is None or isinstance(value, str) or (isinstance(value, list) and all(isinstance(v, str) for v in value))
+    )
+
+
+def _differences(stated: Any, follows: Any, where: str) -> Iterator[_Difference]:
     match stated, follows:
         case dict(), dict():
             for key in {**stated, **follows}:
@@ -209,7 +239,7 @@ def _differences(stated: Any, follows: Any, where: str) -> Iterator[tuple[str, s
                 name = one.get("id") or one.get("check") if isinstance(one, dict) else None
                 yield from _differences(one, other, f"{where}[{name or at}]")
         case _ if stated != follows:
-            yield where, f"says {_short(stated)}; from the evidence follows {_short(follows)}"
+            yield _Difference(where=where, stated=stated, follows=follows)
 
 
 def _short(value: Any) -> str:

@@ -41,7 +41,17 @@ class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class Waiver(_Entry):
+class _Signed(_Entry):
+    """An entry of either file."""
+
+    profile: str | None = None
+    """The `name` of the profile that it is for, where several lie in one folder; without it, it counts for each of them."""
+
+    def is_for(self, profile: str | None) -> bool:
+        return profile is None or self.profile in (None, profile)
+
+
+class Waiver(_Signed):
     """A risk that somebody accepts, for a while."""
 
     check: str
@@ -65,7 +75,7 @@ def covers(pattern: str, subject: str) -> bool:
     return re.fullmatch(expression, subject, re.DOTALL) is not None
 
 
-class Attestation(_Entry):
+class Attestation(_Signed):
     """What somebody vouches for, where no probe can see."""
 
     check: str
@@ -128,8 +138,12 @@ def load(
     checks: Mapping[str, CheckInfo],
     policy: Policy,
     today: dt.date,
+    profile: str | None = None,
 ) -> Register:
     """Read both files; one that isn't there is empty.
+
+    Args:
+        profile: the name of the one that is audited: what is bound to another one is validated and left out.
 
     Raises:
         ConfigError: an entry doesn't validate, names no check there is, or is dated in the future.
@@ -161,7 +175,11 @@ def load(
     if problems:
         raise ConfigError(*problems)
     folder = attestations.parent if attestations else Path()
-    return Register(waivers=w.waivers, attestations=a.attestations, attestations_folder=folder)
+    return Register(
+        waivers=tuple(waiver for waiver in w.waivers if waiver.is_for(profile)),
+        attestations=tuple(attestation for attestation in a.attestations if attestation.is_for(profile)),
+        attestations_folder=folder,
+    )
 
 
 def _read(path: Path | None, model: type[T], key: str, problems: list[str]) -> T:
@@ -290,7 +308,7 @@ def append(path: Path, key: str, entry: Waiver | Attestation) -> None:
         if path.exists()
         else f"# Reviewed like code: who accepts what, until when.\n{key}:\n"
     )
-    item: Mapping[str, Any] = entry.model_dump(mode="json")
+    item: Mapping[str, Any] = entry.model_dump(mode="json", exclude_none=True)
     block = yaml.safe_dump([dict(item)], sort_keys=False, allow_unicode=True, width=100)
     before = yamldoc.parse(text, str(path))
     if key in before.data and before.data[key] == []:

@@ -15,7 +15,7 @@ from asking import ask, found, remedies
 from conftest import Database, statements
 from readiness import embedded
 from readiness.embedded import Cluster
-from readiness.model import Examined, NotApplicable, Observation, Unknown
+from readiness.model import Examined, NotApplicable, Observation, Reason, Unknown
 from stage import eventually
 
 # Of a server, not of a database: each is asked on every version.
@@ -97,6 +97,8 @@ def test_they_answer_on_every_version(older_cluster: Cluster):
         ("operations/statistics-not-collected", "track_io_timing", "off", "on"),
         ("operations/silent-log", "log_lock_waits", "off", "on"),
         ("operations/silent-log", "log_checkpoints", "off", "on"),
+        ("operations/silent-log", "log_min_messages", "fatal", "error"),
+        ("operations/silent-log", "log_destination", "", "stderr"),
         ("operations/silent-log", "log_temp_files", "-1", "0"),
         ("operations/silent-log", "log_autovacuum_min_duration", "-1", "1s"),
         ("operations/silent-log", "log_min_duration_statement", "-1", "0"),
@@ -306,6 +308,33 @@ def test_a_transaction_left_open_is_found_and_ended(own: Cluster):
         assert eventually(lambda: findings(check, own.dsn(), idle_seconds=0) == {})
         with pytest.raises(psycopg.OperationalError):
             session.execute("select 1")
+
+
+def test_what_a_session_does_that_tells_nothing_is_not_known(own: Cluster):
+    """With track_activities off a session has no state, and no time at which its transaction began."""
+    check = "operations/transaction-left-open"
+    with own.connect() as session:
+        session.execute("set track_activities = off")
+        session.execute("begin")
+        session.execute("select 1")
+        outcome = ask(check, own.dsn(), parameters={"idle_seconds": 0})
+        assert isinstance(outcome, Unknown)
+        (unseen,) = outcome.unseen
+        assert (unseen.subject, unseen.reason) == (str(session.info.backend_pid), Reason.NOT_OBSERVABLE)
+        assert "track_activities = on" in str(unseen.unlock)
+
+
+def test_a_role_whose_changes_nobody_counts(own: Cluster):
+    check = "operations/autovacuum-off"
+    run(own, "create role uncounted login; alter role uncounted set track_counts = off")
+    try:
+        finding = findings(check, own.dsn())["track_counts for role uncounted"]
+        assert set(findings(check, bare(own))) == {"track_counts for role uncounted"}
+        run(own, finding.remedy or "")
+        run(own, "alter role uncounted set track_counts = on")
+        assert findings(check, own.dsn()) == {}
+    finally:
+        run(own, "drop role uncounted")
 
 
 def test_limits_that_are_nearly_reached_are_found(own: Cluster):

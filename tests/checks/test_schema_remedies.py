@@ -5,6 +5,7 @@ Their stories name every kind of finding; here each remedy that is offered is ta
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 
 from asking import ask, checks, found
@@ -264,3 +265,36 @@ def test_what_18_added_to_constraints(embedded_database: Database):
     assert set(remedies) == {"public.t:late"}
     embedded_database.run(remedies["public.t:late"] or "")
     assert found(ask(check, embedded_database.dsn())) == set()
+
+
+@pytest.mark.parametrize(
+    ("check", "kind"),
+    [
+        ("schema/timestamp-without-time-zone", "timestamp"),
+        ("schema/json-not-jsonb", "json"),
+        ("schema/varchar-n-column", "varchar(9)"),
+    ],
+)
+def test_a_column_that_a_view_reads_of_an_heir_is_not_changed_at_its_parent(
+    embedded_database: Database, check: str, kind: str
+):
+    embedded_database.run(
+        f"""
+        create table parent (x {kind}, free {kind});
+        create table child (own int) inherits (parent);
+        create table grandchild () inherits (child);
+        create view reads as select x from grandchild;
+        create table root (id int, x {kind}) partition by range (id);
+        create table part partition of root default;
+        create view parts as select x from part;
+        create table alone (x {kind});
+        create view looks as select x from alone;
+        """
+    )
+    outcome = ask(check, embedded_database.dsn())
+    assert isinstance(outcome, Examined)
+    given = {o.subject: o.remedy for o in outcome.findings if o.remedy}
+    assert set(given) == {"public.parent.free"}
+    embedded_database.run(str(given["public.parent.free"]))
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="used by a view"):
+        embedded_database.run("alter table parent alter column x type text")

@@ -458,6 +458,8 @@ def test_connection_logging_off(database: Database):
     with loaded(database.cluster, log_connections="on", log_disconnections="on", log_line_prefix="%m %u@%d %h "):
         # sessions of ours that are open already keep log_connections; a new one asks
         assert found(ask(check, database.dsn())) == set()
+        with loaded(database.cluster, log_min_messages="fatal"):  # which those lines are below
+            assert found(ask(check, database.dsn())) >= names
         with database.connect() as admin:
             admin.execute(f"alter database {database.name} set log_error_verbosity = terse")
         assert isinstance(ask(check, database.dsn()), Unknown), "the database's own setting covers the server's"

@@ -13,19 +13,22 @@ mend: |
 links:
   - https://www.postgresql.org/docs/current/runtime-config-logging.html
 ---*/
+-- Without a destination there is no log; and from log_min_messages = fatal on no line of all these is written into it.
 -- Statements count as logged when all slow ones are, or a sample. Everything, from 0 ms on, is the operator's choice.
 with wanted (name, value) as (
     values
     ('log_autovacuum_min_duration', '10min'),
     ('log_checkpoints', 'on'),
+    ('log_destination', 'stderr'),
     ('log_lock_waits', 'on'),
     ('log_min_duration_statement', '1s'),
+    ('log_min_messages', 'warning'),
     ('log_temp_files', '10MB')
 )
 
 select
     wanted.name as subject,
-    s.reset_val not in ('off', '-1') or (
+    s.reset_val not in ('off', '-1', '', 'fatal', 'panic') or (
         wanted.name = 'log_min_duration_statement' and sample.reset_val <> '-1'
     ) as ok,
     pg_catalog.format(

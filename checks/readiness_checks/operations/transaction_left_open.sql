@@ -16,19 +16,22 @@ links:
   - https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-IDLE-IN-TRANSACTION-SESSION-TIMEOUT
 ---*/
 -- Of clients, in every database: vacuum's horizon is the server's. A role without pg_monitor sees the sessions, not
--- their state.
+-- their state; and nobody sees that of a session for which track_activities is off.
 select
     a.pid::pg_catalog.text as subject,
     case
-        when a.backend_type is not null
+        when a.backend_type is not null and coalesce(a.state, '') <> 'disabled'
             then not coalesce(
                 (a.state ~ '^idle in transaction' and waits.seconds >= bound.idle)
                 or waits.open_seconds >= bound.open,
                 false
             )
     end as ok,
-    'no_permission' as unseen,
-    pg_catalog.format('grant pg_monitor to %I;', current_user) as unlock,
+    case when a.state = 'disabled' then 'not_observable' else 'no_permission' end as unseen,
+    case
+        when a.state = 'disabled' then E'alter system set track_activities = on;\nselect pg_catalog.pg_reload_conf();'
+        else pg_catalog.format('grant pg_monitor to %I;', current_user)
+    end as unlock,
     pg_catalog.format(
         E'-- What it did in this transaction is given up.\nselect pg_catalog.pg_terminate_backend(%s);', a.pid
     ) as remedy,

@@ -14,6 +14,8 @@ why: |
 mend: |
   Change the type. This rewrites the table under an exclusive lock: on a large one add a jsonb column, fill it in
   batches, and swap. Where the spelling matters (signed payloads), keep it as text and waive.
+  A view, rule, policy or trigger that uses the column, of a partition or an inheriting table too, has to be dropped
+  before and made again.
 links:
   - https://www.postgresql.org/docs/current/datatype-json.html
 ---*/
@@ -31,6 +33,27 @@ with recursive held (type, base) as (
     from held
     inner join pg_catalog.pg_type as t
         on held.type = case when t.typtype = 'd' then t.typbasetype when t.typcategory = 'A' then t.typelem end
+),
+
+below (oid, heir) as (
+    select
+        i.inhparent,
+        i.inhrelid
+    from pg_catalog.pg_inherits as i
+    union
+    select
+        below.oid,
+        i.inhrelid
+    from below
+    inner join pg_catalog.pg_inherits as i on below.heir = i.inhparent
+),
+
+heirs as materialized (
+    select
+        below.oid,
+        pg_catalog.array_agg(below.heir) as tables
+    from below
+    group by below.oid
 )
 
 select
@@ -57,13 +80,16 @@ from pg_catalog.pg_attribute as att
 inner join held on att.atttypid = held.type
 inner join pg_catalog.pg_class as c on att.attrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+left join heirs on c.relhassubclass and c.oid = heirs.oid
 cross join lateral (
     -- What forbids the change of a column's type: a view, rule, policy, trigger, routine, publication or generated
     -- column that uses it. Indexes and constraints are built anew, if they call no function that takes json alone.
+    -- A change reaches partitions and inheriting tables.
     select
         exists (
             select
-            from pg_catalog.pg_depend as d
+            from pg_catalog.pg_attribute as own
+            inner join pg_catalog.pg_depend as d on own.attrelid = d.refobjid and own.attnum = d.refobjsubid
             left join pg_catalog.pg_attrdef as def
                 on d.objid = def.oid and d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
             left join pg_catalog.pg_index as ix
@@ -72,8 +98,8 @@ cross join lateral (
                 on d.objid = con.oid and d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
             where
                 d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                and d.refobjid = att.attrelid
-                and d.refobjsubid = att.attnum
+                and own.attname = att.attname
+                and (own.attrelid = att.attrelid or (c.relhassubclass and own.attrelid = any (heirs.tables)))
                 and (
                     d.classid not in (
                         'pg_catalog.pg_class'::pg_catalog.regclass,
@@ -86,7 +112,7 @@ cross join lateral (
                         pg_catalog.concat(ix.indexprs::text, ix.indpred::text, con.conbin::text), '{FUNCEXPR '
                     ) > 0
                 )
-                and def.adnum is distinct from att.attnum
+                and def.adnum is distinct from own.attnum
         ) as yes
 ) as pinned
 where

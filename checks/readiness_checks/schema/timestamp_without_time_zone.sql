@@ -15,6 +15,8 @@ mend: |
   Session zone UTC and no change of precision spare the rewriting of the table; its indexes on the column are built
   anew in any case, under an exclusive lock. Domains, arrays and ranges need a type or a column of their own. A time
   that is meant to be local, a shop's opening hour, wants a waiver.
+  A view, rule, policy or trigger that uses the column, of a partition or an inheriting table too, has to be dropped
+  before and made again.
 links:
   - https://www.postgresql.org/docs/current/datatype-datetime.html
   - https://wiki.postgresql.org/wiki/Don%27t_Do_This#Don.27t_use_timestamp_.28without_time_zone.29
@@ -42,6 +44,27 @@ with recursive held (type, base) as (
         from pg_catalog.pg_type as t
         left join pg_catalog.pg_range as r on t.oid = r.rngtypid
     ) as container on held.type = container.content
+),
+
+below (oid, heir) as (
+    select
+        i.inhparent,
+        i.inhrelid
+    from pg_catalog.pg_inherits as i
+    union
+    select
+        below.oid,
+        i.inhrelid
+    from below
+    inner join pg_catalog.pg_inherits as i on below.heir = i.inhparent
+),
+
+heirs as materialized (
+    select
+        below.oid,
+        pg_catalog.array_agg(below.heir) as tables
+    from below
+    group by below.oid
 )
 
 select
@@ -70,10 +93,12 @@ from pg_catalog.pg_attribute as att
 inner join held on att.atttypid = held.type
 inner join pg_catalog.pg_class as c on att.attrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+left join heirs on c.relhassubclass and c.oid = heirs.oid
 cross join lateral (
     -- What forbids the change of a column's type: a partition key, and a view, rule, policy, trigger, routine,
     -- publication or generated column that uses the column. Indexes and constraints are built anew, where what they
     -- compute is computed of a timestamptz too, and as immutably as an index wants; a foreign key's sides would differ.
+    -- A change reaches partitions and inheriting tables.
     select
         exists (
             select
@@ -82,7 +107,8 @@ cross join lateral (
         )
         or exists (
             select
-            from pg_catalog.pg_depend as d
+            from pg_catalog.pg_attribute as own
+            inner join pg_catalog.pg_depend as d on own.attrelid = d.refobjid and own.attnum = d.refobjsubid
             left join pg_catalog.pg_attrdef as def
                 on d.objid = def.oid and d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
             left join pg_catalog.pg_index as ix
@@ -91,8 +117,8 @@ cross join lateral (
                 on d.objid = con.oid and d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
             where
                 d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                and d.refobjid = att.attrelid
-                and d.refobjsubid = att.attnum
+                and own.attname = att.attname
+                and (own.attrelid = att.attrelid or (c.relhassubclass and own.attrelid = any (heirs.tables)))
                 and (
                     d.classid not in (
                         'pg_catalog.pg_class'::pg_catalog.regclass,
@@ -105,7 +131,7 @@ cross join lateral (
                     or pg_catalog.strpos(con.conbin::text, '{FUNCEXPR ') > 0
                     or con.contype = 'f'
                 )
-                and def.adnum is distinct from att.attnum
+                and def.adnum is distinct from own.attnum
         ) as yes
 ) as pinned
 where

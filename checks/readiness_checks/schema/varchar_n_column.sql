@@ -17,6 +17,27 @@ mend: |
 links:
   - https://www.postgresql.org/docs/current/datatype-character.html
 ---*/
+with recursive below (oid, heir) as (
+    select
+        i.inhparent,
+        i.inhrelid
+    from pg_catalog.pg_inherits as i
+    union
+    select
+        below.oid,
+        i.inhrelid
+    from below
+    inner join pg_catalog.pg_inherits as i on below.heir = i.inhparent
+),
+
+heirs as materialized (
+    select
+        below.oid,
+        pg_catalog.array_agg(below.heir) as tables
+    from below
+    group by below.oid
+)
+
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
@@ -36,13 +57,15 @@ select
             )
             and not exists (
                 select
-                from pg_catalog.pg_depend as d
+                from pg_catalog.pg_attribute as own
+                inner join pg_catalog.pg_depend as d on own.attrelid = d.refobjid and own.attnum = d.refobjsubid
                 left join pg_catalog.pg_attrdef as def
                     on d.objid = def.oid and d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
                 where
                     d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-                    and d.refobjid = att.attrelid
-                    and d.refobjsubid = att.attnum
+                    and own.attname = att.attname
+                    -- a change reaches partitions and inheriting tables
+                    and (own.attrelid = att.attrelid or (c.relhassubclass and own.attrelid = any (heirs.tables)))
                     and (
                         d.classid not in (
                             'pg_catalog.pg_class'::pg_catalog.regclass,
@@ -52,7 +75,7 @@ select
                         -- before 15 a generated column stands there itself, after that its expression
                         or (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.objsubid > 0)
                     )
-                    and def.adnum is distinct from att.attnum
+                    and def.adnum is distinct from own.attnum
             )
             -- not text: a foreign key's two sides would differ
             then pg_catalog.format(
@@ -63,6 +86,7 @@ select
 from pg_catalog.pg_attribute as att
 inner join pg_catalog.pg_class as c on att.attrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+left join heirs on c.relhassubclass and c.oid = heirs.oid
 where
     c.relkind in ('r', 'p')
     and not c.relispartition

@@ -14,6 +14,7 @@ mend: |
 links:
   - https://www.postgresql.org/docs/current/runtime-config-logging.html
 ---*/
+-- Without a destination, or with log_min_messages = fatal, no such line is written, whatever these say.
 -- reset_val is what a new session gets. Where a role's or a database's own setting covers the server's, that can't be
 -- seen.
 with wanted as (
@@ -21,7 +22,9 @@ with wanted as (
         s.name,
         s.reset_val as value,
         s.source in ('database', 'user', 'database user', 'client') as covered,
-        case s.name
+        pg_catalog.current_setting('log_destination') <> ''
+        and pg_catalog.current_setting('log_min_messages') not in ('fatal', 'panic')
+        and case s.name
             when 'log_connections' then s.reset_val not in ('', 'off')
             when 'log_disconnections' then s.reset_val = 'on'
             when 'log_error_verbosity' then s.reset_val <> 'terse'

@@ -160,10 +160,24 @@ reduced (oid, clause, tree, step) as (
         r.step + 1
     from reduced as r
     cross join
+        -- of what is no null; 0 to 5: IS TRUE, IS NOT TRUE, IS FALSE, IS NOT FALSE, IS UNKNOWN, IS NOT UNKNOWN
         lateral (
             select pg_catalog.regexp_replace(
                 pg_catalog.regexp_replace(
                     r.tree,
+                    '[{](?:BOOLEANTEST :arg (?:T :booltesttype [035]|F :booltesttype [125])'
+                    '|NULLTEST :arg [TFC] :nulltesttype 1)\y[^{}]*[}]',
+                    'T', 'g'
+                ),
+                '[{](?:BOOLEANTEST :arg [TF] :booltesttype \d|NULLTEST :arg [TFC] :nulltesttype 0)\y[^{}]*[}]',
+                'F', 'g'
+            ) as tree
+        ) as tested
+    cross join
+        lateral (
+            select pg_catalog.regexp_replace(
+                pg_catalog.regexp_replace(
+                    tested.tree,
                     '[{](?:OPEXPR|NULLTEST|BOOLEANTEST|RELABELTYPE) [^{}]*:args? \(?[TFC](?: [TFC])*[^XTFC{}]*[}]',
                     'C', 'g'
                 ),
@@ -173,11 +187,63 @@ reduced (oid, clause, tree, step) as (
     where r.tree like '%{%' and r.step < 500
 ),
 
+-- Whole numbers that are compared; what other constants come to is not computed here.
 open as (
     select
         r.oid,
-        pg_catalog.array_agg(r.clause order by r.clause) as always_true
+        pg_catalog.array_agg(r.clause order by r.clause) filter (where said.truth) as always_true,
+        pg_catalog.bool_or(said.truth is null) as unclear
     from reduced as r
+    inner join writing as w on r.oid = w.oid
+    cross join lateral (
+        select
+            case r.clause when 'using' then w.polqual::pg_catalog.text else w.polwithcheck::pg_catalog.text end as tree
+    ) as clause
+    left join lateral (
+        select
+            op.oprname,
+            number.values[1] as one,
+            number.values[2] as other
+        from pg_catalog.regexp_match(clause.tree, '^[{]OPEXPR :opno (\d+) ') as called (oid)
+        inner join pg_catalog.pg_operator as op on called.oid[1]::pg_catalog.oid = op.oid
+        cross join lateral (
+            select
+                pg_catalog.array_agg(bytes.value order by found.place) as values,
+                pg_catalog.count(*) as number
+            from
+                pg_catalog.regexp_matches(
+                    clause.tree,
+                    '[{]CONST :consttype (?:20|21|23) [^{}]*:constvalue (\d+) \[ ([-\d ]+) \][^{}]*[}]',
+                    'g'
+                ) with ordinality as found (parts, place)
+            cross join lateral (
+                -- of 64 bits, the lowest first
+                select
+                    pg_catalog.sum(
+                        (byte.value::pg_catalog.int4 & 255)::pg_catalog.numeric * 256 ^ (byte.place - 1)
+                    )
+                    - case when pg_catalog.max(byte.value::pg_catalog.int4 & 128) filter (where byte.place = 8) > 0
+                        then 256::pg_catalog.numeric ^ 8
+                    else 0 end as value
+                from
+                    pg_catalog.unnest(pg_catalog.string_to_array(found.parts[2], ' ')) with ordinality
+                        as byte (value, place)
+            ) as bytes
+        ) as number
+        where
+            number.number = 2
+            and clause.tree ~ ':args \([{]CONST [^{}]*[}] [{]CONST [^{}]*[}]\)'
+    ) as compared on r.tree = 'C'
+    cross join lateral (
+        select
+            case
+                when r.tree = 'T' then true
+                when compared.oprname = '<' then compared.one < compared.other
+                when compared.oprname = '<=' then compared.one <= compared.other
+                when compared.oprname = '>' then compared.one > compared.other
+                when compared.oprname = '>=' then compared.one >= compared.other
+            end as truth
+    ) as said
     where r.tree in ('T', 'C')
     group by r.oid
 )
@@ -186,7 +252,13 @@ select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, w.polname) as subject,
     c.oid as objid,
     ns.oid as schemaid,
-    open.oid is null and not said.nothing as ok,
+    case
+        when open.always_true is not null or said.nothing then false
+        when open.unclear then null
+        else true
+    end as ok,
+    'not_observable' as unseen,
+    'alter policy ... using (...) with a condition that says true or false as it stands' as unlock,
     case w.polcmd when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end as command,
     array(
         select coalesce(pg_catalog.pg_get_userbyid(nullif(named.oid, 0))::pg_catalog.text, 'public')

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from readiness import recount, teamstore
+from readiness import __version__, recount, teamstore
 from readiness.cli import runs, support
 from readiness.cli.support import ProfileOption
 from readiness.document import RunDocument
@@ -57,10 +57,16 @@ def verify(
         follow = "don't follow" if len(found) > 1 else "doesn't follow"
         print(f"run {read.id}: {count_of(len(found), 'things')} {follow}; don't rely on it")
         return 1
+    other = (
+        f"\nmade by {visible(read.tool.name)} {visible(read.tool.version)}, computed again by {__version__}: what decides is the same; how it is put "
+        "into words was not compared, for which the seal stands"
+        if read.tool.version != __version__
+        else ""
+    )
     v = read.verdict
     print(
         f"run {read.id}: {v.decision.value}, {v.score:.1f} of 100 ({v.score_exact}); {count_of(len(read.checks), 'checks')}, "
-        f"every number and hash follows\nseal {read.sha256}{note}"
+        f"every number and hash follows\nseal {read.sha256}{note}{other}"
     )
     return 0
 
