@@ -196,9 +196,8 @@ open as (
     from reduced as r
     inner join writing as w on r.oid = w.oid
     cross join lateral (
-        select
-            case r.clause when 'using' then w.polqual::pg_catalog.text else w.polwithcheck::pg_catalog.text end as tree
-    ) as clause
+        values (case r.clause when 'using' then w.polqual::pg_catalog.text else w.polwithcheck::pg_catalog.text end)
+    ) as clause (tree)
     left join lateral (
         select
             op.oprname,
