@@ -19,7 +19,7 @@ import pytest
 import stage
 from conftest import Database
 from readiness import pack, policy, runner
-from readiness.authoring import Check, PackError, Unobservable
+from readiness.authoring import Awaited, Check, PackError, Unobservable
 from readiness.embedded import Cluster
 from readiness.facts import anchors as anchors_of
 from readiness.facts.anchors import Anchors
@@ -845,6 +845,53 @@ def test_a_check_that_breaks_is_unknown_and_stops_no_other(error: BaseException)
     assert isinstance(first.outcome, Unknown)
     assert first.outcome.detail.startswith(f"the check broke: {type(error).__name__}")
     assert isinstance(second.outcome, Examined)
+
+
+def test_the_next_question_is_sent_before_an_answer_is_read():
+    happened: list[str] = []
+
+    def sent(name: str) -> Check:
+        def read() -> Any:
+            happened.append(f"{name} read")
+            if name == "broken":
+                raise RuntimeError("boom")
+            return GOOD
+
+        def ask() -> Awaited:
+            happened.append(f"{name} sent")
+            return Awaited(lambda: happened.append(f"{name} here"), read)
+
+        return Check(info=replace(info(), id=f"schema/{name}"), facts={}, ask=ask, source="", sends=True)
+
+    def at_once() -> Any:
+        happened.append("c asked")
+        return GOOD
+
+    checks = [
+        sent("a"),
+        sent("broken"),
+        sent("b"),
+        Check(info=replace(info(), id="schema/c"), facts={}, ask=at_once, source=""),
+        sent("d"),
+        sent("left-out"),
+    ]
+    for result in runner.run(
+        checks,
+        runner.Facts({}),
+        parameters=lambda _: {},
+        selected=lambda check: not check.endswith("left-out"),
+        now=NOW,
+        evidence_days=7,
+    ):
+        happened.append(f"{result.check.id} told")
+        assert isinstance(result.outcome, Unknown) == (result.check.id in ("schema/broken", "schema/left-out"))
+    assert happened == [
+        *("a sent", "a here", "broken sent", "a read", "schema/a told"),
+        *("broken here", "b sent", "broken read", "schema/broken told"),
+        *("b here", "b read", "schema/b told"),  # what asks by itself may take long, and is interrupted
+        *("c asked", "schema/c told"),
+        *("d sent", "d here", "d read", "schema/d told", "schema/left-out told"),
+    ]
 
 
 def test_evidence_becomes_what_every_format_can_carry():

@@ -446,6 +446,49 @@ def killing(database: Database, marker: str) -> threading.Thread:
     return thread
 
 
+def test_a_question_is_at_work_while_another_is_read(database: Database, opened: Open):
+    session = opened(database.dsn())
+    first = session.ask("select 1 / $1::int as n", (0,), marker="test")
+    second = session.ask("select n from generate_series(1, 3) as n", marker="test")
+    third = session.ask("select 'x' as n", marker="test", at_once=True)
+    assert rows(session, "select 4 as n") == [{"n": 4}]
+    assert second.rows() == [{"n": 1}, {"n": 2}, {"n": 3}]
+    with pytest.raises(Unobservable, match="division by zero"):
+        first.rows()
+    asked = session.ask("select pg_sleep(0.2)::text as slept, n from generate_series(1, 1) as n", marker="test")
+    assert stage.eventually(
+        lambda: any("pg_sleep(0.2)" in query for _, query in backends(database.cluster, database.name))
+    )
+    asked.receive()
+    session.close()
+    assert asked.rows() == [{"slept": "", "n": 1}]
+    assert third.rows() == [{"n": "x"}]
+
+
+def test_a_session_that_is_closed_leaves_no_question_at_work(database: Database, opened: Open):
+    session = opened(database.dsn(), statement_seconds=60)
+    asked = session.ask("select pg_sleep(50)", marker="test")
+    with took(less_than=10):
+        session.close()
+        with pytest.raises(Unobservable, match="user request"):
+            asked.rows()
+    assert stage.eventually(lambda: not backends(database.cluster, database.name))
+
+
+def test_a_question_that_lost_the_session_on_its_way_is_told_to_who_asked_it(database: Database, opened: Open):
+    session = opened(database.dsn())
+    lost = [session.ask("select pg_sleep(4.3)", marker="test")]
+    killing(database, "pg_sleep(4.3)").join()
+    assert rows(session, "select 1 as n") == [{"n": 1}]
+    lost.append(session.ask("select pg_sleep(4.4)", marker="test"))
+    killing(database, "pg_sleep(4.4)").join()
+    assert refused(session, "select 1").detail.startswith("the session was lost twice")
+    for asked in lost:
+        with pytest.raises(Unobservable) as caught:
+            asked.rows()
+        assert caught.value.reason is Reason.UNREACHABLE
+
+
 def test_a_session_that_is_ended_opens_once_more_and_then_no_more(database: Database, opened: Open):
     with stage.Proxy(database.cluster.port) as proxy:
         session = opened(through(database.bare_dsn(), proxy.port))

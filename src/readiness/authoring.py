@@ -30,6 +30,19 @@ Subject: TypeAlias = Observation | Unseen
 Answer: TypeAlias = Subject | Sequence[Subject] | Examined | NotApplicable | Unknown
 
 
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """An answer that is on its way: who is asked works at it while something else is done here.
+
+    Args:
+        receive: waits until it is here; reads nothing of it, and raises nothing.
+        read: gives it, or raises what asking raises.
+    """
+
+    receive: Callable[[], None]
+    read: Callable[[], Answer]
+
+
 class PackError(Exception):
     """A pack, or one of its checks, can't be read: one sentence with the file and the mend."""
 
@@ -66,14 +79,16 @@ class Check:
         info: what is known of it before it runs.
         facts: parameter name -> the fact that it wants.
         ask: called with the facts, and with the policy's parameters by name.
+        sends: whether asking only sends a question, and its answer is awaited; what takes longer must not.
         source: its SQL or Python, as `readiness checks ID` shows it.
         variants: major version -> the query that holds from it on, where a catalog changed.
     """
 
     info: CheckInfo
     facts: Mapping[str, type[Any]]
-    ask: Callable[..., Answer]
+    ask: Callable[..., Answer | Awaited]
     source: str
+    sends: bool = False
     variants: Mapping[int, str] = field(default_factory=dict)
 
 

@@ -35,11 +35,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from readiness import yamldoc
-from readiness.authoring import Answer, Check, PackError, Unobservable, python_check
+from readiness.authoring import Answer, Awaited, Check, PackError, Unobservable, python_check
 from readiness.facts import anchors as anchors_of
 from readiness.facts.anchors import SCHEMA_OF, Anchors, always_quoted, text_array
 from readiness.facts.locks import held_relations
-from readiness.facts.postgres import Postgres, Row
+from readiness.facts.postgres import Asked, Postgres, Row
 from readiness.facts.server import Server, check_need
 from readiness.facts.target import Target
 from readiness.model import (
@@ -271,7 +271,7 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
     def query_for(major: int) -> str:
         return next((by_version[v] for v in sorted(by_version, reverse=True) if v <= major), query)
 
-    def ask(postgres: Postgres, server: Server, target: Target, anchors: Anchors, **given: Scalar) -> Answer:
+    def ask(postgres: Postgres, server: Server, target: Target, anchors: Anchors, **given: Scalar) -> Awaited:
         settings = {f"readiness.{name}": str(value) for name, value in given.items()}
         return _look(postgres, query_for(server.major), header, info, settings, target, anchors)
 
@@ -280,6 +280,7 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
         facts={"postgres": Postgres, "server": Server, "target": Target, "anchors": Anchors},
         ask=ask,
         source=text.strip(),
+        sends=True,
         variants=by_version,
     )
 
@@ -527,31 +528,53 @@ def _look(
     settings: dict[str, str],
     target: Target,
     anchors: Anchors,
-) -> Answer:
+) -> Awaited:
     ignored_schemas = target.ignored_schemas
 
-    def asked(settings: dict[str, str]) -> tuple[list[Observation | Unseen], dict[str, Count]]:
-        if anchors.few:
-            sent = listing(query, header, ignored_schemas, anchors.left_out_schemas)
-            rows = postgres.rows(sent, marker=info.id, settings=settings | _PLANNED_SOON, at_once=True)
-            if (told_apart := _told_apart(rows, header, anchors)) is not None:
-                return told_apart
-        framed = statement(
+    def framed(settings: Mapping[str, str]) -> Asked:
+        whole = statement(
             query, header, ignored_schemas, target.owned_tables, left_out_schemas=anchors.left_out_schemas
         )
-        rows = postgres.rows(framed, (MOST_FINDINGS,), marker=info.id, settings=settings)
-        return _counted(rows, info, ignored_schemas)
+        return postgres.ask(whole, (MOST_FINDINGS,), marker=info.id, settings=settings)
 
-    locked: list[Row] = []
-    try:
-        subjects, counts = asked(settings)
-    except Unobservable as unseen:
-        if unseen.reason is not Reason.LOCKED or LOCKED not in query:
-            raise
-        # A running DDL statement stands in the way of one relation: look at all the others, and name it.
-        locked = held_relations(postgres, ignored_schemas, marker=info.id)
-        oids = "{" + ",".join(str(row["oid"]) for row in locked) + "}"
-        subjects, counts = asked({**settings, f"readiness.{LOCKED}": oids})
+    def listed(settings: Mapping[str, str]) -> Asked:
+        every = listing(query, header, ignored_schemas, anchors.left_out_schemas)
+        return postgres.ask(every, marker=info.id, settings={**settings, **_PLANNED_SOON}, at_once=True)
+
+    def read(asked: Asked, settings: Mapping[str, str]) -> tuple[list[Observation | Unseen], dict[str, Count]]:
+        if anchors.few:
+            if (told_apart := _told_apart(asked.rows(), header, anchors)) is not None:
+                return told_apart
+            asked = framed(settings)
+        return _counted(asked.rows(), info, ignored_schemas)
+
+    ask = listed if anchors.few else framed
+
+    def answer() -> Answer:
+        locked: list[Row] = []
+        try:
+            subjects, counts = read(asked, settings)
+        except Unobservable as unseen:
+            if unseen.reason is not Reason.LOCKED or LOCKED not in query:
+                raise
+            # A running DDL statement stands in the way of one relation: look at all the others, and name it.
+            locked = held_relations(postgres, ignored_schemas, marker=info.id)
+            oids = "{" + ",".join(str(row["oid"]) for row in locked) + "}"
+            spared = {**settings, f"readiness.{LOCKED}": oids}
+            subjects, counts = read(ask(spared), spared)
+        return _settled(subjects, counts, locked, info, target)
+
+    asked = ask(settings)
+    return Awaited(asked.receive, answer)
+
+
+def _settled(
+    subjects: Sequence[Observation | Unseen],
+    counts: dict[str, Count],
+    locked: Sequence[Row],
+    info: CheckInfo,
+    target: Target,
+) -> Answer:
     observations = [s for s in subjects if isinstance(s, Observation)]
     unseen_subjects = [s for s in subjects if isinstance(s, Unseen)]
     by_lock = [
@@ -565,7 +588,7 @@ def _look(
         before = counts.get(scope, Count(examined=0, ok=0))
         counts[scope] = replace(before, unseen=before.unseen + count.unseen)
     if not counts:
-        left_out = f" (ignored: {', '.join(ignored_schemas)})" if ignored_schemas else ""
+        left_out = f" (ignored: {', '.join(target.ignored_schemas)})" if target.ignored_schemas else ""
         return NotApplicable(f"0 {info.universe}{left_out}")
     return settle(observations, [*unseen_subjects, *by_lock], counts)
 

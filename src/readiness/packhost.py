@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from readiness.authoring import Check, Unobservable, python_check
+from readiness.authoring import Awaited, Check, Unobservable, python_check
 from readiness.model import Category, Examined, NotApplicable, Observation, Unknown, Unseen, plain
 
 
@@ -91,6 +91,7 @@ def _ask(request: dict[str, Any]) -> Any:
     facts = pickle.loads(base64.b64decode(request["facts"]))  # noqa: S301  from our parent, who trusts us less than we it
     try:
         answer = check.ask(**facts, **request["parameters"])
+        assert not isinstance(answer, Awaited), "a Python check answers at once"
     except Unobservable as unseen:
         return {"outcome": "unknown", "reason": unseen.reason, "detail": unseen.detail, "unlock": unseen.unlock}
     match answer:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from readiness.authoring import Answer, Check, Unobservable, signature_of
+from readiness.authoring import Answer, Awaited, Check, Unobservable, signature_of
 from readiness.facts.server import Server
 from readiness.model import (
     SUBJECT_KINDS,
@@ -29,6 +29,7 @@ from readiness.model import (
     tally,
 )
 
+T = TypeVar("T")
 Parameters = Callable[[str], Mapping[str, Scalar]]
 """A check's id -> what the policy sets for it."""
 
@@ -85,20 +86,58 @@ def run(
 ) -> Iterator[CheckResult]:
     """Ask the checks in order, yielding each result as it is there.
 
-    A check that isn't selected is unknown: leaving it out never raises a score.
+    A check that isn't selected is unknown: leaving it out never raises a score. Where an answer is awaited, the next
+    question is sent before it is read: the server works meanwhile.
     """
+
+    def told(check: Check, outcome: Outcome, seconds: float) -> CheckResult:
+        default = now + timedelta(days=check.info.valid_days or evidence_days)
+        return CheckResult(check=check.info, outcome=outcome, seconds=seconds, expires=_expires(outcome, default))
+
+    sent: _Sent | None = None
     for check in checks:
+        chosen = selected(check.info.id)
+        if sent is not None:
+            sent.receive()
+            if not (chosen and check.sends):
+                yield told(sent.check, sent.outcome(owned_tables), sent.seconds)
+                sent = None
         started = time.perf_counter()
-        if selected(check.info.id):
-            outcome = ask(check, facts, parameters(check.info.id), owned_tables=owned_tables)
+        if chosen:
+            asked = _asked(check, facts, parameters(check.info.id), owned_tables)
         else:
-            outcome = Unknown(reason=Reason.NOT_SELECTED, detail="left out by --only or --skip")
-        yield CheckResult(
-            check=check.info,
-            outcome=outcome,
-            seconds=time.perf_counter() - started,
-            expires=_expires(outcome, now + timedelta(days=check.info.valid_days or evidence_days)),
-        )
+            asked = Unknown(reason=Reason.NOT_SELECTED, detail="left out by --only or --skip")
+        seconds = time.perf_counter() - started
+        if sent is not None:
+            yield told(sent.check, sent.outcome(owned_tables), sent.seconds)
+            sent = None
+        if isinstance(asked, Awaited):
+            sent = _Sent(check, asked, seconds)
+        else:
+            yield told(check, asked, seconds)
+    if sent is not None:
+        sent.receive()
+        yield told(sent.check, sent.outcome(owned_tables), sent.seconds)
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A check whose answer is awaited, and the seconds that it took: what another takes meanwhile isn't its own."""
+
+    check: Check
+    answer: Awaited
+    seconds: float
+
+    def receive(self) -> None:
+        started = time.perf_counter()
+        self.answer.receive()
+        self.seconds += time.perf_counter() - started
+
+    def outcome(self, owned_tables: Container[str]) -> Outcome:
+        started = time.perf_counter()
+        found = _read(self.check, self.answer, owned_tables)
+        self.seconds += time.perf_counter() - started
+        return found
 
 
 def _expires(outcome: Outcome, default: datetime) -> datetime | None:
@@ -113,13 +152,32 @@ def _expires(outcome: Outcome, default: datetime) -> datetime | None:
 
 def ask(check: Check, facts: Facts, parameters: Mapping[str, Scalar], *, owned_tables: Container[str] = ()) -> Outcome:
     """One check's outcome, whatever happens in it."""
-    try:
+    asked = _asked(check, facts, parameters, owned_tables)
+    return _read(check, asked, owned_tables) if isinstance(asked, Awaited) else asked
+
+
+def _asked(
+    check: Check, facts: Facts, parameters: Mapping[str, Scalar], owned_tables: Container[str]
+) -> Outcome | Awaited:
+    def asked() -> Outcome | Awaited:
         if check.info.needs:
             server: Server = facts.get(Server)
             for need in check.info.needs:
                 server.require(need)
         given = {name: facts.get(kind) for name, kind in check.facts.items()}
-        return conclude(check.ask(**given, **parameters), check.info, owned_tables)
+        answer = check.ask(**given, **parameters)
+        return answer if isinstance(answer, Awaited) else conclude(answer, check.info, owned_tables)
+
+    return _whatever_happens(asked)
+
+
+def _read(check: Check, answer: Awaited, owned_tables: Container[str]) -> Outcome:
+    return _whatever_happens(lambda: conclude(answer.read(), check.info, owned_tables))
+
+
+def _whatever_happens(step: Callable[[], T]) -> T | Unknown:
+    try:
+        return step()
     except Unobservable as unseen:
         return Unknown(reason=unseen.reason, detail=unseen.detail, unlock=unseen.unlock)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a broken check is an answer: unknown

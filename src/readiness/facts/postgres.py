@@ -22,10 +22,10 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import psycopg
-from psycopg import conninfo, errors, pq, sql
+from psycopg import conninfo, errors, generators, pq, sql
 from psycopg.abc import Buffer, PQGen
-from psycopg.adapt import Loader
-from psycopg.rows import dict_row
+from psycopg.adapt import Loader, PyFormat, Transformer
+from psycopg.pq.abc import PGresult
 
 from readiness import __version__
 from readiness.authoring import Unobservable
@@ -175,6 +175,7 @@ class Postgres:
         self._guards: list[tuple[str, str]] = []
         self._refusal: Unobservable | None = None
         self._losses = 0
+        self._asked: Asked | None = None  # its answer is on its way
         self.statements = 0
         self.longest_seconds = 0.0
 
@@ -203,16 +204,34 @@ class Postgres:
         Raises:
             Unobservable: with the reason, and the GRANT that would help where that is known.
         """
-        try:
-            return self._ask(statement, parameters, marker, settings or {}, seconds, at_once=at_once)
-        except (errors.SerializationFailure, errors.DeadlockDetected):
-            pass  # a recovery conflict on a standby, or a deadlock's victim: once more, and then it is an answer
-        except psycopg.Error as error:
-            raise self._answer(error, statement) from error
-        try:
-            return self._ask(statement, parameters, marker, settings or {}, seconds, at_once=at_once)
-        except psycopg.Error as error:
-            raise self._answer(error, statement) from error
+        return self.ask(
+            statement, parameters, marker=marker, settings=settings, seconds=seconds, at_once=at_once
+        ).rows()
+
+    def ask(
+        self,
+        statement: str,
+        parameters: Sequence[Any] = (),
+        *,
+        marker: str,
+        settings: Mapping[str, str] | None = None,
+        seconds: float | None = None,
+        at_once: bool = False,
+    ) -> Asked:
+        """Send one question, as `rows` does, and don't wait: the server is at work while something else is done here.
+
+        Whatever the session is used for next takes this answer first.
+        """
+        asked = Asked(self, self._asking_twice(statement, parameters, marker, settings or {}, seconds, at_once=at_once))
+        if not asked.proceed():
+            self._asked = asked
+        return asked
+
+    def receive(self) -> None:
+        """Wait for the answer that is on its way, if one is, and end its transaction; reading it is left to who asked."""
+        asked, self._asked = self._asked, None
+        while asked is not None and not asked.proceed():
+            pass
 
     def stream(
         self, statement: str, *, marker: str, seconds: float, page: int = 5_000
@@ -291,7 +310,7 @@ class Postgres:
         if denied is None:
             return None
         try:
-            (row,) = self._ask(_PERMITTING, (*denied.groups(), statement), "grants", {}, None)
+            (row,) = _to_the_end(self._asking(_PERMITTING, (*denied.groups(), statement), "grants", {}, None)).rows()
         except psycopg.Error:
             return None
         grants: str | None = row["grants"]
@@ -395,12 +414,17 @@ class Postgres:
 
     def close(self) -> None:
         if self._connection is not None:
+            if self._asked is not None:
+                with suppress(psycopg.Error):
+                    self._connection.cancel_safe(timeout=GRACE_SECONDS)
+                self.receive()
             self._connection.close()
             self._connection = None
 
     # -- the connection ----------------------------------------------------------------------------------------
 
     def _open(self) -> _Connection:
+        self.receive()
         if self._connection is not None and not self._connection.closed:
             return self._connection
         if self._refusal is not None:
@@ -470,7 +494,29 @@ class Postgres:
 
     # -- one transaction ---------------------------------------------------------------------------------------
 
-    def _ask(
+    def _asking_twice(
+        self,
+        statement: str,
+        parameters: Sequence[Any],
+        marker: str,
+        settings: Mapping[str, str],
+        seconds: float | None,
+        *,
+        at_once: bool,
+    ) -> Generator[None, None, _Received]:
+        """A question's steps; a failure is told as what it means."""
+        try:
+            return (yield from self._asking(statement, parameters, marker, settings, seconds, at_once=at_once))
+        except (errors.SerializationFailure, errors.DeadlockDetected):
+            pass  # a recovery conflict on a standby, or a deadlock's victim: once more, and then it is an answer
+        except psycopg.Error as error:
+            raise self._answer(error, statement) from error
+        try:
+            return (yield from self._asking(statement, parameters, marker, settings, seconds, at_once=at_once))
+        except psycopg.Error as error:
+            raise self._answer(error, statement) from error
+
+    def _asking(
         self,
         statement: str,
         parameters: Sequence[Any],
@@ -479,17 +525,17 @@ class Postgres:
         seconds: float | None,
         *,
         at_once: bool = False,
-    ) -> list[Row]:
+    ) -> Generator[None, None, _Received]:
+        """One transaction in two steps: up to the statement, and from its answer on."""
         connection = self._open()
-        limit = seconds or self._statement_seconds
         # One message takes several statements, but none without a semicolon: with none in its text, this is one.
         alone = without_semicolons(statement) if at_once and not parameters and _plain_literals(connection) else None
         started = time.perf_counter()
         try:
-            self._begin(connection, limit, settings)
-            if alone is not None:
-                return self._at_once(connection, alone, marker)
-            return self._execute(connection, statement, parameters, marker)
+            self._begin(connection, seconds or self._statement_seconds, settings)
+            self._send(connection, statement if alone is None else alone, parameters, marker, ends=alone is not None)
+            yield
+            return self._received(connection)
         finally:
             self.longest_seconds = max(self.longest_seconds, time.perf_counter() - started)
             self._end(connection)
@@ -503,24 +549,40 @@ class Postgres:
         connection.deadline = time.monotonic() + seconds + GRACE_SECONDS
         connection.execute(sql.SQL("; ").join(opening))
 
-    def _at_once(self, connection: _Connection, statement: str, marker: str) -> list[Row]:
-        """A statement without a semicolon, and the transaction's end."""
+    def _send(
+        self,
+        connection: _Connection,
+        statement: str,
+        parameters: Sequence[Any],
+        marker: str,
+        *,
+        ends: bool = False,
+    ) -> None:
+        """Send a statement; one that `ends` the transaction, too, has no semicolon in it."""
         self.statements += 1
-        with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
+        text = marked(statement, marker)
+        if ends:
             # on a line of its own, for the statement may end in a comment
-            cursor.execute(f"{marked(statement, marker)}\n; {_ROLLBACK}".encode())
-            return _rows(cursor)
+            connection.pgconn.send_query(f"{text}\n; {_ROLLBACK}".encode())
+        else:
+            # the extended protocol takes one statement, never `commit; insert ...`
+            given = Transformer.from_context(connection)
+            values = given.dump_sequence(parameters, [PyFormat.AUTO] * len(parameters))
+            connection.pgconn.send_query_params(text.encode(), values, given.types, given.formats)
+        connection.wait(generators.send(connection.pgconn))
+
+    def _received(self, connection: _Connection) -> _Received:
+        results = connection.wait(generators.fetch_many(connection.pgconn))
+        for result in results:
+            if result.status == pq.ExecStatus.FATAL_ERROR:
+                raise errors.error_from_result(result, connection.info.encoding)
+            if result.status not in _ANSWERED:
+                raise psycopg.ProgrammingError("the statement copies, instead of answering with rows")
+        return _Received(connection, results[0])
 
     def _execute(self, connection: _Connection, statement: str, parameters: Sequence[Any], marker: str) -> list[Row]:
-        self.statements += 1
-        text = marked(statement, marker).encode()
-        with psycopg.RawCursor(connection, row_factory=dict_row) as cursor:
-            if parameters:
-                cursor.execute(text, parameters)
-            else:
-                with connection.pipeline():  # the extended protocol takes one statement, never `commit; insert ...`
-                    cursor.execute(text)
-            return _rows(cursor)
+        self._send(connection, statement, parameters, marker)
+        return self._received(connection).rows()
 
     def _end(self, connection: _Connection) -> None:
         if connection.closed:
@@ -550,18 +612,77 @@ def _plain_literals(connection: _Connection) -> bool:
     return connection.info.parameter_status("standard_conforming_strings") == "on"
 
 
-def _rows(cursor: psycopg.RawCursor[Row]) -> list[Row]:
-    if not cursor.description:
-        return []
-    names = [column.name for column in cursor.description]
-    if len(set(names)) < len(names):
-        raise ValueError(f"two columns are named {next(n for n in names if names.count(n) > 1)!r}")
-    found: list[Row] = cursor.fetchall()
-    odd = [column.name for column in cursor.description if column.type_code not in _PLAIN_TYPES]
-    for row in found if odd else ():
-        for name in odd:
-            row[name] = _plain(row[name])
-    return found
+class Asked:
+    """A question that was sent."""
+
+    def __init__(self, session: Postgres, steps: Generator[None, None, _Received]) -> None:
+        self._session = session
+        self._steps = steps
+        self._came: _Received | Exception | None = None
+
+    def proceed(self) -> bool:
+        """Take the next step, for the session; whether it was the last. What went wrong is for who reads the answer."""
+        try:
+            next(self._steps)
+        except StopIteration as end:
+            self._came = end.value
+        except Exception as error:  # noqa: BLE001  raised by rows()
+            self._came = error
+        return self._came is not None
+
+    def receive(self) -> None:
+        """Wait until the answer is here."""
+        if self._came is None:
+            self._session.receive()
+
+    def rows(self) -> list[Row]:
+        """The answer.
+
+        Raises:
+            Unobservable: with the reason, and the GRANT that would help where that is known.
+        """
+        self.receive()
+        assert self._came is not None, "the wait for it was interrupted"
+        if isinstance(self._came, Exception):
+            raise self._came
+        try:
+            return self._came.rows()
+        except psycopg.Error as error:
+            raise classify(error) from error
+
+
+class _Received:
+    """An answer as libpq holds it: reading it takes nothing of the session, which may be gone by then."""
+
+    def __init__(self, connection: _Connection, result: PGresult) -> None:
+        self._result = result
+        self._reader = Transformer.from_context(connection)
+        self._reader.set_pgresult(result)
+        encoding = connection.info.encoding
+        self._names = [(result.fname(i) or b"").decode(encoding, "backslashreplace") for i in range(result.nfields)]
+
+    def rows(self) -> list[Row]:
+        names = self._names
+        if len(set(names)) < len(names):
+            raise ValueError(f"two columns are named {next(n for n in names if names.count(n) > 1)!r}")
+        found: list[Row] = self._reader.load_rows(0, self._result.ntuples, lambda values: dict(zip(names, values)))  # noqa: B905  as many
+        odd = [name for i, name in enumerate(names) if self._result.ftype(i) not in _PLAIN_TYPES]
+        for row in found if odd else ():
+            for name in odd:
+                row[name] = _plain(row[name])
+        return found
+
+
+_ANSWERED = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK, pq.ExecStatus.EMPTY_QUERY)
+
+
+def _to_the_end(steps: Generator[None, None, T]) -> T:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: T = end.value
+            return found
 
 
 _MARKER_UNSAFE = re.compile(r"[^\w:./@ -]")
