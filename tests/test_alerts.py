@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -163,15 +164,33 @@ class Watch:
         assert stage.eventually(done, 30)
 
 
-def receive(watch: Watch, receiver: dict[str, Any]) -> None:
-    """Another receiver of Alertmanager's."""
-    config = {"route": {"receiver": receiver["name"]}, "receivers": [receiver]}
+@contextmanager
+def silence(watch: Watch, *matchers: dict[str, Any]) -> Iterator[None]:
+    now = datetime.now(UTC)
+    ends = {"startsAt": now.isoformat(), "endsAt": (now + timedelta(hours=1)).isoformat()}
+    body = {"matchers": list(matchers), **ends, "createdBy": "a test", "comment": "forgotten"}
+    made = urllib.request.Request(
+        f"{watch.alertmanager}/api/v2/silences", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(made, timeout=10) as answer:
+        name = json.load(answer)["silenceID"]
+    yield
+    ended = urllib.request.Request(f"{watch.alertmanager}/api/v2/silence/{name}", method="DELETE")
+    urllib.request.urlopen(ended, timeout=10).close()
+
+
+def receive(
+    watch: Watch, receiver: dict[str, Any], route: dict[str, Any] | None = None, *beside: dict[str, Any]
+) -> None:
+    """Another receiver of Alertmanager's, at its root or where a route leads to it."""
+    route = route or {"receiver": receiver["name"]}
+    config = {"route": route, "receivers": [receiver, *beside]}
     (watch.prometheus.folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
     watch.processes["alertmanager"].send_signal(signal.SIGHUP)
 
     def done() -> bool:
         told = json.loads(get(f"{watch.alertmanager}/api/v2/status"))
-        return bool(yaml.safe_load(told["config"]["original"])["route"]["receiver"] == receiver["name"])
+        return bool(yaml.safe_load(told["config"]["original"])["route"]["receiver"] == route["receiver"])
 
     assert stage.eventually(done, 30)
 
@@ -307,6 +326,20 @@ def test_loaded_rules_are_found_by_meaning_and_the_dead_ones_named(watch: Watch,
     assert isinstance(watch.ask("alert-unproven"), Unknown)
 
 
+def test_a_rule_in_a_file_that_prometheus_has_not_loaded(watch: Watch, tmp_path: Path):
+    watch.reload(alert("sound", *LIVE["sound"]))
+    write_rules(tmp_path / "r.yml", alert("sound", *LIVE["sound"]), alert("disk", *FIRE["disk"]))
+    profile = watch.profile(rule_files=["r.yml"], alerts=["connections", "disk"])
+
+    def outcome(check: str) -> Outcome:
+        return ask(f"operations/{check}", watch.database.dsn(), profile=profile, folder=tmp_path)
+
+    assert found(outcome("alert-rule-broken")) == {"disk (r.yml, g)"}
+    missing = outcome("alert-missing")
+    assert isinstance(missing, Examined)
+    assert [(o.subject, "has not loaded" in str(o.evidence)) for o in missing.findings] == [("disk", True)]
+
+
 def test_alerts_that_reach_nobody(watch: Watch):
     watch.reload(routed=False)
     outcome = watch.ask("alerts-go-nowhere")
@@ -315,6 +348,33 @@ def test_alerts_that_reach_nobody(watch: Watch):
     assert found(watch.ask("alerts-go-nowhere")) == {"Alertmanager"}
     receive(watch, {"name": "people", "webhook_configs": [{"url": "http://127.0.0.1:1/"}]})
     assert found(watch.ask("alerts-go-nowhere")) == set()
+    # One trouble's alerts: a route of their own to nobody, a silence that was forgotten; and what only may match.
+    of = {"alert": "full", "expr": f"{USED} > 90", "labels": {"severity": "warning", "team": "{{ $labels.job }}"}}
+    watch.reload(of)
+
+    def unheard() -> set[str]:
+        return found(watch.ask("alerts-go-nowhere", alerts=["connections"]))
+
+    people = {"name": "people", "webhook_configs": [{"url": "http://127.0.0.1:1/"}]}
+    for at, (below, expected) in enumerate(
+        (
+            ({"receiver": "people"}, set()),
+            ({"matchers": ["severity = critical"], "receiver": "people"}, {"connections"}),
+            ({"matchers": ['severity =~ "warning|critical"', "team = db"], "receiver": "people"}, set()),
+            ({"match": {"alertname": "full"}, "receiver": "people"}, set()),
+        )
+    ):
+        receive(watch, people, {"receiver": f"nobody{at}", "routes": [below]}, {"name": f"nobody{at}"})
+        assert unheard() == expected, below
+    one = {"name": "alertname", "value": "fu.*", "isRegex": True, "isEqual": True}
+    other = {"name": "instance", "value": "elsewhere", "isRegex": False, "isEqual": True}
+    with silence(watch, one, other):
+        assert unheard() == set()
+    with silence(watch, one):
+        outcome = watch.ask("alerts-go-nowhere", alerts=["connections"])
+        assert isinstance(outcome, Examined)
+        assert "full (g) is silenced by" in str(outcome.findings[0].evidence)
+    assert unheard() == set()
     unasked = watch.ask("alerts-go-nowhere", alertmanager=None)
     assert isinstance(unasked, Unknown)
     assert "names no Alertmanager" in unasked.detail or any("names no Alertmanager" in u.detail for u in unasked.unseen)

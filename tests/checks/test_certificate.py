@@ -21,6 +21,8 @@ OPENSSL_CA = (
     "[ca]\ndefault_ca=d\n[d]\ndatabase=index\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\n[p]\n"
 )
 
+CURVE = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Cluster]:
@@ -73,6 +75,35 @@ def test_a_sound_certificate_one_that_ends_soon_and_one_that_has_ended(server: C
     assert (ended.ok, ended.evidence["refused"]) == (False, "certificate has expired")
 
 
+def test_an_authority_between_that_ends_before_the_servers_certificate(server: Cluster):
+    folder = server.workshop.folder
+    new = ("req", "-nodes", "-sha256", "-newkey", *CURVE)
+    openssl(folder, *new, "-x509", "-days", "900", "-subj", "/CN=Root", "-keyout", "root.key", "-out", "root.crt")
+    (folder / "between").write_text("basicConstraints=critical,CA:TRUE\n")
+    (folder / "leaf").write_text("subjectAltName=IP:127.0.0.1\n")
+    sign = ("x509", "-req", "-CAcreateserial")
+    for days, expected in ((300, True), (9, False)):
+        openssl(folder, *new, "-subj", "/CN=Between", "-keyout", "between.key", "-out", "between.csr")
+        by = ("-CA", "root.crt", "-CAkey", "root.key", "-extfile", "between", "-days", str(days))
+        openssl(folder, *sign, *by, "-in", "between.csr", "-out", "between.crt")
+        openssl(folder, *new, "-subj", "/CN=db", "-keyout", "server.key", "-out", "server.csr")
+        by = ("-CA", "between.crt", "-CAkey", "between.key", "-extfile", "leaf", "-days", "90")
+        openssl(folder, *sign, *by, "-in", "server.csr", "-out", "server.crt")
+        certificate, key = folder / "server.crt", folder / "server.key"
+        certificate.write_text(certificate.read_text() + (folder / "between.crt").read_text())
+        key.chmod(0o600)
+        server.give(key)
+        server.give(certificate)
+        server.configure({"ssl": "on", "ssl_cert_file": str(certificate), "ssl_key_file": str(key)})
+        server.restart()
+        outcome = ask(CHECK, server.dsn(sslmode="require"))
+        assert isinstance(outcome, Examined), outcome
+        (only,) = outcome.observations
+        assert only.ok is expected
+        assert only.evidence["days_left"] == pytest.approx(min(days, 90), abs=0.2)
+        assert only.evidence.get("ends_first") == (None if expected else "Between")
+
+
 def test_without_tls_there_is_nothing_to_look_at(embedded_cluster: Cluster):
     outcome = ask(CHECK, embedded_cluster.dsn())
     assert isinstance(outcome, Unknown)
@@ -82,9 +113,6 @@ def test_without_tls_there_is_nothing_to_look_at(embedded_cluster: Cluster):
 # -- verified as clients would ---------------------------------------------------------------------------------
 
 VERIFIED = "security/certificate-unverifiable"
-
-
-CURVE = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 
 
 def signed(

@@ -1,4 +1,4 @@
-from readiness import RATIO, Answer, Observation, Reason, Unseen, check
+from readiness import RATIO, Answer, Observation, Reason, Unobservable, Unseen, check
 from readiness.authoring import Subject
 from readiness.facts.monitoring import AlertRoutes
 
@@ -20,7 +20,8 @@ def alerts_go_nowhere(routes: AlertRoutes) -> Answer:
     """Alerts reach somebody: Prometheus has an Alertmanager, whose routes lead to receivers, and no silence covers all.
 
     A rule that fires in a Prometheus without Alertmanager, or into a receiver without an integration, is seen by whoever
-    happens to look at its page.
+    happens to look at its page. So it is asked of each declared trouble, too, where its alerts would go by the labels that
+    their rules give them: a silence that was forgotten, a route that leads to nobody.
     """
 
     def alertmanager() -> Subject:
@@ -45,4 +46,10 @@ def alerts_go_nowhere(routes: AlertRoutes) -> Answer:
         ok=routes.active > 0,
         evidence={"alertmanagers": routes.active, "dropped": routes.dropped or None},
     )
-    return [prometheus, alertmanager()]
+    return [prometheus, alertmanager(), *(_of_trouble(kind, why) for kind, why in routes.reached.items())]
+
+
+def _of_trouble(kind: str, why: tuple[str, ...] | Unobservable) -> Subject:
+    if isinstance(why, Unobservable):
+        return Unseen(subject=kind, reason=why.reason, detail=why.detail, unlock=why.unlock)
+    return Observation(subject=kind, ok=not why, evidence={"reach_nobody": why or None})

@@ -27,6 +27,7 @@ def certificate_expiring(certificate: ServerCertificate, server: Server, *, days
         ok=c.refused is None and left is not None and left >= days,
         evidence={
             "days_left": None if left is None else round(left, 1),
+            **({"ends_first": c.ends_first} if c.ends_first else {}),
             "refused": c.refused,
             "made_out_to_this_host": c.for_host,
             "offered": f"{c.version} {c.cipher}",

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import yaml
 
 from readiness.authoring import Unobservable
+from readiness.facts import routing
 from readiness.facts.http import exchange
 from readiness.facts.target import Target, declared
 from readiness.model import Reason
@@ -95,6 +96,7 @@ class Rule:
         trouble: what Prometheus says is wrong with it.
         unread: why its expression could not be read by us.
         selectors: what its expression reads, without what recording rules read for it.
+        labels: that it gives its alerts, those that are made of templates left out.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Rule:
     trouble: str | None
     unread: str | None
     selectors: tuple[Selector, ...]
+    labels: Mapping[str, str]
 
     @property
     def subject(self) -> str:
@@ -177,6 +180,10 @@ class AlertRules:
     def take(cls, target: Target) -> Self:
         own = _declared(target)
         rules = _loaded(own, target) if own.prometheus else _in_files(own, target)
+        if own.prometheus and own.rule_files:
+            names = {(r.alerting, r.name) for r in rules}
+            said = "it stands in a file that Prometheus has not loaded"
+            rules += [replace(r, trouble=said) for r in _in_files(own, target) if (r.alerting, r.name) not in names]
         made = cls(rules=tuple(rules), loaded=own.prometheus is not None, labels={}, kinds=required(target))
         if own.prometheus is None:
             return made
@@ -279,7 +286,15 @@ def seconds_of(text: str) -> float:
 
 
 def _rule(
-    name: str, at: str, *, alerting: bool, query: str, seconds: float, interval: float, trouble: str | None
+    name: str,
+    at: str,
+    *,
+    alerting: bool,
+    query: str,
+    seconds: float,
+    interval: float,
+    trouble: str | None,
+    labels: Mapping[str, Any] | None,
 ) -> Rule:
     unread = None
     try:
@@ -296,6 +311,7 @@ def _rule(
         trouble=trouble,
         unread=unread,
         selectors=read,
+        labels={str(k): str(v) for k, v in (labels or {}).items() if "{{" not in str(v)},
     )
 
 
@@ -312,6 +328,7 @@ def _loaded(own: Monitoring, target: Target) -> list[Rule]:
                 seconds=float(r.get("duration", 0)),
                 interval=float(group.get("interval") or 60),
                 trouble=r.get("lastError") or ("it can't be evaluated" if r.get("health") == "err" else None),
+                labels=r.get("labels"),
             )
             for group in told["groups"]
             for r in group["rules"]
@@ -349,6 +366,7 @@ def _in_file(path: Path) -> list[Rule]:
                 seconds=seconds_of(str(r.get("for") or "")),
                 interval=seconds_of(str(group.get("interval") or "")) or 60,
                 trouble=None,
+                labels=r.get("labels"),
             )
             for group in groups
             for r in group.get("rules") or ()
@@ -442,6 +460,8 @@ class AlertRoutes:
         mute: the receivers of Alertmanager's routes, where all of them tell nobody; None where it was not asked.
         why: it was not.
         silenced: silences that match every alert.
+        reached: trouble that has sound rules -> of each of them, why its alerts are sure to reach nobody, where all are; empty
+            where some may reach somebody; or why that can't be told.
     """
 
     active: int
@@ -449,6 +469,7 @@ class AlertRoutes:
     mute: tuple[str, ...] | None
     why: str
     silenced: tuple[str, ...]
+    reached: Mapping[str, tuple[str, ...] | Unobservable]
 
     @classmethod
     def take(cls, target: Target) -> Self:
@@ -463,27 +484,59 @@ class AlertRoutes:
         told = Api.of(own, target).get("alertmanagers")
         active, dropped = (len(told.get(k) or ()) for k in ("activeAlertmanagers", "droppedAlertmanagers"))
         if own.alertmanager is None:
-            return cls(active=active, dropped=dropped, mute=None, why="the profile names no Alertmanager", silenced=())
+            return cls(
+                active=active,
+                dropped=dropped,
+                mute=None,
+                why="the profile names no Alertmanager",
+                silenced=(),
+                reached={},
+            )
         token = own.token.get_secret_value() if own.token else ""
         seconds = target.profile.probing.http_timeout_seconds
         base = f"{own.alertmanager.rstrip('/')}/api/v2"
         try:
             status = ask(f"{base}/status", token, seconds, "Alertmanager")
             silences = ask(f"{base}/silences?active=true", token, seconds, "Alertmanager")
-            mute, silenced = _mute(yaml.safe_load(status["config"]["original"])), _blanket(silences)
+            config = yaml.safe_load(status["config"]["original"])
+            mute, silenced = _mute(config), _blanket(silences)
+            reached = _reached(config, silences, target)
         except Unobservable as refusal:
-            return cls(active=active, dropped=dropped, mute=None, why=refusal.detail, silenced=())
+            return cls(active=active, dropped=dropped, mute=None, why=refusal.detail, silenced=(), reached={})
         except (KeyError, TypeError, AttributeError, yaml.YAMLError):
             why = "Alertmanager's answer is not of the form that its API has"
-            return cls(active=active, dropped=dropped, mute=None, why=why, silenced=())
-        return cls(active=active, dropped=dropped, mute=mute, why="", silenced=silenced)
+            return cls(active=active, dropped=dropped, mute=None, why=why, silenced=(), reached={})
+        return cls(active=active, dropped=dropped, mute=mute, why="", silenced=silenced, reached=reached)
+
+
+def _reached(
+    config: Mapping[str, Any], silences: Sequence[Mapping[str, Any]], target: Target
+) -> Mapping[str, tuple[str, ...] | Unobservable]:
+    """As `AlertRoutes.reached`."""
+    try:
+        rules = AlertRules.take(target)
+    except Unobservable as refusal:
+        return {"the alerts of each trouble": refusal}
+    telling = routing.told(config)
+    found: dict[str, tuple[str, ...] | Unobservable] = {}
+    for kind in rules.kinds:
+        why = []
+        sound = [r for r in rules.of_kind(kind) if not r.trouble and not rules.dead(r)]
+        for rule in sound:
+            labels = {**rule.labels, "alertname": rule.name}
+            to = routing.receivers(config["route"], labels)
+            if by := routing.silenced(silences, labels):
+                why.append(f"{rule.subject} is silenced by {', '.join(by)}")
+            elif not to & telling:
+                why.append(f"{rule.subject} goes to {', '.join(sorted(to))}")
+        if sound:
+            found[kind] = tuple(why) if len(why) == len(sound) else ()
+    return found
 
 
 def _mute(config: Mapping[str, Any]) -> tuple[str, ...]:
     """The receivers of all routes, if none of them has an integration that tells anybody."""
-    telling = {
-        r["name"] for r in config.get("receivers") or () if any(k.endswith("_configs") and v for k, v in r.items())
-    }
+    telling = routing.told(config)
 
     def used(route: Mapping[str, Any], inherited: str) -> Iterator[str]:
         receiver = route.get("receiver") or inherited

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 from psycopg import conninfo
@@ -256,7 +256,8 @@ class ServerCertificate:
     """The certificate that the server shows whoever asks for TLS; no role or password is needed for that.
 
     Args:
-        ends: when it stops to be valid (UTC); None where it has ended already.
+        ends: when it, or an issuer's that is sent with it, stops to be valid (UTC); None where its own has ended already.
+        ends_first: whose certificate that is, where it is an issuer's.
         refused: what a client that trusts this very certificate would say of it all the same: it has ended, it is not yet
             valid, its key is too weak.
         for_host: whether it is made out to the host's name (or address) by which the audit came.
@@ -264,6 +265,7 @@ class ServerCertificate:
 
     address: str
     ends: datetime | None
+    ends_first: str | None
     refused: str | None
     for_host: bool
     version: str
@@ -278,6 +280,7 @@ class ServerCertificate:
             with _handshake(reach, host, _context(None)) as shown:
                 raw = shown.getpeercert(binary_form=True)
                 assert raw is not None
+                issuers = _issuers(shown)
                 version, cipher = shown.version() or "", (shown.cipher() or ("",))[0]
             ends, refused = None, None
             trusting = _context(raw)
@@ -297,7 +300,42 @@ class ServerCertificate:
                 for_host = error.verify_code not in _OTHER_NAME
         except OSError as error:  # ssl's own errors are such
             raise Unobservable(Reason.UNREACHABLE, f"{address}: no TLS session came about: {error}") from error
-        return cls(address=str(address), ends=ends, refused=refused, for_host=for_host, version=version, cipher=cipher)
+        ends_first = None
+        for name, end in issuers:
+            if ends is not None and end < ends:
+                ends, ends_first = end, name
+        return cls(
+            address=str(address),
+            ends=ends,
+            ends_first=ends_first,
+            refused=refused,
+            for_host=for_host,
+            version=version,
+            cipher=cipher,
+        )
+
+
+def _issuers(session: ssl.SSLSocket) -> list[tuple[str, datetime]]:
+    """Name and end of each authority whose certificate the server sends behind its own.
+
+    Python shows the chain since 3.13, and before in the object below.
+    """
+    chain: Any = session
+    if not hasattr(session, "get_unverified_chain"):
+        chain = session._sslobj  # type: ignore[attr-defined]  # noqa: SLF001
+    store = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for shown in (chain.get_unverified_chain() or ())[1:]:
+        raw = shown if isinstance(shown, bytes) else ssl.PEM_cert_to_DER_cert(shown.public_bytes())
+        with suppress(ssl.SSLError):
+            store.load_verify_locations(cadata=raw)
+    told: list[Any] = store.get_ca_certs()
+    return [
+        (
+            ", ".join(str(value) for part in c["subject"] for _, value in part),
+            datetime.fromtimestamp(ssl.cert_time_to_seconds(str(c["notAfter"])), UTC),
+        )
+        for c in told
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
