@@ -3,8 +3,11 @@
 With the backup still in memory, as it was written a moment ago, and with it on the disk, as backups are: its files' pages are
 given away before each restore by hand and before each drill.
 
-With the source on this machine, which is read when the copy is up; and as if it were on another one and read while the backup
-is restored, though here it is in the restore's way all the same.
+With the source on this machine, read when the copy is up, as where no core is idle; and as the drill does it by itself on a machine
+that does nothing else: read by the idle core while the backup is restored.
+
+Beside the plain restore stands what proves a backup by hand without its source: pg_verifybackup (of a base backup), the restore,
+pg_amcheck, and pg_checksums of the copy when it is stopped, one after the other.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import itertools
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,13 +27,14 @@ import psycopg
 
 from readiness import embedded
 from readiness import profile as profiles
-from readiness.drills import restore
+from readiness.drills import copies, restore
 from readiness.drills.restore import Options
 from readiness.embedded import Cluster, Runtime
 from readiness.profile import Profile
 
 ROWS = int(os.environ.get("READINESS_BENCH_ROWS", "6500000"))
 RUNS = int(os.environ.get("READINESS_BENCH_RUNS", "2"))
+idle_cores = copies.idle_cores
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 
 
@@ -78,10 +83,12 @@ class Took:
     """Seconds of each run, and CPU seconds."""
 
     by_hand_cpu: list[float] = field(default_factory=list)
+    proved: list[float] = field(default_factory=list)
     cpu: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
     by_hand: list[float] = field(default_factory=list)
     rto: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
     in_all: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
+    meanwhile: int = 0
     steps: dict[bool, list[Mapping[str, float]]] = field(default_factory=lambda: {False: [], True: []})
 
 
@@ -114,9 +121,10 @@ def _compare(cluster: Cluster, folder: Path) -> None:
         ),
         folder=folder,
     )
+    backup = folder / "base" / "first"
     plain: dict[str, Callable[[Path], None]] = {
         "pgbackrest": lambda data: _by_pgbackrest(cluster, backrest, data),
-        "basebackup": lambda data: _by_hand(cluster, folder / "base" / "first", folder / "wal", data),
+        "basebackup": lambda data: _by_hand(cluster, backup, folder / "wal", data),
     }
     for store, cold in itertools.product(plain, (False, True)):
         took = Took()
@@ -126,8 +134,11 @@ def _compare(cluster: Cluster, folder: Path) -> None:
             before = _cpu(cluster)
             took.by_hand.append(_plain(cluster, by_hand))
             took.by_hand_cpu.append(_cpu(cluster) - before)
-            for elsewhere in (False, True):
+            _settle(folder, cold=cold)
+            took.proved.append(_plain(cluster, by_hand, proofs=backup if store == "basebackup" else folder))
+            for idle in (False, True):
                 _settle(folder, cold=cold)
+                copies.idle_cores = idle_cores if idle else _none
                 before, began = _cpu(cluster), time.perf_counter()
                 found = restore.drill(
                     source,
@@ -135,24 +146,30 @@ def _compare(cluster: Cluster, folder: Path) -> None:
                     options=Options(
                         store=store,
                         account="nobody" if cluster.owner else None,
-                        elsewhere=elsewhere,
-                        workers=1 if elsewhere else 2,  # the other core is the restore's
                     ),
                 )
-                took.in_all[elsewhere].append(time.perf_counter() - began)
-                took.cpu[elsewhere].append(_cpu(cluster) - before)
+                took.in_all[idle].append(time.perf_counter() - began)
+                took.cpu[idle].append(_cpu(cluster) - before)
                 assert found.passed, found.findings
-                took.rto[elsewhere].append(found.rto_seconds or float("inf"))
-                took.steps[elsewhere].append(found.steps)
+                took.rto[idle].append(found.rto_seconds or float("inf"))
+                took.steps[idle].append(found.steps)
+                took.meanwhile += found.read_meanwhile
         hand = min(took.by_hand)
         where = "on the disk" if cold else "in memory"
         own = f"{_all(took.by_hand)}, CPU {_all(took.by_hand_cpu)}"
         print(f"  {store}, {where}: by hand {own}; load {os.getloadavg()[0]:.1f}")
-        for elsewhere, name in ((False, "read when it is up"), (True, "read meanwhile")):
-            rto, in_all = took.rto[elsewhere], took.in_all[elsewhere]
-            print(f"    the source is {name}: until sessions {_all(rto)}, {_over(min(rto), hand)}")
-            print(f"      in all {_all(in_all)}, {_over(min(in_all), hand)}, CPU {_all(took.cpu[elsewhere])}")
-            print(f"      {took.steps[elsewhere][in_all.index(min(in_all))]}", flush=True)
+        for idle, name in ((False, "when the copy is up"), (True, f"meanwhile in {took.meanwhile} of {RUNS}")):
+            rto, in_all = took.rto[idle], took.in_all[idle]
+            print(f"    the source is read {name}: until sessions {_all(rto)}, {_over(min(rto), hand)}")
+            print(f"      in all {_all(in_all)}, {_over(min(in_all), hand)}, CPU {_all(took.cpu[idle])}")
+            print(f"      {took.steps[idle][in_all.index(min(in_all))]}", flush=True)
+        proved = min(took.proved)
+        over = (min(took.in_all[True]) / proved - 1) * 100
+        print(f"    proved by hand, without its source: {_all(took.proved)}; the drill {over:+.0f} %", flush=True)
+
+
+def _none() -> int:
+    return 0
 
 
 def _settle(folder: Path, *, cold: bool) -> None:
@@ -238,14 +255,25 @@ def _fill(cluster: Cluster, shape: Shape) -> None:
             time.sleep(0.1)
 
 
-def _plain(cluster: Cluster, by_hand: Callable[[Path], None]) -> float:
+def _plain(cluster: Cluster, by_hand: Callable[[Path], None], *, proofs: Path | None = None) -> float:
+    """Seconds until sessions are taken, or with its proofs until they are through.
+
+    Args:
+        proofs: they are wanted, and where a backup with a manifest lies, it is verified.
+    """
     data = cluster.workshop.folder / "by-hand"
     data.mkdir(mode=0o700)
     cluster.give(data)
     began = time.perf_counter()
     try:
+        if proofs is not None and (proofs / "backup_manifest").is_file():
+            cluster.tool("pg_verifybackup", "--no-parse-wal", str(proofs))
         by_hand(data)
-        return _recovered(cluster, data) - began
+        ended = _recovered(cluster, data, amcheck=proofs is not None)
+        if proofs is None:
+            return ended - began
+        cluster.tool("pg_checksums", "--check", "-D", str(data))
+        return time.perf_counter() - began
     finally:
         shutil.rmtree(data, ignore_errors=True)
 
@@ -264,7 +292,7 @@ def _by_hand(cluster: Cluster, backup: Path, wal: Path, data: Path) -> None:
     cluster.give(data / "recovery.signal")
 
 
-def _recovered(cluster: Cluster, data: Path) -> float:
+def _recovered(cluster: Cluster, data: Path, *, amcheck: bool) -> float:
     """Start it beside the source, and wait until recovery has ended."""
     port = cluster.workshop.port()
     own = {
@@ -282,14 +310,18 @@ def _recovered(cluster: Cluster, data: Path) -> float:
         cwd=data,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        stop_signal=signal.SIGINT,
         **cluster.owner,
     )
     try:
         while True:
             try:
                 with psycopg.connect(cluster.dsn(port=port), connect_timeout=5, autocommit=True) as session:
-                    if session.execute("select pg_is_in_recovery()").fetchone() == (False,):
-                        return time.perf_counter()
+                    recovered = session.execute("select pg_is_in_recovery()").fetchone() == (False,)
+                if recovered:
+                    if amcheck:
+                        cluster.tool("pg_amcheck", "-p", str(port), "--install-missing", "-d", "postgres")
+                    return time.perf_counter()
             except psycopg.OperationalError:
                 assert process.poll() is None, "it did not start"
             time.sleep(0.05)

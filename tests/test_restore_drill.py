@@ -174,7 +174,8 @@ def _user(cluster: Cluster) -> str:
     return pwd.getpwuid(cluster.owner["user"] if cluster.owner else os.geteuid()).pw_name
 
 
-def test_what_pgbackrest_keeps_comes_back(kept: Kept):
+def test_what_pgbackrest_keeps_comes_back(kept: Kept, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(copies, "idle_cores", lambda: 0)
     repo = kept.stores["repo"]
     if kept.cluster.owner:  # by root, as who owns the repository
         repo = {**repo, "command": ["runuser", "-u", "nobody", "--", *repo["command"]]}  # type: ignore[misc]
@@ -260,10 +261,11 @@ def test_pages_are_checked_beside_recovery_and_those_that_it_mends_are_sound(
         return done
 
     monkeypatch.setattr(copies.Copy, "end", noted)
-    monkeypatch.setattr(copies, "roomy", lambda _bytes: True)
+    monkeypatch.setattr(copies, "idle_cores", lambda: 2)
     _damage(damaged / "first", torn)
     found = kept.drill("base", own=own)
     assert (found.findings, found.checked) == ([], ["manifest", "amcheck", "page checksums"])
+    assert found.evidence["source_read"] == "while the backup was restored"
     _damage(damaged / "first", aside, unread := f"base/{other}/2619_fsm")
     found = kept.drill("base", own=own)
     assert any(
@@ -348,7 +350,7 @@ def test_a_source_that_is_read_before_the_restore_point(kept: Kept, monkeypatch:
 
     def noted(*arguments, **options):  # type: ignore[no-untyped-def]
         begun.append(begin(*arguments, **options))
-        return begun[0]
+        return begun[-1]
 
     def restored(*arguments):  # type: ignore[no-untyped-def]
         begun[0].wait()

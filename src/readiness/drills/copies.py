@@ -36,6 +36,7 @@ from readiness.facts.backups import dumps as dump_files
 RECOVERY_SECONDS = 12 * 3600.0
 PORT = 5432  # of a socket in a folder of our own: no port of the machine is taken
 _SAID = 400
+_BESIDE = 10  # the nice value of what is checked beside the restore: it takes what the restore leaves
 
 Told = Callable[[str], None]
 
@@ -78,8 +79,7 @@ class Copy:
     Args:
         owner: subprocess' arguments for running as the server's account.
         libraries: what is preloaded all the same (an extension that has a say in recovery or in its tables' format).
-        roomy: this machine has memory for the backup and the copy and an idle core: what is read again and checked beside the
-            restore is hardly in its way.
+        roomy: this machine has memory for the backup and the copy.
         steps: what was done, and the seconds that it took.
         checked: what of the backup's own proofs held: its manifest, its tool's checksums.
         pages: the program that checks them beside what else is done.
@@ -165,6 +165,8 @@ class Copy:
         own: dict[str, Any] = dict(self.owner) if as_server else {}
         with said.open("wb") as out, said.with_suffix(".errors").open("wb") as errors:
             process = self.workshop.start(words, stdout=out, stderr=errors, **self._place, **own)
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, _BESIDE)
         return Beginning(process=process, said=said)
 
     def end(self, begun: Beginning) -> subprocess.CompletedProcess[str]:
@@ -181,6 +183,14 @@ class Copy:
 
     def tool(self, name: str) -> Path:
         return self.runtime.bindir / name
+
+    def spare(self, wanted: int = 0) -> bool:
+        """Whether what is read and checked beside the restore is hardly in its way: a core is idle, and nothing is read from the disk.
+
+        Args:
+            wanted: cores that the restore is about to take.
+        """
+        return self.roomy and idle_cores() > wanted
 
     def step(self, name: str, since: float) -> None:
         self.steps[name] = round(time.perf_counter() - since, 3)
@@ -249,7 +259,7 @@ class Copy:
                 cwd=self.workshop.folder,
                 **self.owner,
             )
-        if self.roomy and control:
+        if control and self.spare():
             self.begin_pages()  # else when recovery is over
         deadline = time.monotonic() + RECOVERY_SECONDS
         while True:
@@ -345,6 +355,8 @@ class Copy:
             "shared_buffers": "128MB",
             "maintenance_work_mem": "128MB",
             "max_wal_size": "4GB",
+            # Who first reads what recovery wrote sets hints, and on pages with checksums logs each page whole for them.
+            "full_page_writes": "off",
             "checkpoint_timeout": "1h",
             "autovacuum": "off",
             "jit": "off",
@@ -444,7 +456,7 @@ class BaseBackup:
         began = time.perf_counter()
         copy.told(f"copying {folder}")
         plain = (folder / "PG_VERSION").is_file()
-        verified = _begin_verify(copy, folder / "backup_manifest", folder) if plain and copy.roomy else None
+        verified = _begin_verify(copy, folder / "backup_manifest", folder) if plain and copy.spare(1) else None
         if plain:
             # Links are followed: of a backup that keeps its tablespaces or its WAL beside it we want the files.
             copy.run(["cp", "-RLp", f"{folder}/.", copy.data], as_server=False)
@@ -799,17 +811,32 @@ def _crc32c(data: bytes, sum_: int = 0xFFFFFFFF) -> int:
 # -- the machine -------------------------------------------------------------------------------------------------
 
 
-def roomy(bytes_: int) -> bool:
-    """Whether a backup and its copy, of so many bytes each, stay in memory once they were read, and a core has nothing to do.
+def in_memory(bytes_: int) -> bool:
+    """Whether a backup and its copy, of so many bytes each, stay in memory once they were read.
 
     Linux tells; elsewhere it isn't known.
     """
     with suppress(OSError, ValueError, StopIteration):
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        free = 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-        running = int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].split("/")[0])  # us among them
-        return bytes_ * 3 < free and running < (os.cpu_count() or 1)
+        return bytes_ * 3 < 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
     return False
+
+
+_LOOKS = 5  # of which the second best counts: something always stirs for a moment
+
+
+def idle_cores() -> int:
+    """Cores that have nothing to do while we wait; none where it isn't known."""
+    try:
+        return (os.cpu_count() or 1) - sorted(_running() for _ in range(_LOOKS))[1]
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _running() -> int:
+    """Processes that run or want to, but for us."""
+    time.sleep(0.002)
+    return int(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].split("/")[0]) - 1
 
 
 # -- words -------------------------------------------------------------------------------------------------------

@@ -152,6 +152,7 @@ class Reading:
         stop: threading.Event | None = None,
         only: Collection[str] | None = None,
         copy: bool = False,
+        more: threading.Event | None = None,
     ) -> snapshot.Taken:
         return snapshot.take(
             dsn,
@@ -164,28 +165,60 @@ class Reading:
             told=self.told,
             stop=stop,
             only=only,
+            more=more,
         )
 
 
 class Beside:
-    """The source, read by a thread while the backup is restored, or the copy is read."""
+    """A database, read by a thread while the backup is restored, or while something else is read.
 
-    def __init__(self, source: str, folder: Path, reading: Reading, *, with_rows: bool) -> None:
+    Args:
+        sums: the file that tells of its rows; None where they are not read.
+        meanwhile: rows were begun with before `hurry`.
+        free: rows are read when this tells that nobody minds, by one session, until `hurry`.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        sums: Path | None,
+        reading: Reading,
+        *,
+        schema: bool,
+        copy: bool = False,
+        free: Callable[[], bool] | None = None,
+    ) -> None:
         self.reading = reading
-        self.sums = folder / ("source.sums" if reading.versions is None else "source-versions.sums")
+        self.sums = sums
         self.fingerprint: SchemaFingerprint | None = None
+        self.unseen: Mapping[str, str] = {}
+        self.meanwhile = False
+        self._copy = copy
         self._failure: BaseException | None = None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(source, reading, with_rows), daemon=True)
+        self._stop, self._more = threading.Event(), threading.Event()
+        self._free = free
+        if free is None:
+            self._more.set()
+        self._thread = threading.Thread(target=self._run, args=(dsn, schema), daemon=True)
         self._thread.start()
 
-    def _run(self, source: str, reading: Reading, with_rows: bool) -> None:  # noqa: FBT001  of a thread
+    def _run(self, dsn: str, schema: bool) -> None:  # noqa: FBT001  of a thread
         try:
-            self.fingerprint = fingerprint(source, reading)
-            if with_rows:
-                reading.take(source, self.sums, stop=self._stop)
+            if schema:
+                self.fingerprint = fingerprint(dsn, self.reading)
+            while self._free is not None and not (self._more.is_set() or self._stop.is_set() or self._free()):
+                self._more.wait(0.05)
+            self.meanwhile = self._free is None or not self._more.is_set()
+            if self.sums is not None:
+                self.unseen = self.reading.take(
+                    dsn, self.sums, stop=self._stop, copy=self._copy, more=self._more
+                ).unseen
         except BaseException as error:  # noqa: BLE001  told by who waits
             self._failure = error
+
+    def hurry(self) -> None:
+        """Nothing else is at work that it would be in the way of."""
+        self._more.set()
 
     def wait(self) -> None:
         """Until it is read.
@@ -352,6 +385,7 @@ def rows(
     copy: str,
     folder: Path,
     beside: Beside,
+    copied: Beside,
     since: Callable[[], Since],
     reading: Reading,
     found: Likeness,
@@ -361,14 +395,17 @@ def rows(
     Args:
         folder: for the sums.
         beside: the source's sums, taken meanwhile; of tables that are missing, new or other than the copy's they are taken again.
+        copied: the copy's, taken meanwhile too.
         since: what the copy knows, asked after the source was read.
 
     Raises:
         DrillError: the source can't be read.
     """
-    before, after = beside.sums, folder / "copy.sums"
-    broken = reading.take(copy, after, copy=True).unseen
+    copied.wait()
     beside.wait()
+    before, after, broken = beside.sums, copied.sums, copied.unseen
+    assert before is not None
+    assert after is not None
     compared = snapshot.compare(before, after)
     found.tables, found.rows = found.tables + compared.same, found.rows + compared.rows
     notes, differences = compared.notes, list(compared.differences)

@@ -13,7 +13,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -57,7 +57,7 @@ class Options:
         deep: every index is compared with every row of its table, too, and the rows of large tables are compared by content.
         workers: sessions that read the source side by side; those that read the copy are as many as there are cores.
         elsewhere: the source's server is another machine, so that it can be read while the backup is restored: on this one
-            it would be in the restore's way, whose time is to be told. By its address by default.
+            that would be in the restore's way, whose time is to be told, unless a core is idle. By its address by default.
     """
 
     store: str | None = None
@@ -203,7 +203,7 @@ def drill(
             owner=owner,
             source=living.source,
             libraries=how.libraries,
-            roomy=copies.roomy(way.needs_bytes(backup, living.bytes)),
+            roomy=copies.in_memory(way.needs_bytes(backup, living.bytes)),
             told=told,
         )
         copy.prepare()
@@ -212,19 +212,21 @@ def drill(
                 f"{workshop.folder.parent}: the copy's account may not come in; name another folder (--scratch)"
             )
         reading = _reading(how, living, ignored_schemas, logical=way.logical)
-        beside: Beside | None = None
+        elsewhere = _elsewhere(dsn) if how.elsewhere is None else how.elsewhere
+        # On this machine its rows are read when a core is idle: the restore has its own.
+        beside = _source_read(living, copy, reading, how, free=None if elsewhere else copy.spare)
         try:
-            result.read_meanwhile = _elsewhere(dsn) if how.elsewhere is None else how.elsewhere
-            if result.read_meanwhile:
-                beside = _source_read(None, living, copy, reading, how)
             began = time.perf_counter()
             way.restore(copy, backup, until)
             result.rto_seconds = round(time.perf_counter() - began - copy.steps.get("manifest", 0.0), 3)
             told("comparing with the source")
+            beside.hurry()
+            result.read_meanwhile = beside.meanwhile
             result.by_version = reading.versions is not None and _versions_tell(copy, living)
-            reading = reading if result.by_version else replace(reading, versions=None)
-            beside = _source_read(beside, living, copy, reading, how)
-            copy.relax()
+            if reading.versions is not None and not result.by_version:
+                beside.end()
+                result.read_meanwhile, reading = False, replace(reading, versions=None)
+                beside = _source_read(living, copy, reading, how)
             _measure(copy, living, store, result, logical=way.logical, until=until)
             _compare(copy, living, how, beside, reading, result, logical=way.logical)
             if not way.logical:  # a dump has no pages: those of its copy are the drill's own
@@ -235,8 +237,7 @@ def drill(
         except psycopg.Error as error:
             raise DrillError(f"the comparison was broken off: {' '.join(str(error).split())}") from error
         finally:
-            if beside is not None:
-                beside.end()
+            beside.end()
             result.checked += copy.checked
             copy.end_at_once()
             began = time.perf_counter()
@@ -258,13 +259,11 @@ def _reading(how: Options, living: _Living, ignored_schemas: Sequence[str], *, l
     )
 
 
-def _source_read(begun: Beside | None, living: _Living, copy: Copy, reading: Reading, how: Options) -> Beside:
-    """What was begun, or anew where that reads in another way."""
-    if begun is not None:
-        if begun.reading == reading:
-            return begun
-        begun.end()
-    return Beside(living.dsn, copy.workshop.folder, reading, with_rows=how.snapshot is None)
+def _source_read(
+    living: _Living, copy: Copy, reading: Reading, how: Options, *, free: Callable[[], bool] | None = None
+) -> Beside:
+    sums = copy.workshop.folder / ("source.sums" if reading.versions is None else "source-versions.sums")
+    return Beside(living.dsn, None if how.snapshot else sums, reading, schema=True, free=free)
 
 
 def _cores() -> int:
@@ -569,21 +568,27 @@ def _compare(
         )
 
     like = result.like
-    fingerprint: SchemaFingerprint | None = None
+    sums = copy.workshop.folder / "copy.sums"
+    copied = Beside(copy.dsn(), None if how.snapshot else sums, reading, schema=False, copy=True)
     try:
-        fingerprint = likeness.fingerprint(copy.dsn(), reading)  # before amcheck makes its extension
-    except Unobservable as refusal:
-        like.findings.append(f"the copy's schema can't be read: {refusal.detail}")
-    amcheck = _begin_amcheck(copy, deep=how.deep)
-    if how.snapshot is not None:
-        _against(how.snapshot, copy, reading, result)
-    else:
-        likeness.rows(living.dsn, copy.dsn(), copy.workshop.folder, beside, since, reading, like)
-        if logical and made_at is None and like.findings:
-            like.notes.append(
-                "what was written since the dump was begun can't be told from what is lost: compare with a snapshot of that "
-                "moment (--snapshot), or set track_commit_timestamp"
-            )
+        fingerprint: SchemaFingerprint | None = None
+        try:
+            fingerprint = likeness.fingerprint(copy.dsn(), reading)  # before amcheck makes its extension
+        except Unobservable as refusal:
+            like.findings.append(f"the copy's schema can't be read: {refusal.detail}")
+        amcheck = _begin_amcheck(copy, deep=how.deep)
+        copy.relax()
+        if how.snapshot is not None:
+            _against(how.snapshot, copy, reading, result)
+        else:
+            likeness.rows(living.dsn, copy.dsn(), copy.workshop.folder, beside, copied, since, reading, like)
+    finally:
+        copied.end()
+    if how.snapshot is None and logical and made_at is None and like.findings:
+        like.notes.append(
+            "what was written since the dump was begun can't be told from what is lost: compare with a snapshot of that "
+            "moment (--snapshot), or set track_commit_timestamp"
+        )
     beside.wait()
     if fingerprint is not None:
         likeness.schema(living.dsn, fingerprint, beside, since, reading, like)

@@ -233,6 +233,7 @@ def take(
     stop: threading.Event | None = None,
     only: Collection[str] | None = None,
     salt: str | None = None,
+    more: threading.Event | None = None,
 ) -> Taken:
     """Take a snapshot into a file, or go on with one that was broken off.
 
@@ -242,6 +243,7 @@ def take(
         before: the snapshot that this one will be compared with: the tables are told in its terms.
         rows_up_to: up to this many rows a table's keys are kept.
         stop: when it is set, no further chunk is read, and this ends with a DrillError.
+        more: until it is set, one worker reads alone.
 
     Raises:
         DrillError: the database can't be read at all, or the file can't be written or is another thing.
@@ -276,6 +278,7 @@ def take(
             _read_all(
                 dsn, str(row[0]), work, db, method=method, encoding=where.encoding, workers=workers,
                 rows_up_to=rows_up_to, seconds=chunk_seconds, told=told, stop=stop or threading.Event(),
+                more=more,
             )  # fmt: skip
             _sum_up(db)
             db.execute("delete from sequences")
@@ -424,6 +427,7 @@ def _read_all(
     seconds: float,
     told: Callable[[str], None],
     stop: threading.Event,
+    more: threading.Event | None,
 ) -> None:
     """Every chunk, side by side; one writes at a time."""
     queue: Queue[_Work] = Queue()
@@ -432,7 +436,10 @@ def _read_all(
     writing, failures = threading.Lock(), list[BaseException]()
     many = {w.table_id for w in work if _estimated(work, w.table_id) > rows_up_to}
 
-    def run() -> None:
+    def run(until: threading.Event | None = None) -> None:
+        while until is not None and not until.wait(0.1):
+            if stop.is_set() or queue.empty():
+                return
         try:
             with content.session(dsn, snapshot=snapshot, seconds=seconds) as connection:
                 while not stop.is_set():
@@ -465,7 +472,8 @@ def _read_all(
             failures.append(error)
             stop.set()
 
-    threads = [threading.Thread(target=run, daemon=True) for _ in range(max(1, min(workers, len(work))))]
+    wait: list[threading.Event | None] = [None, *[more] * (min(workers, len(work)) - 1)]
+    threads = [threading.Thread(target=run, args=(until,), daemon=True) for until in wait]
     for thread in threads:
         thread.start()
     try:

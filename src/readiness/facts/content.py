@@ -395,10 +395,11 @@ class _Digest:
         return " offset 0" if self.low else ""
 
 
-# age() is the shortest way from a transaction's number to one that can be hashed: it counts back from the next one, modulo 2^32,
-# and gives those that aren't numbers of transactions (1, 2) the same.
+# age() is the shortest way from a transaction's number to one that can be hashed: it counts back from the next one, modulo 2^32.
+# What isn't a transaction's number (1, and 2 of rows that PostgreSQL before 9.4 froze) has one age for ever, so that such rows differ
+# by version, and are compared by content.
 _NEXT = "(select pg_catalog.age('3'::xid)::bigint + 3)"
-_XMIN = f"case pg_catalog.age(t.xmin) when 2147483647 then 2 else ({_NEXT} - pg_catalog.age(t.xmin)) & 4294967295 end"
+_XMIN = f"({_NEXT} - pg_catalog.age(t.xmin)) & 4294967295"
 _VERSION = _Digest(below=f"pg_catalog.hashtidextended(t.ctid, {_XMIN}) as h", high="h")
 
 

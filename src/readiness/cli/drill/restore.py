@@ -69,8 +69,8 @@ def restore_drill(
         bool | None,
         typer.Option(
             "--source-elsewhere/--source-here",
-            help="The database's server is another machine: read it while the backup is restored. On this one it would be in "
-            "the restore's way, whose time is measured. Default: by its address.",
+            help="The database's server is another machine: read it while the backup is restored. On this one that is in the "
+            "restore's way, whose time is measured, unless a core is idle. Default: by its address.",
         ),
     ] = None,
     workers: Annotated[int, typer.Option(help="Sessions that read the database side by side.", min=1, max=16)] = 2,
