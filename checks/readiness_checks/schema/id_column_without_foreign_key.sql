@@ -117,4 +117,11 @@ inner join named
         and s.atttypid = named.atttypid
         and s.oid <> named.relid
 left join referring on s.oid = referring.conrelid and s.attnum = referring.attnum
+where
+    -- a child has the key itself from its parent, not a reference to it
+    not exists (
+        select
+        from pg_catalog.pg_inherits as i
+        where i.inhrelid = s.oid and i.inhparent = named.relid
+    )
 order by subject
