@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 import stage
-from asking import NOW, ask, found
+from asking import NOW, ask, checks, found
 from conftest import DEBIAN
 from readiness import embedded
 from readiness.embedded import Cluster, Runtime
@@ -24,7 +24,7 @@ from readiness.facts.backups import Backups, Segment, Store, basebackups
 from readiness.facts.backups.wal_files import segment_in
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target
-from readiness.model import Examined, Reason, Unknown
+from readiness.model import Examined, Reason, Unknown, Unseen
 from readiness.profile import Profile
 
 CHECKS = ("operations/backup-outdated", "operations/wal-gap", "operations/recovery-window-short")
@@ -256,6 +256,21 @@ def _by(program: str, data: bytes) -> bytes:
     return subprocess.run([program, "-qc"], input=data, capture_output=True, check=True).stdout
 
 
+def test_how_far_wal_should_reach_is_not_known(kept: Kept):
+    """Behind a crash, which takes the statistics along, and on a standby."""
+    with kept.cluster.connect() as admin:
+        admin.execute("select pg_stat_reset_shared('archiver')")
+    outcome = kept.outcomes()["operations/wal-gap"]
+    assert isinstance(outcome, Unknown)
+    assert {u.reason for u in outcome.unseen} == {Reason.INSUFFICIENT_SAMPLES}
+    target = Target(profile=kept.profile(), folder=kept.folder, now=NOW)
+    with closing(Postgres(kept.cluster.dsn())) as session:
+        answers = checks()["operations/wal-gap"].ask(backups=replace(Backups.take(session, target), standby=True))
+    assert [a.reason for a in answers if isinstance(a, Unseen)] == [Reason.WRONG_ROLE] * 2  # type: ignore[union-attr]
+    kept.finish_segments(1)
+    assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
+
+
 def test_a_segment_that_is_missing_is_named(kept: Kept):
     segments = sorted(f for f in (kept.folder / "wal").iterdir() if len(f.name) == 24)
     away = segments[-2].rename(kept.folder / segments[-2].name)
@@ -301,8 +316,14 @@ def test_a_segment_that_is_missing_is_named(kept: Kept):
     sealed = pushed.read_bytes()
     pushed.write_bytes(b"")
     empty = kept.outcomes()["operations/wal-gap"]
-    pushed.write_bytes(sealed)
     assert found(empty) == {"repo"}  # type: ignore[arg-type]
+    bare = pushed.rename(pushed.with_suffix(""))  # as with compress-type=none
+    bare.write_bytes(bytes(len(whole) // 2))
+    assert found(kept.outcomes()["operations/wal-gap"]) == {"repo"}  # type: ignore[arg-type]
+    bare.write_bytes(bytes(len(whole) + 32))
+    assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
+    bare.rename(pushed)
+    pushed.write_bytes(sealed)
     assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
 
 

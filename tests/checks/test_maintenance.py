@@ -563,3 +563,25 @@ def test_checkpoints_on_demand_are_found(own: Cluster):
     assert findings(check, own.dsn()) == {}
     run(own, named["checkpoints"].remedy or "")
     run(own, "alter system reset max_wal_size; select pg_reload_conf(); drop table written")
+
+
+def test_a_damaged_page_that_somebody_met(own: Cluster):
+    """By the server's own counter, since the error went to whoever read the page, and to the log."""
+    check = "operations/data-checksums-off"
+    run(own, "create table spoilt as select generate_series(1, 100) as id; checkpoint")
+    with own.connect() as admin:
+        (path,) = admin.execute("select pg_relation_filepath('spoilt')").fetchone()  # type: ignore[misc]
+    assert findings(check, own.dsn()) == {}
+    own.stop()
+    file = own.data / path
+    page = bytearray(file.read_bytes())
+    page[8000] ^= 0xFF
+    file.write_bytes(page)
+    own.start()
+    with pytest.raises(psycopg.errors.DataCorrupted):
+        run(own, "select count(*) from spoilt")
+    told = eventually(lambda: findings(check, own.dsn()))
+    assert set(told) == {"pages of postgres"}
+    assert set(findings(check, bare(own))) == {"pages of postgres"}
+    run(own, "drop table spoilt; select pg_stat_reset()")
+    assert eventually(lambda: findings(check, own.dsn()) == {})

@@ -188,6 +188,30 @@ def test_an_address_that_leads_elsewhere(pair: Pair, debian_database: Database):
     assert "standbys.odd.dsn" in odd.detail
 
 
+def test_a_standby_of_which_cluster_nobody_can_tell(pair: Pair):
+    with pair.primary.connect() as admin:
+        admin.execute("create role modest login password 'modest-role-of-a-test'")
+        admin.execute("revoke execute on function pg_catalog.pg_control_system() from public")
+        try:
+            own = {"user": "modest", "password": "modest-role-of-a-test"}
+            profile = pair.profile(replica=pair.standby.dsn(**own))
+
+            def outcome() -> Outcome:
+                return ask("operations/standby-unreadable", pair.primary.dsn(**own), profile=profile)
+
+            assert eventually(lambda: isinstance(outcome(), Unknown))
+            hidden = outcome()
+            assert isinstance(hidden, Unknown)
+            assert "pg_control_system" in str(hidden.unseen[0].unlock)
+            admin.execute("grant execute on function pg_catalog.pg_control_system() to modest")
+            assert eventually(lambda: isinstance(outcome(), Examined))
+            assert found(outcome()) == set()
+        finally:
+            admin.execute("grant execute on function pg_catalog.pg_control_system() to public")
+            admin.execute("drop owned by modest")
+            admin.execute("drop role modest")
+
+
 def test_replay_that_waits_for_ever_and_queries_that_it_cancels(pair: Pair):
     check = "standby-delays-unbounded"
     with pair.standby.connect() as admin:

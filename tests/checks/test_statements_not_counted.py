@@ -34,6 +34,13 @@ def test_it_must_be_in_this_database_and_count(debian_database: Database):
     database.run(as_bare.unlock or "")
     assert told(database.bare_dsn()).ok
     assert int(str(told(database.dsn()).evidence["kept"])) > 0
+    database.run(f"alter role {database.bare_role} in database {database.name} set pg_stat_statements.track = 'none'")
+    hidden = told(database.dsn())
+    assert hidden.evidence["not_of"] == [f"role {database.bare_role} in database {database.name}"]
+    database.run(hidden.remedy or "")
+    database.run(f"alter role {database.bare_role} in database {database.name} set pg_stat_statements.track = 'all'")
+    assert told(database.dsn()).ok
+    database.run(f"alter role {database.bare_role} in database {database.name} reset all")
     database.run("alter system set pg_stat_statements.track = none; select pg_reload_conf()")
     try:
         assert eventually(lambda: not told(database.bare_dsn()).ok)

@@ -26,7 +26,17 @@ def standby_unreadable(standbys: Standbys) -> Answer:
         return NotApplicable("0 standbys are declared, and none streams from this server")
     answers: list[Observation | Unseen] = []
     for name, state in standbys.by_name.items():
-        if isinstance(state, StandbyState):
+        if isinstance(state, StandbyState) and state.in_recovery and state.same_cluster is None:
+            answers.append(
+                Unseen(
+                    subject=name,
+                    reason=Reason.NO_PERMISSION,
+                    detail="it is a standby; whether of this very cluster can't be told",
+                    unlock="grant execute on function pg_catalog.pg_control_system() to the auditor's role, here and there;",
+                    evidence={"in_recovery": True},
+                )
+            )
+        elif isinstance(state, StandbyState):
             answers.append(
                 Observation(
                     subject=name,

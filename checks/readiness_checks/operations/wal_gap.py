@@ -57,6 +57,14 @@ def wal_gap(backups: Backups) -> Answer:
                 detail="what was handed over in the last minutes is not listed yet, and when that was can't be seen",
                 unlock="grant pg_monitor to the auditor's role;",
             )
+        if not missing and backups.last_archived is None and (backups.standby or backups.archiving):
+            return Unseen(
+                subject=name,
+                reason=Reason.WRONG_ROLE if backups.standby else Reason.INSUFFICIENT_SAMPLES,
+                detail="up to where WAL should have been archived can't be told: "
+                + ("a standby doesn't know it" if backups.standby else "nothing was since the statistics began"),
+                unlock="audit the primary" if backups.standby else "select pg_catalog.pg_switch_wal();",
+            )
         return Observation(
             subject=name,
             ok=not missing,

@@ -38,6 +38,8 @@ def statements_not_counted(collector: StatementCollector, *, recycled_hours: flo
         remedy = "create extension pg_stat_statements;"
     elif c.track == "none":
         remedy = "alter system set pg_stat_statements.track = top;\nselect pg_catalog.pg_reload_conf();"
+    elif c.untracked:
+        remedy = "\n".join(f"alter {whose} reset pg_stat_statements.track;" for whose in c.untracked)
     elif within is not None and within <= recycled_hours:
         remedy = f"alter system set pg_stat_statements.max = {4 * (c.most or 5000)}; -- and a restart"
     return Observation(
@@ -47,6 +49,7 @@ def statements_not_counted(collector: StatementCollector, *, recycled_hours: flo
             "loaded": c.loaded,
             "installed_here": c.installed,
             "track": c.track,
+            **({"not_of": c.untracked} if c.untracked else {}),
             "kept": c.kept,
             "most": c.most,
             "evictions": c.evictions,

@@ -229,6 +229,7 @@ class StatementCollector:
         loaded: the server has the library; None of the rest but `installed` is known without.
         installed: the extension is in this database.
         track: pg_stat_statements.track: none, top or all.
+        untracked: of whom nothing is counted, by a setting of their own: `role app`, `database shop`, `role app in database shop`.
         most: how many statements it keeps.
         kept: how many it has now; None where it isn't installed here.
         evictions: how often it made room since window_seconds; None before 14.
@@ -241,6 +242,7 @@ class StatementCollector:
     kept: int | None
     evictions: int | None
     window_seconds: float | None
+    untracked: tuple[str, ...] = ()
 
     @classmethod
     def take(cls, postgres: Postgres, server: Server) -> Self:
@@ -263,6 +265,7 @@ class StatementCollector:
             kept=kept,
             evictions=evictions,
             window_seconds=window,
+            untracked=tuple(row["untracked"]),
         )
 
 
@@ -276,7 +279,21 @@ select
         from pg_catalog.pg_extension as x
         inner join pg_catalog.pg_namespace as ns on x.extnamespace = ns.oid
         where x.extname = 'pg_stat_statements'
-    ) as schema
+    ) as schema,
+    array(
+        select
+            pg_catalog.concat_ws(
+                ' in ', 'role ' || pg_catalog.quote_ident(r.rolname), 'database ' || pg_catalog.quote_ident(d.datname)
+            )
+        from pg_catalog.pg_db_role_setting as rs
+        left join pg_catalog.pg_roles as r on rs.setrole = r.oid
+        left join pg_catalog.pg_database as d on rs.setdatabase = d.oid
+        where
+            'pg_stat_statements.track=none' = any (rs.setconfig)
+            and (d.datname is null or d.datname = pg_catalog.current_database())
+            and (r.oid is not null or d.oid is not null)
+        order by 1
+    )::text[] as untracked
 """
 
 _EVICTIONS = """

@@ -34,6 +34,8 @@ class Backups:
         stores: name -> what it holds, or why that could not be seen.
         clock: the server's, UTC.
         last_archived: what the archiver says it handed over last, before the stores were asked.
+        standby: the server is one, which doesn't know what its primary hands over.
+        archiving: it hands WAL over, by its settings.
         settling: the oldest segment that was handed over in the last minutes; None where none was, or none is asked for.
         settling_unseen: the role may not see that.
         system_identifier: None where the role may not read it.
@@ -42,6 +44,8 @@ class Backups:
     stores: Mapping[str, Store | Unobservable]
     clock: datetime
     last_archived: Segment | None
+    standby: bool
+    archiving: bool
     settling: Segment | None
     settling_unseen: bool
     segment_bytes: int
@@ -76,6 +80,8 @@ class Backups:
             },
             clock=datetime.fromtimestamp(row["clock"], UTC),
             last_archived=last,
+            standby=row["standby"],
+            archiving=row["archiving"],
             settling=Segment.named(lately[0]["name"], segment_bytes) if lately else None,
             settling_unseen=hidden,
             segment_bytes=segment_bytes,
@@ -89,6 +95,8 @@ _LOOK = """
 select
     extract(epoch from pg_catalog.clock_timestamp())::float8 as clock,
     pg_catalog.current_database()::text as database,
+    pg_catalog.pg_is_in_recovery() as standby,
+    pg_catalog.current_setting('archive_mode') <> 'off' as archiving,
     (select a.last_archived_wal from pg_catalog.pg_stat_archiver as a) as last_archived_wal,
     (select s.setting::int8 from pg_catalog.pg_settings as s where s.name = 'wal_segment_size') as segment_bytes
 """

@@ -10,6 +10,8 @@ from readiness.authoring import Unobservable
 from readiness.facts.backups.store import Backup, Segment, Store, answer_of
 from readiness.model import Reason
 
+_PACKED = (".gz", ".lz4", ".zst", ".bz2")
+
 
 def read(command: Sequence[str], stanza: str, segment_bytes: int, system_identifier: int | None) -> Store:
     """What pgBackRest's `info` and `repo-ls` list of a stanza, in all its repositories together.
@@ -50,7 +52,9 @@ def read(command: Sequence[str], stanza: str, segment_bytes: int, system_identif
         listed = json.loads(answer_of([*command, repository, "repo-ls", path, "--recurse", "--output=json"]))
         for name, file in listed.items():
             segment = Segment.named(name.rpartition("/")[2], segment_bytes)
-            if segment is not None and file.get("size") != 0:  # an empty file holds no log
+            # What isn't packed has a segment's size, enciphered a little more; of what is only an empty file shows.
+            least = 1 if name.endswith(_PACKED) else segment_bytes
+            if segment is not None and file.get("size", least) >= least:
                 archived.add(segment)
     return Store(
         encrypted=all(r["cipher"] != "none" for r in info["repo"]) if info["repo"] else None,
