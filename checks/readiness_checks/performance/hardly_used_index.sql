@@ -55,15 +55,17 @@ inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
 inner join pg_catalog.pg_class as c on ix.indrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 cross join bound
-left join lateral (
+cross join lateral (
     -- not asked of the small ones, which are most
     select
-        pg_catalog.pg_stat_get_numscans(ic.oid) as scans,
-        pg_catalog.pg_stat_get_tuples_inserted(c.oid)
-        + pg_catalog.pg_stat_get_tuples_updated(c.oid)
-        - pg_catalog.pg_stat_get_tuples_hot_updated(c.oid) as writes
-    where ic.relpages >= bound.pages
-) as counted on true
+        case when ic.relpages >= bound.pages then pg_catalog.pg_stat_get_numscans(ic.oid) end as scans,
+        case
+            when ic.relpages >= bound.pages
+                then pg_catalog.pg_stat_get_tuples_inserted(c.oid)
+                + pg_catalog.pg_stat_get_tuples_updated(c.oid)
+                - pg_catalog.pg_stat_get_tuples_hot_updated(c.oid)
+        end as writes
+) as counted
 where
     ic.relkind = 'i'
     and ic.relpersistence <> 't'

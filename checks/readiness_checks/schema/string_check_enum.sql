@@ -55,7 +55,8 @@ listed as (
         and pg_catalog.strpos(tree.text, ':boolop not ') = 0
         and pg_catalog.strpos(tree.text, ':useOr false ') = 0
         and pg_catalog.strpos(tree.text, ':nulltesttype 1 ') = 0
-        -- no node but these; casts that change nothing are among them, functions and NOT aren't
+        -- no node but these, whose operators, which stand first, are equality; casts that change nothing are among them,
+        -- functions and NOT aren't
         and not exists (
             select
             from pg_catalog.unnest((pg_catalog.string_to_array(tree.text, '{'))[2:]) as node (text)
@@ -64,11 +65,10 @@ listed as (
                     'BOOLEXPR', 'SCALARARRAYOPEXPR', 'OPEXPR', 'NULLTEST', 'VAR', 'CONST', 'ARRAY', 'ARRAYEXPR',
                     'RELABELTYPE', 'ARRAYCOERCEEXPR', 'CASETESTEXPR'
                 )
-        )
-        and not exists (
-            select
-            from pg_catalog.unnest((pg_catalog.string_to_array(tree.text, ':opno '))[2:]) as operation (text)
-            where pg_catalog.split_part(operation.text, ' ', 1) <> all (equality.operators)
+                or (
+                    pg_catalog.split_part(node.text, ' ', 2) = ':opno'
+                    and pg_catalog.split_part(node.text, ' ', 3) <> all (equality.operators)
+                )
         )
         -- two literals, or one that is an array
         and (

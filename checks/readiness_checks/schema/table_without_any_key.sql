@@ -29,20 +29,23 @@ select
             and ix.indimmediate
             and ix.indpred is null
             and ix.indexprs is null
-            and not exists (
-                select
-                from pg_catalog.unnest(
-                    -- int2vector counts from 0, and INCLUDE columns lie behind indnkeyatts
-                    (pg_catalog.string_to_array(ix.indkey::pg_catalog.text, ' ')::pg_catalog.int2[])[1:ix.indnkeyatts]
-                ) as key (attnum)
-                cross join lateral (
-                    select a.attnotnull
-                    from pg_catalog.pg_attribute as a
-                    where a.attrelid = c.oid and a.attnum = key.attnum
-                    -- a fence: looked up by both columns of the index
-                    offset 0 -- noqa: AM09
-                ) as att
-                where not att.attnotnull
+            and (
+                ix.indisprimary -- whose columns are never null
+                or not exists (
+                    select
+                    from pg_catalog.unnest(
+                        -- int2vector counts from 0, and INCLUDE columns lie behind indnkeyatts
+                        (pg_catalog.string_to_array(ix.indkey::pg_catalog.text, ' ')::pg_catalog.int2[])[1:ix.indnkeyatts]
+                    ) as key (attnum)
+                    cross join lateral (
+                        select a.attnotnull
+                        from pg_catalog.pg_attribute as a
+                        where a.attrelid = c.oid and a.attnum = key.attnum
+                        -- a fence: looked up by both columns of the index
+                        offset 0 -- noqa: AM09
+                    ) as att
+                    where not att.attnotnull
+                )
             )
     ) as ok,
     nullif(c.reltuples::pg_catalog.int8, -1) as estimated_rows
