@@ -55,8 +55,8 @@ listed as (
         and pg_catalog.strpos(tree.text, ':boolop not ') = 0
         and pg_catalog.strpos(tree.text, ':useOr false ') = 0
         and pg_catalog.strpos(tree.text, ':nulltesttype 1 ') = 0
-        -- no node but these, whose operators, which stand first, are equality; casts that change nothing are among them,
-        -- functions and NOT aren't
+        -- no node but these, and of operators, which stand first in theirs, equality alone; casts that change nothing
+        -- are among them, functions and NOT aren't
         and not exists (
             select
             from pg_catalog.unnest((pg_catalog.string_to_array(tree.text, '{'))[2:]) as node (text)

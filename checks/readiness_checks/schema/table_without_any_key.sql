@@ -35,7 +35,7 @@ select
                     select
                     from pg_catalog.unnest(
                         -- int2vector counts from 0, and INCLUDE columns lie behind indnkeyatts
-                        (pg_catalog.string_to_array(ix.indkey::pg_catalog.text, ' ')::pg_catalog.int2[])[1:ix.indnkeyatts]
+                        (pg_catalog.string_to_array(ix.indkey::text, ' ')::pg_catalog.int2[])[1:ix.indnkeyatts]
                     ) as key (attnum)
                     cross join lateral (
                         select a.attnotnull
