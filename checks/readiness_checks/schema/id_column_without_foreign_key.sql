@@ -93,10 +93,11 @@ select
         case
             when s.relkind = 'p'
                 then
-                    E'-- Reads the table under a lock.\n'
+                    E'-- Reads the table under a lock, and fails where a row refers to nothing.\n'
                     'alter table %1$I.%2$I add foreign key (%3$I) references %1$I.%4$I (%5$I);'
             else
-                E'alter table %1$I.%2$I add constraint %6$I foreign key (%3$I) '
+                E'-- The second statement fails where a row refers to nothing: mend those rows, then run it again.\n'
+                'alter table %1$I.%2$I add constraint %6$I foreign key (%3$I) '
                 'references %1$I.%4$I (%5$I) not valid;\n'
                 'alter table %1$I.%2$I validate constraint %6$I;'
         end,
