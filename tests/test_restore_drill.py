@@ -623,6 +623,32 @@ def test_what_cannot_be_done_is_said_in_one_sentence(kept: Kept, monkeypatch: py
         kept.drill("base")
 
 
+def test_what_is_not_the_backups_fault_is_no_finding(kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    going = kept.copy_of("base")
+    own = {**kept.stores["base"], "directory": going.name}
+    cp = tmp_path / "cp"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    for script, said in {
+        "echo 'cp: error writing: No space left on device' >&2": "no room was left for the copy, so nothing was proved",
+        f"rm -r {going}/first/base": "base first was removed or changed while it was restored, so nothing was proved",
+    }.items():
+        cp.write_text(f"#!/bin/sh\n{script}\nexit 1\n")
+        cp.chmod(0o755)
+        with pytest.raises(DrillError, match=said):
+            kept.drill("base", own=own)
+
+
+def test_a_cluster_whose_template_is_closed(kept: Kept):
+    kept.execute("alter database template1 with allow_connections false")
+    kept.archived()
+    try:
+        found = kept.drill("base")
+    finally:
+        kept.execute("alter database template1 with allow_connections true")
+        kept.archived()
+    assert (found.findings, found.passed) == ([], True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_nothing_stays_of_a_drill_that_is_ended(kept: Kept, tmp_path: Path, number: signal.Signals):
     scratch = kept.folder / "scratch"

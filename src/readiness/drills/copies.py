@@ -80,6 +80,7 @@ class Copy:
         owner: subprocess' arguments for running as the server's account.
         libraries: what is preloaded all the same (an extension that has a say in recovery or in its tables' format).
         roomy: this machine has memory for the backup and the copy.
+        lobby: a database that takes sessions, for what concerns none.
         steps: what was done, and the seconds that it took.
         checked: what of the backup's own proofs held: its manifest, its tool's checksums.
         pages: the program that checks them beside what else is done.
@@ -92,6 +93,7 @@ class Copy:
     libraries: str = ""
     roomy: bool = False
     told: Told = lambda _step: None
+    lobby: str = "template1"
     steps: dict[str, float] = field(default_factory=dict)
     checked: list[str] = field(default_factory=list)
     pages: Beginning | None = None
@@ -262,17 +264,21 @@ class Copy:
         if control and self.spare():
             self.begin_pages()  # else when recovery is over
         deadline = time.monotonic() + RECOVERY_SECONDS
+        others = [self.source.database, "postgres"]  # who closed template1 (datallowconn), or dropped it, has another
         while True:
             if self.process.poll() is not None:
                 raise RestoreError(f"the restored server did not start: {self.log_words()}")
             ready = self._ready()  # before it is asked: it may become so meanwhile
             try:
-                with psycopg.connect(self.dsn("template1"), connect_timeout=5, autocommit=True) as session:
+                with psycopg.connect(self.dsn(self.lobby), connect_timeout=5, autocommit=True) as session:
                     row = session.execute("select pg_catalog.pg_is_in_recovery()").fetchone()
                 if row == (False,):
                     break
             except psycopg.OperationalError as error:
                 if ready and self.process.poll() is None:
+                    if others:
+                        self.lobby = others.pop(0)
+                        continue
                     raise RestoreError(f"the restored server takes no session: {_line(str(error))}") from None
             if time.monotonic() > deadline:
                 raise RestoreError(f"recovery did not end in {RECOVERY_SECONDS / 3600:g} hours")
@@ -310,7 +316,7 @@ class Copy:
         """What is written from here on need not outlive the machine."""
         with (self.workshop.folder / "postgresql.conf").open("a", encoding="utf-8") as file:
             file.write("fsync = off\n")
-        with psycopg.connect(self.dsn("template1"), autocommit=True) as session:
+        with psycopg.connect(self.dsn(self.lobby), autocommit=True) as session:
             session.execute("select pg_catalog.pg_reload_conf()")
 
     def _ready(self) -> bool:

@@ -230,9 +230,9 @@ def drill(
             _measure(copy, living, store, result, logical=way.logical, until=until)
             _compare(copy, living, how, beside, reading, result, logical=way.logical)
             if not way.logical:  # a dump has no pages: those of its copy are the drill's own
-                told("checking pages")
                 _see_pages(copy, result)
         except RestoreError as error:
+            _see_that_it_is_the_backups(error, living, source, name, backup)
             result.findings.append(str(error))
         except psycopg.Error as error:
             raise DrillError(f"the comparison was broken off: {' '.join(str(error).split())}") from error
@@ -244,6 +244,25 @@ def drill(
     copy.step("removal", began)
     result.steps = dict(copy.steps)
     return result
+
+
+def _see_that_it_is_the_backups(
+    error: RestoreError, living: _Living, source: profiles.Source, name: str, backup: Backup
+) -> None:
+    """A full disk, or a backup that expired meanwhile, says nothing about whether it restores.
+
+    Raises:
+        DrillError: it is one of those.
+    """
+    if "No space left on device" in str(error):
+        raise DrillError(
+            f"no room was left for the copy, so nothing was proved; name another folder (--scratch DIR): {error}"
+        )
+    store = _Living.look(living.dsn, source, name).backups.stores[name]
+    if isinstance(store, Store) and backup.label not in {b.label for b in store.good(living.backups.system_identifier)}:
+        raise DrillError(
+            f"{name} {backup.label} was removed or changed while it was restored, so nothing was proved; start the drill again"
+        )
 
 
 def _reading(how: Options, living: _Living, ignored_schemas: Sequence[str], *, logical: bool) -> Reading:
@@ -468,7 +487,7 @@ def _measure(
     copy: Copy, living: _Living, store: Store, result: Result, *, logical: bool, until: datetime | None
 ) -> None:
     """How much is lost, and whether recovery went as far as WAL was archived."""
-    with closing(psycopg.connect(copy.dsn("template1"), autocommit=True)) as session:
+    with closing(psycopg.connect(copy.dsn(copy.lobby), autocommit=True)) as session:
         row = session.execute(_RECOVERED).fetchone()
         there = session.execute(
             "select from pg_catalog.pg_database where datname = %s", [copy.source.database]
@@ -521,7 +540,7 @@ def _versions_tell(copy: Copy, living: _Living) -> bool:
     """
     if not copy.checked or not copy.tool("pg_checksums").is_file():
         return False
-    with closing(psycopg.connect(copy.dsn("template1"), autocommit=True)) as session:
+    with closing(psycopg.connect(copy.dsn(copy.lobby), autocommit=True)) as session:
         try:
             row = session.execute(_BRANCHED).fetchone()
         except psycopg.Error:
@@ -646,6 +665,7 @@ def _end_amcheck(copy: Copy, begun: Beginning | None, result: Result) -> None:
 
 def _see_pages(copy: Copy, result: Result) -> None:
     """Every page of the cluster against its checksum."""
+    copy.told("checking pages")
     began = time.perf_counter()
     done = [copy.end(copy.pages)] if copy.pages else []
     if not done or done[0].returncode:
