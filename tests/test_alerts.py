@@ -22,6 +22,7 @@ from asking import ask, found
 from conftest import Database
 from readiness.drills import alerts
 from readiness.embedded import Cluster
+from readiness.facts import routing
 from readiness.facts.drills import DrillRecords
 from readiness.facts.monitoring import AlertRules, _blanket, _mute, seconds_of
 from readiness.facts.target import Target
@@ -356,14 +357,8 @@ def test_alerts_that_reach_nobody(watch: Watch):
         return found(watch.ask("alerts-go-nowhere", alerts=["connections"]))
 
     people = {"name": "people", "webhook_configs": [{"url": "http://127.0.0.1:1/"}]}
-    for at, (below, expected) in enumerate(
-        (
-            ({"receiver": "people"}, set()),
-            ({"matchers": ["severity = critical"], "receiver": "people"}, {"connections"}),
-            ({"matchers": ['severity =~ "warning|critical"', "team = db"], "receiver": "people"}, set()),
-            ({"match": {"alertname": "full"}, "receiver": "people"}, set()),
-        )
-    ):
+    for at, (severity, expected) in enumerate((("critical", {"connections"}), ("warning", set()))):
+        below = {"matchers": [f"severity = {severity}"], "receiver": "people"}
         receive(watch, people, {"receiver": f"nobody{at}", "routes": [below]}, {"name": f"nobody{at}"})
         assert unheard() == expected, below
     one = {"name": "alertname", "value": "fu.*", "isRegex": True, "isEqual": True}
@@ -396,6 +391,31 @@ def test_who_is_told_stands_in_the_routes(route: dict[str, Any], mute: tuple[str
         {"name": "people", "email_configs": [{"to": "x"}]},
     ]
     assert _mute({"route": route, "receivers": receivers}) == mute
+
+
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        ([], {"root"}),
+        ([{"matchers": ["severity = critical"]}], {"root"}),
+        ([{"matchers": ["severity = warning"]}], {"below"}),
+        ([{"matchers": ["severity = warning", "team = db"]}], {"below", "root"}),  # whose it is, is not known
+        ([{"matchers": ['{severity=~"warn.*|critical",alertname!="other"}']}], {"below"}),
+        ([{"matchers": ['severity!~"warn.*"']}], {"root"}),
+        ([{"matchers": ['team=~".*"']}], {"below"}),
+        ([{"match": {"alertname": "full"}, "continue": True}, {"receiver": "next"}], {"below", "next"}),
+        ([{"match_re": {"alertname": "fu"}}], {"root"}),
+        (
+            [{"matchers": ["severity = warning"], "routes": [{"receiver": "deep", "match": {"team": "db"}}]}],
+            {"below", "deep"},
+        ),
+        ([{"matchers": ["what is this"]}], {"below", "root"}),
+        ([{"matchers": ['severity =~ "("']}], {"below", "root"}),
+    ],
+)
+def test_where_an_alert_may_be_led(routes: list[dict[str, Any]], expected: set[str]):
+    root = {"receiver": "root", "routes": [{"receiver": "below", **route} for route in routes]}
+    assert routing.receivers(root, {"alertname": "full", "severity": "warning"}) == expected
 
 
 def test_a_silence_of_everything_is_one_that_every_alert_matches():

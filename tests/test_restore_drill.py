@@ -581,7 +581,6 @@ def test_what_barman_keeps_comes_back(kept: Kept):
         profile = kept.profile(barman=store).profile
         return found_in(ask("operations/wal-gap", kept.cluster.dsn(), profile=profile, folder=kept.folder))
 
-    assert gaps() == set()
     # What was handed over waits for Barman's next round: it is there, and on its way. For an hour, it is not.
     coming = kept.folder / INCOMING[-1] / kept.archived()
     assert coming.is_file()

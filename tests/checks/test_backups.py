@@ -172,17 +172,23 @@ def test_a_base_backup_lacks_a_file_or_the_end_of_one(kept: Kept, tmp_path: Path
     assert str(file.relative_to(plain)) in (wrong(plain) or "")
     file.unlink()
     assert str(file.relative_to(plain)) in (wrong(plain) or "")
-    for how, name in (("none", "base.tar"), ("gzip", "base.tar.gz")):
-        made = kept.folder / f"tar-{how}" / "first"
-        kept.cluster.tool("pg_basebackup", "-D", str(made), "-X", "none", "-c", "fast", "-Ft", f"--compress={how}")
-        assert wrong(made) is None
-        tar = made / name
-        tar.write_bytes(tar.read_bytes()[: 1000 if how == "none" else 0])
-        assert "is cut off" in (wrong(made) or "")
-        tar.unlink()
-        (made / "base.tar.xz").write_bytes(b"no archive")
-        assert "is cut off" in (wrong(made) or "")
-        shutil.rmtree(made.parent)
+    made = kept.folder / "tars" / "first"
+    kept.cluster.tool("pg_basebackup", "-D", str(made), "-X", "none", "-c", "fast", "-Ft")
+    assert wrong(made) is None
+    tar, packed = made / "base.tar", made / "base.tar.gz"
+    data = tar.read_bytes()
+    tar.write_bytes(data[:-20_000_000])
+    assert "is cut off" in (wrong(made) or "")
+    tar.unlink()
+    assert "base.tar is missing" in (wrong(made) or "") or "are missing" in (wrong(made) or "")
+    for content, said in (
+        (gzip.compress(data, 0), None),
+        (b"", "is cut off"),
+        (b"no archive of any kind", "is cut off"),
+    ):
+        packed.write_bytes(content)
+        assert (wrong(made) is None) if said is None else said in (wrong(made) or "")
+    shutil.rmtree(made.parent)
 
 
 def test_an_incremental_base_backup_needs_the_one_below(embedded_cluster: Cluster):
@@ -304,9 +310,12 @@ def test_a_segment_that_is_missing_is_named(kept: Kept):
                 continue
             file.write_bytes(data)
             assert (segment_in(file, len(whole)) is None) == bool(missing), (suffix, len(data))
-        file.write_bytes(pack(whole))
-        assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
         file.unlink()
+    file.write_bytes(pack(whole)[:-300])
+    assert found(kept.outcomes()["operations/wal-gap"]) == {"base"}  # type: ignore[arg-type]
+    file.write_bytes(pack(whole))
+    assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
+    file.unlink()
     segments[-2].write_bytes(whole)
     assert isinstance(outcome, Examined)
     assert [(o.subject, o.evidence["missing"], o.evidence["first_missing"]) for o in outcome.findings] == [
