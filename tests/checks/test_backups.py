@@ -166,6 +166,10 @@ def test_a_base_backup_lacks_a_file_or_the_end_of_one(kept: Kept, tmp_path: Path
     plain = tmp_path / "plain" / "first"
     shutil.copytree(kept.folder / "base" / "first", plain)
     assert wrong(plain) is None
+    # As `pg_basebackup -R` leaves it, whose manifest was written before.
+    with (plain / "postgresql.auto.conf").open("a") as settings:
+        settings.write("primary_conninfo = 'host=primary'\n")
+    assert wrong(plain) is None
     file = max((plain / "base").rglob("*"), key=lambda f: f.stat().st_size)
     whole = file.read_bytes()
     file.write_bytes(whole[:-8192])
@@ -191,7 +195,7 @@ def test_a_base_backup_lacks_a_file_or_the_end_of_one(kept: Kept, tmp_path: Path
     shutil.rmtree(made.parent)
 
 
-def test_an_incremental_base_backup_needs_the_one_below(embedded_cluster: Cluster):
+def test_an_incremental_base_backup_needs_the_one_below(embedded_cluster: Cluster, monkeypatch: pytest.MonkeyPatch):
     """Of PostgreSQL 17 and later."""
     folder = embedded_cluster.workshop.folder / "incremental"
     folder.mkdir()
@@ -208,6 +212,18 @@ def test_an_incremental_base_backup_needs_the_one_below(embedded_cluster: Cluste
         system = taken.backups[0].system_identifier
         full, incremental = taken.good(system)
         assert (full.kind, incremental.kind, incremental.prior) == ("full", "incr", "full")
+        embedded_cluster.tool(*take, str(folder / "packed"), "-Ft", f"--incremental={manifest}")
+        tar = (folder / "packed" / "base.tar").rename(folder / "base.tar")
+        for program, suffix in (("gzip", ".gz"), ("zstd", ".zst")):
+            packed = subprocess.run([program, "-qc", tar], capture_output=True, check=True).stdout
+            for before in (folder / "packed").glob("base.tar*"):
+                before.unlink()
+            (folder / "packed" / f"base.tar{suffix}").write_bytes(packed)
+            assert [b.prior for b in basebackups.read(folder, None, 2**24).good(system)] == [None, "full", "full"]
+        monkeypatch.setenv("PATH", "")
+        bare = basebackups.read(folder, None, 2**24)
+        assert [b.label for b in bare.good(system)] == ["full", "next"]
+        assert "not installed" in (bare.backups[-1].unread or "")
         shutil.rmtree(folder / "full")
         assert basebackups.read(folder, None, 2**24).good(system) == ()
     finally:

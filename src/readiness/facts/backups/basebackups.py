@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
+import shutil
 import struct
 import tarfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from readiness.facts.backups import packed
 from readiness.facts.backups.store import Backup, Segment, Store
 from readiness.facts.backups.wal_files import segment_in
+
+_OWN = ("postgresql.auto.conf", "standby.signal", "recovery.signal")
+"""What `pg_basebackup -R` writes behind the manifest's back; pg_verifybackup passes them over, too."""
 
 
 def read(directory: Path, wal: Path | None, segment_bytes: int) -> Store:
@@ -23,20 +30,24 @@ def read(directory: Path, wal: Path | None, segment_bytes: int) -> Store:
     Raises:
         OSError: a folder can't be read.
     """
+    folders = [folder for folder in sorted(directory.iterdir()) if folder.is_dir()]
+    label = cache(_label)
     return Store(
         encrypted=None,
-        backups=tuple(_basebackup(folder, segment_bytes) for folder in sorted(directory.iterdir()) if folder.is_dir()),
+        backups=tuple(_basebackup(folder, segment_bytes, folders, label) for folder in folders),
         archived=None
         if wal is None
         else frozenset(s for f in wal.rglob("*") if (s := segment_in(f, segment_bytes)) is not None),
     )
 
 
-def _basebackup(folder: Path, segment_bytes: int) -> Backup:
+def _basebackup(
+    folder: Path, segment_bytes: int, beside: Sequence[Path], label_of: Callable[[Path], str | None]
+) -> Backup:
     manifest = folder / "backup_manifest"
     try:
         told = json.loads(manifest.read_bytes())
-        files = {f.get("Path", ""): f for f in told["Files"]}
+        files = {_path(f): f for f in told["Files"]}
         # The time in the manifest, not the folder's own: a copy of an old backup is an old backup.
         label = files["backup_label"]
         began = datetime.strptime(label["Last-Modified"], "%Y-%m-%d %H:%M:%S GMT").replace(tzinfo=UTC)
@@ -44,17 +55,28 @@ def _basebackup(folder: Path, segment_bytes: int) -> Backup:
         return _no_backup(folder, _without_manifest(folder))
     except (ValueError, KeyError, TypeError):
         return _no_backup(folder, "its backup_manifest is cut off, or none")
-    begins, incremental = _begins_at(folder), any("INCREMENTAL." in path for path in files)
+    prior = unread = None
+    incremental = any("INCREMENTAL." in path for path in files)
+    if incremental and label_of(folder) is None:
+        unread = "on what it builds can't be seen: what unpacks its base.tar is not installed here"
+    elif incremental:
+        prior = _summed_from(folder, beside, label_of)
     return Backup(
         label=folder.name,
         kind="incr" if incremental else "full",
-        prior=_summed_from(folder, begins) if incremental else None,
+        prior=prior,
         stopped_at=began,
-        wrong=_lost(folder, files),
+        wrong=(wrong := _lost(folder, files)),
+        unread=None if wrong else unread,
         system_identifier=told.get("System-Identifier") or _system(folder / "global" / "pg_control"),
         wal=_ranges(told["WAL-Ranges"], segment_bytes),
         size_bytes=sum(f["Size"] for f in files.values()),
     )
+
+
+def _path(file: Mapping[str, Any]) -> str:
+    """Of a file in the manifest; in hexadecimal where it is no UTF-8."""
+    return str(file["Path"]) if "Path" in file else os.fsdecode(bytes.fromhex(file["Encoded-Path"]))
 
 
 def _no_backup(folder: Path, wrong: str) -> Backup:
@@ -85,7 +107,7 @@ def _lost(folder: Path, files: Mapping[str, Mapping[str, Any]]) -> str | None:
     """What the manifest names and the folder doesn't hold in its size. Whether bytes are right, pg_verifybackup tells."""
     tars = _tars(folder)
     if "base" not in tars:
-        lost = [path for path, file in files.items() if _size(folder / path) != file["Size"]]
+        lost = [path for path, file in files.items() if path not in _OWN and _size(folder / path) != file["Size"]]
         more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         return f"files are missing or cut off that its backup_manifest names: {lost[0]}{more}" if lost else None
     least: dict[str, int] = {}
@@ -111,23 +133,34 @@ def _size(file: Path) -> int:
         return -1
 
 
-def _begins_at(folder: Path) -> str:
-    """The label that pg_basebackup leaves in it, in plain or in a tar that isn't packed; empty where it can't be had."""
+def _label(folder: Path) -> str | None:
+    """The label that pg_basebackup leaves in it, in a tar as its first member; empty where there is none.
+
+    None where it takes a program to unpack it that isn't here.
+    """
     with suppress(OSError):
         return (folder / "backup_label").read_text(encoding="utf-8", errors="replace")
-    with suppress(OSError, tarfile.TarError, KeyError), tarfile.open(folder / "base.tar", "r:") as archive:
-        member = archive.extractfile("backup_label")
-        return member.read().decode("utf-8", "replace") if member else ""
+    tar = _tars(folder).get("base")
+    if tar is None:
+        return ""
+    if tar.suffix in packed.PROGRAMS and shutil.which(packed.PROGRAMS[tar.suffix]) is None:
+        return None
+    with suppress(*packed.BROKEN, tarfile.TarError, KeyError), closing(packed.pieces(tar)) as pieces:
+        begin = io.BytesIO(next(pieces, b""))
+        with tarfile.open(fileobj=begin, mode="r:") as archive:
+            first = archive.next()
+            member = archive.extractfile(first) if first and first.name.endswith("backup_label") else None
+            return member.read().decode("utf-8", "replace") if member else ""
     return ""
 
 
-def _summed_from(folder: Path, label: str) -> str:
+def _summed_from(folder: Path, beside: Sequence[Path], label_of: Callable[[Path], str | None]) -> str:
     """The folder beside an incremental backup that it builds on; no folder's name where there is none."""
-    wanted = re.search(r"(?m)^INCREMENTAL FROM LSN: (\S+)", label)
-    for beside in sorted(folder.parent.iterdir()):
-        begins = re.search(r"(?m)^START WAL LOCATION: (\S+)", _begins_at(beside)) if wanted else None
-        if wanted and begins and begins[1] == wanted[1] and beside != folder:
-            return beside.name
+    wanted = re.search(r"(?m)^INCREMENTAL FROM LSN: (\S+)", label_of(folder) or "")
+    for other in beside if wanted else ():
+        begins = re.search(r"(?m)^START WAL LOCATION: (\S+)", label_of(other) or "")
+        if wanted and begins and begins[1] == wanted[1] and other != folder:
+            return other.name
     return "the backup that it builds on"
 
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 import time
-from collections.abc import Generator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -168,7 +166,7 @@ def _of_packed(path: Path, patience: _Patience) -> _Told:
     seen = 0
     tables = rows = False
     try:
-        with closing(_pieces(path)) as pieces:
+        with closing(packed.pieces(path)) as pieces:
             for piece in pieces:
                 if len(begin) < _BEGIN:
                     begin += piece[: _BEGIN - len(begin)]
@@ -188,33 +186,3 @@ def _of_packed(path: Path, patience: _Patience) -> _Told:
         wrong = _wrong_with(begin, tail, tables=tables, rows=rows)
     patience.satisfied = wrong is None
     return _Told(wrong=wrong)
-
-
-def _pieces(path: Path) -> Generator[bytes]:
-    """What was packed.
-
-    Raises:
-        OSError: it is cut off, or damaged; as the others of `packed.BROKEN` are.
-    """
-    if path.suffix not in packed.PROGRAMS:
-        with packed.opened(path) as file:
-            while piece := file.read(_PIECE):
-                yield piece
-        return
-    unpacking = subprocess.Popen(
-        [packed.PROGRAMS[path.suffix], "-dc", path],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert unpacking.stdout is not None
-    try:
-        while piece := unpacking.stdout.read(_PIECE):
-            yield piece
-        if unpacking.wait():
-            raise OSError(f"{packed.PROGRAMS[path.suffix]} ended with {unpacking.returncode}")
-    finally:
-        unpacking.stdout.close()
-        with suppress(ProcessLookupError):
-            unpacking.kill()
-        unpacking.wait()

@@ -9,7 +9,10 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
+import subprocess
 import zlib
+from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +29,7 @@ _BEGINS = {
     ".lz4": b"\x04\x22\x4d\x18",
 }
 _LEAST = {".gz": 20, ".bz2": 14, ".xz": 32, ".zst": 9, ".lz4": 11}
+_PIECE = 1 << 20
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 _XZ_END = b"YZ"
 
@@ -35,6 +39,36 @@ def opened(path: Path, suffix: str | None = None) -> IO[bytes]:
     how: Any = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(suffix or path.suffix, open)
     file: IO[bytes] = how(path, "rb")
     return file
+
+
+def pieces(path: Path) -> Generator[bytes]:
+    """What was packed.
+
+    Raises:
+        OSError: the program for it isn't here; it is cut off, or damaged; as the others of `BROKEN` are.
+    """
+    if path.suffix not in PROGRAMS:
+        with opened(path) as file:
+            while piece := file.read(_PIECE):
+                yield piece
+        return
+    unpacking = subprocess.Popen(
+        [PROGRAMS[path.suffix], "-dc", path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert unpacking.stdout is not None
+    try:
+        while piece := unpacking.stdout.read(_PIECE):
+            yield piece
+        if unpacking.wait():
+            raise OSError(f"{PROGRAMS[path.suffix]} ended with {unpacking.returncode}")
+    finally:
+        unpacking.stdout.close()
+        with suppress(ProcessLookupError):
+            unpacking.kill()
+        unpacking.wait()
 
 
 def whole(path: Path, suffix: str | None = None) -> bool | None:
