@@ -55,9 +55,9 @@ def made(request: pytest.FixtureRequest) -> Iterator[tuple[Cluster, Path]]:
             admin.execute("drop role of_dumps")
 
 
-def wrong(path: Path, database: str | None = "dumped") -> str | None:
+def wrong(path: Path, database: str = "dumped") -> str | None:
     """What is said of a dump that lies alone in a folder."""
-    (backup,) = dumps.read(path.parent, database).backups
+    (backup,) = dumps.read(path.parent, {database}, {"dumped", "other"} - {database}).backups
     assert backup.unread is None, backup
     return backup.wrong
 
@@ -145,6 +145,10 @@ def test_only_the_schema_only_the_rows_and_another_database(made: tuple[Cluster,
         assert said in (wrong(alone(tmp_path / "one", name, (folder / name).read_bytes())) or ""), name
     whole = alone(tmp_path / "one", "custom.dump", (folder / "custom.dump").read_bytes())
     assert wrong(whole, "other") == "it is of another database, dumped"
+    # By a name that no database here has: a pooler's for this one, or another server's.
+    assert [b.wrong for b in dumps.read(whole.parent, {"shop", "dumped"}, {"other"}).backups] == [None]
+    (strange,) = dumps.read(whole.parent, {"shop"}, {"other"}).backups
+    assert (strange.wrong, "the name of dumped" in (strange.unread or "")) == (None, True)
     # A cluster's dump ends with a line of its own; a database's within it doesn't make it whole.
     inner = (folder / "plain.sql").read_bytes()
     every = (

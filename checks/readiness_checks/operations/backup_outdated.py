@@ -77,7 +77,8 @@ def backup_outdated(backups: Backups) -> Answer:
                 subject=name,
                 reason=Reason.NOT_OBSERVABLE,
                 detail=f"{unread.label}: {unread.unread}",
-                unlock="dump with pg_dump -Fc, whose end shows without unpacking it; or install what unpacks this",
+                unlock="dump with pg_dump -Fc, whose end shows without unpacking it, by the database's own name or one that a "
+                "service's `dsn:` in the profile has; or install what unpacks this",
                 evidence=evidence,
             )
         remedy = None

@@ -420,6 +420,7 @@ def _chosen(
         if isinstance(store, Unobservable):
             refusals.append(f"{name}: {store.detail}")
             continue
+        refusals += [f"{b.label}: {b.unread}" for b in store.backups if b.unread and how.backup in (None, b.label)]
         for backup in store.good(backups.system_identifier):
             wanted = how.backup in (None, backup.label)
             if wanted and (how.until is None or backup.stopped_at <= how.until):

@@ -9,7 +9,8 @@ An adapter a tool: a module that reads what the tool lists, and gives a `Store`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Self
 from readiness.authoring import Unobservable
 from readiness.facts.backups import barman, basebackups, dumps, pgbackrest, provider, store, wal_g
 from readiness.facts.backups.store import Backup, Segment, Store
-from readiness.facts.postgres import Postgres
+from readiness.facts.postgres import Postgres, parse_dsn
 from readiness.facts.target import Target, declared
 from readiness.model import Reason
 from readiness.profile import BackupStore
@@ -73,9 +74,10 @@ class Backups:
             except Unobservable:
                 hidden = True
         folder = target.folder
+        names = {row["database"], *_names(postgres, target)}
         return cls(
             stores={
-                n: _look(s, folder, segment_bytes, identifier, row["database"])
+                n: _look(s, folder, segment_bytes, identifier, names, row["others"])
                 for n, s in target.profile.backups.items()
             },
             clock=datetime.fromtimestamp(row["clock"], UTC),
@@ -95,6 +97,9 @@ _LOOK = """
 select
     extract(epoch from pg_catalog.clock_timestamp())::float8 as clock,
     pg_catalog.current_database()::text as database,
+    array(
+        select d.datname::text from pg_catalog.pg_database as d where d.datname <> pg_catalog.current_database()
+    ) as others,
     pg_catalog.pg_is_in_recovery() as standby,
     pg_catalog.current_setting('archive_mode') <> 'off' as archiving,
     (select a.last_archived_wal from pg_catalog.pg_stat_archiver as a) as last_archived_wal,
@@ -112,8 +117,21 @@ limit 1
 """
 
 
+def _names(postgres: Postgres, target: Target) -> Iterator[str]:
+    """By which we and the services come to the database: a pooler may have one of its own for it."""
+    yield postgres.address.database
+    for service in target.profile.services.values():
+        with suppress(ValueError):
+            yield parse_dsn(service.dsn.get_secret_value()).get("dbname", "") if service.dsn else ""
+
+
 def _look(
-    declared_store: BackupStore, folder: Path, segment_bytes: int, system_identifier: int | None, database: str
+    declared_store: BackupStore,
+    folder: Path,
+    segment_bytes: int,
+    system_identifier: int | None,
+    names: Container[str],
+    others: Container[str],
 ) -> Store | Unobservable:
     try:
         match declared_store.tool:
@@ -126,7 +144,7 @@ def _look(
                 return basebackups.read(folder / declared_store.directory, wal, segment_bytes)
             case "pg_dump":
                 assert declared_store.directory is not None
-                return dumps.read(folder / declared_store.directory, database)
+                return dumps.read(folder / declared_store.directory, names, others)
             case "barman":
                 assert declared_store.server is not None
                 return barman.read(declared_store.words, declared_store.server, segment_bytes)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections.abc import Container
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,11 +32,14 @@ _ZONES = timedelta(hours=26)  # what two clocks of the same moment can differ by
 _NAMES = (".dump", ".sql", ".pgdump", ".backup", ".tar")
 
 
-def read(directory: Path, database: str | None = None) -> Store:
+def read(directory: Path, names: Container[str] | None = None, others: Container[str] = ()) -> Store:
     """What lies in the folder; other files than dumps are passed over, and archives of other databases are told as such.
 
+    An archive has the name by which pg_dump came, which may be a pooler's alias.
+
     Args:
-        database: whose dumps these should be; None takes all.
+        names: of the database whose dumps these should be; None takes all.
+        others: the other databases of its server.
 
     Raises:
         OSError: the folder can't be read.
@@ -43,7 +47,7 @@ def read(directory: Path, database: str | None = None) -> Store:
     patience = _Patience(UNPACK_SECONDS)
     # Newest first: it decides, and who compresses has many.
     paths = sorted((p for p in directory.iterdir() if _is_dump(p)), key=lambda p: (-_written(p), p.name))
-    found = [_dump(path, patience, database) for path in paths]
+    found = [_dump(path, patience, names, others) for path in paths]
     return Store(encrypted=None, backups=tuple(sorted(found, key=lambda b: b.label)), archived=None, logical=True)
 
 
@@ -96,7 +100,7 @@ class _Told:
     unread: str | None = None
 
 
-def _dump(path: Path, patience: _Patience, database: str | None) -> Backup:
+def _dump(path: Path, patience: _Patience, names: Container[str] | None, others: Container[str]) -> Backup:
     stopped_at = datetime.fromtimestamp(_written(path), UTC)
     try:
         told = _told(path, patience)
@@ -106,16 +110,20 @@ def _dump(path: Path, patience: _Patience, database: str | None) -> Backup:
         told = _Told(wrong=str(error))
     if told.made_at is not None and stopped_at - told.made_at > _ZONES:
         stopped_at = told.made_at
-    wrong = told.wrong
-    if wrong is None and database is not None and told.database not in (None, database):
-        wrong = f"it is of another database, {told.database}"
+    wrong, unread, of = told.wrong, told.unread, told.database
+    if of is not None and of in others:
+        wrong = wrong or f"it is of another database, {of}"
+    elif of is not None and names is not None and of not in names:
+        unread = (
+            f"it was dumped by the name of {of}, which no database of this server has: a pooler may, or another server"
+        )
     return Backup(
         label=path.name,
         kind="full",
         prior=None,
         stopped_at=stopped_at,
         wrong=wrong,
-        unread=None if wrong else told.unread,
+        unread=None if wrong else unread,
         system_identifier=None,
         wal=None,
         size_bytes=sum(p.stat().st_size for p in _files(path)),
