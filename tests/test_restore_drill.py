@@ -557,6 +557,10 @@ def test_a_dump_is_compared_with_the_snapshot_of_its_moment_and_a_poor_one_fails
     assert not [
         said for said in (*found.checked, *found.like.notes) if "checksums" in said
     ]  # of pages that no dump holds
+    packed = kept.folder / "dumps" / "whole.dump.zst"
+    kept.run("zstd", "-q", str(kept.folder / "dumps" / "whole.dump"), "-o", str(packed))
+    found = kept.drill("dumps", backup=packed.name, snapshot=kept.folder / "then.snapshot")
+    assert (found.findings, found.like.rows) == ([], ROWS + 35)
     poor = kept.folder / "dumps" / "poor.sql"
     kept.cluster.tool("pg_dump", "-f", str(poor), "-T", "public.aside", "postgres")
     poor.write_text(poor.read_text().replace("person 17\n", "person x\n"))

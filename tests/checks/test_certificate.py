@@ -78,30 +78,49 @@ def test_a_sound_certificate_one_that_ends_soon_and_one_that_has_ended(server: C
 def test_an_authority_between_that_ends_before_the_servers_certificate(server: Cluster):
     folder = server.workshop.folder
     new = ("req", "-nodes", "-sha256", "-newkey", *CURVE)
-    openssl(folder, *new, "-x509", "-days", "900", "-subj", "/CN=Root", "-keyout", "root.key", "-out", "root.crt")
-    (folder / "between").write_text("basicConstraints=critical,CA:TRUE\n")
+    for name in ("root", "older"):
+        own = ("-x509", "-days", "900", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.crt")
+        openssl(folder, *new, *own)
+    (folder / "authority").write_text("basicConstraints=critical,CA:TRUE\n")
     (folder / "leaf").write_text("subjectAltName=IP:127.0.0.1\n")
-    sign = ("x509", "-req", "-CAcreateserial")
-    for days, expected in ((300, True), (9, False)):
-        openssl(folder, *new, "-subj", "/CN=Between", "-keyout", "between.key", "-out", "between.csr")
-        by = ("-CA", "root.crt", "-CAkey", "root.key", "-extfile", "between", "-days", str(days))
-        openssl(folder, *sign, *by, "-in", "between.csr", "-out", "between.crt")
-        openssl(folder, *new, "-subj", "/CN=db", "-keyout", "server.key", "-out", "server.csr")
-        by = ("-CA", "between.crt", "-CAkey", "between.key", "-extfile", "leaf", "-days", "90")
-        openssl(folder, *sign, *by, "-in", "server.csr", "-out", "server.crt")
-        certificate, key = folder / "server.crt", folder / "server.key"
-        certificate.write_text(certificate.read_text() + (folder / "between.crt").read_text())
-        key.chmod(0o600)
-        server.give(key)
+
+    def signed(name: str, by: str, days: int, kind: str = "authority", out: str = "") -> str:
+        issuer = ("-CA", f"{by}.crt", "-CAkey", f"{by}.key", "-CAcreateserial")
+        words = ("-extfile", kind, "-days", str(days), "-in", f"{name}.csr", "-out", f"{out or name}.crt")
+        openssl(folder, "x509", "-req", *issuer, *words)
+        return (folder / f"{out or name}.crt").read_text()
+
+    for name in ("between", "server"):
+        openssl(folder, *new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+    openssl(folder, "req", "-new", "-key", "root.key", "-subj", "/CN=root", "-out", "root.csr")
+    crossed = signed("root", "older", 5, out="crossed")
+    soon, later = signed("between", "root", 9, out="soon"), signed("between", "root", 300)
+    own = signed("server", "between", 90, "leaf")
+    certificate, key = folder / "server.crt", folder / "server.key"
+    key.chmod(0o600)
+    server.give(key)
+    roots = {"sslrootcert": str(folder / "root.crt")}
+    for chain, more, expected in (
+        ((later,), {}, (True, 90, None)),
+        ((soon,), {}, (False, 9, "between")),
+        ((soon,), roots, (False, 9, "between")),
+        ((soon, later), {}, (True, 90, None)),  # a client takes the valid one
+        ((later, crossed), {}, (False, 5, "root")),
+        ((later, crossed), roots, (True, 90, None)),  # whoever knows the root needs no other's word for it
+    ):
+        certificate.write_text("".join((own, *chain)))
         server.give(certificate)
         server.configure({"ssl": "on", "ssl_cert_file": str(certificate), "ssl_key_file": str(key)})
         server.restart()
-        outcome = ask(CHECK, server.dsn(sslmode="require"))
+        outcome = ask(CHECK, server.dsn(sslmode="require" if not more else "verify-ca", **more))
         assert isinstance(outcome, Examined), outcome
         (only,) = outcome.observations
-        assert only.ok is expected
-        assert only.evidence["days_left"] == pytest.approx(min(days, 90), abs=0.2)
-        assert only.evidence.get("ends_first") == (None if expected else "Between")
+        days = pytest.approx(expected[1], abs=0.2)
+        assert (only.ok, only.evidence["days_left"], only.evidence.get("ends_first")) == (
+            expected[0],
+            days,
+            expected[2],
+        )
 
 
 def test_without_tls_there_is_nothing_to_look_at(embedded_cluster: Cluster):

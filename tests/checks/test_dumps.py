@@ -75,6 +75,7 @@ def test_what_is_whole_is_good_and_what_is_cut_off_is_not(made: tuple[Cluster, P
     whole = {name: (folder / name).read_bytes() for name in ("custom.dump", "tar.tar", "plain.sql")}
     whole["packed.sql.gz"] = gzip.compress(whole["plain.sql"])
     whole["packed.dump.gz"] = gzip.compress(whole["custom.dump"])
+    whole["packed.tar.gz"] = gzip.compress(whole["tar.tar"])
     for suffix, program in ((".zst", "zstd"), (".lz4", "lz4")):
         packed = subprocess.run([program, "-qc"], input=whole["plain.sql"], capture_output=True, check=True)
         whole[f"packed.sql{suffix}"] = packed.stdout
@@ -89,6 +90,10 @@ def test_what_is_whole_is_good_and_what_is_cut_off_is_not(made: tuple[Cluster, P
     assert "pg_dump's last line is missing" in (wrong(alone(there, "packed.sql.gz", gzip.compress(short))) or "")
     packed = subprocess.run(["zstd", "-qc"], input=short, capture_output=True, check=True)
     assert "pg_dump's last line is missing" in (wrong(alone(there, "packed.sql.zst", packed.stdout)) or "")
+    assert (
+        wrong(alone(there, "packed.tar.gz", gzip.compress(whole["tar.tar"][:-1024])))
+        == "it is cut off: its end is missing"
+    )
     # What a file system that lost the end leaves: zeros, which look like an end.
     data = whole["custom.dump"]
     assert wrong(alone(there, "custom.dump", data[: len(data) // 2] + bytes(len(data) - len(data) // 2)))

@@ -7,11 +7,11 @@ import ssl
 import struct
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import psycopg
 from psycopg import conninfo
@@ -280,15 +280,21 @@ class ServerCertificate:
             with _handshake(reach, host, _context(None)) as shown:
                 raw = shown.getpeercert(binary_form=True)
                 assert raw is not None
-                issuers = _issuers(shown)
+                sent = _authorities(shown, verified=False)
                 version, cipher = shown.version() or "", (shown.cipher() or ("",))[0]
-            ends, refused = None, None
+            ends, ends_first, refused = None, None, None
             trusting = _context(raw)
             try:
                 with _handshake(reach, host, trusting) as believed:
                     told = believed.getpeercert()
                     assert told is not None
-                    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(told["notAfter"])), UTC)
+                    ends = _end(told)
+                path = _path(told, sent)
+                if any(_end(issuer) < ends for issuer in path):
+                    path = _trusted(reach, host, postgres.tls_parameters.get("sslrootcert", "system")) or path
+                for issuer in path:
+                    if _end(issuer) < ends:
+                        ends, ends_first = _end(issuer), _name(issuer)
             except ssl.SSLCertVerificationError as error:
                 refused = error.verify_message
             for_host = True
@@ -300,10 +306,6 @@ class ServerCertificate:
                 for_host = error.verify_code not in _OTHER_NAME
         except OSError as error:  # ssl's own errors are such
             raise Unobservable(Reason.UNREACHABLE, f"{address}: no TLS session came about: {error}") from error
-        ends_first = None
-        for name, end in issuers:
-            if ends is not None and end < ends:
-                ends, ends_first = end, name
         return cls(
             address=str(address),
             ends=ends,
@@ -315,27 +317,59 @@ class ServerCertificate:
         )
 
 
-def _issuers(session: ssl.SSLSocket) -> list[tuple[str, datetime]]:
-    """Name and end of each authority whose certificate the server sends behind its own.
+_Shown: TypeAlias = Mapping[str, Any]
+"""A certificate as ssl tells it: subject, issuer and notAfter."""
+
+
+def _authorities(session: ssl.SSLSocket, *, verified: bool) -> list[_Shown]:
+    """Certificates of the authorities that the server sends behind its own, or of those by which it was verified.
 
     Python shows the chain since 3.13, and before in the object below.
     """
-    chain: Any = session
-    if not hasattr(session, "get_unverified_chain"):
-        chain = session._sslobj  # type: ignore[attr-defined]  # noqa: SLF001
+    name = "get_verified_chain" if verified else "get_unverified_chain"
+    chain: Any = session if hasattr(session, name) else session._sslobj  # type: ignore[attr-defined]  # noqa: SLF001
     store = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for shown in (chain.get_unverified_chain() or ())[1:]:
+    for shown in (getattr(chain, name)() or ())[1:]:
         raw = shown if isinstance(shown, bytes) else ssl.PEM_cert_to_DER_cert(shown.public_bytes())
         with suppress(ssl.SSLError):
             store.load_verify_locations(cadata=raw)
     told: list[Any] = store.get_ca_certs()
-    return [
-        (
-            ", ".join(str(value) for part in c["subject"] for _, value in part),
-            datetime.fromtimestamp(ssl.cert_time_to_seconds(str(c["notAfter"])), UTC),
-        )
-        for c in told
-    ]
+    return told
+
+
+def _path(certificate: _Shown, sent: Sequence[_Shown]) -> list[_Shown]:
+    """From its issuer on. Of several by one name, signed by one authority and another, a client takes the one that is valid."""
+    left, path = list(sent), []
+    while found := [s for s in left if s["subject"] == certificate["issuer"]]:
+        certificate = max(found, key=_end)
+        path.append(certificate)
+        left = [s for s in left if s not in found]
+    return path
+
+
+def _trusted(reach: tuple[str, int], host: str, roots: str) -> list[_Shown]:
+    """The path by which a client with these roots comes to trust it; empty where it doesn't.
+
+    Authorities that have roots of their own are often sent as an older one signed them, too: who knows the root needs no such.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    with suppress(OSError):  # ssl's own errors are such; a file that can't be read too
+        if roots == "system":
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(roots)
+        with _handshake(reach, host, context) as believed:
+            return _authorities(believed, verified=True)
+    return []
+
+
+def _end(shown: _Shown) -> datetime:
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(shown["notAfter"])), UTC)
+
+
+def _name(shown: _Shown) -> str:
+    return ", ".join(str(value) for part in shown["subject"] for _, value in part)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

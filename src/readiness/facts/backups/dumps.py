@@ -24,6 +24,8 @@ UNPACK_SECONDS = 30.0
 
 _PLAIN = re.compile(rb"-- PostgreSQL database (cluster )?dump\r?\n")
 _COMPLETE = b"-- PostgreSQL database %sdump complete"
+_ENDS = {archives.MAGIC: bytes(5), b"toc.dat\0": bytes(1024)}
+"""How archives in one file begin, and end: of a tar two empty blocks."""
 _BEGIN = _TAIL = 4096
 _PIECE = 1 << 20
 _SCAN_BYTES = 64 << 20  # of plain SQL, in which tables and rows are looked for
@@ -60,7 +62,7 @@ def kind_of(path: Path) -> str | None:
             begin = file.read(_BEGIN)
     except packed.BROKEN:
         return None
-    if begin.startswith((archives.MAGIC, b"toc.dat\0")):
+    if begin.startswith(tuple(_ENDS)):
         return "archive"
     return "plain" if _PLAIN.search(begin) else None
 
@@ -187,9 +189,10 @@ def _of_packed(path: Path, patience: _Patience) -> _Told:
                     return _Told(unread=gone)
     finally:
         patience.seconds -= time.monotonic() - began
-    if begin.startswith(archives.MAGIC):
+    mark = next((mark for magic, mark in _ENDS.items() if begin.startswith(magic)), None)
+    if mark is not None:
         # Behind its last byte an archive has a mark of its own; what lies between is not taken apart here.
-        wrong = None if tail.endswith(bytes(5)) else "it is cut off: its end is missing"
+        wrong = None if tail.endswith(mark) else "it is cut off: its end is missing"
     else:
         wrong = _wrong_with(begin, tail, tables=tables, rows=rows)
     patience.satisfied = wrong is None
