@@ -34,7 +34,7 @@ def test_it_must_be_in_this_database_and_count(debian_database: Database):
     database.run(as_bare.unlock or "")
     assert told(database.bare_dsn()).ok
     assert int(str(told(database.dsn()).evidence["kept"])) > 0
-    database.run(f"alter role {database.bare_role} in database {database.name} set pg_stat_statements.track = 'none'")
+    database.run(f"alter role {database.bare_role} in database {database.name} set pg_stat_statements.track = 'NONE'")
     hidden = told(database.dsn())
     assert hidden.evidence["not_of"] == [f"role {database.bare_role} in database {database.name}"]
     database.run(hidden.remedy or "")

@@ -216,17 +216,19 @@ open as (
                     'g'
                 ) with ordinality as found (parts, place)
             cross join lateral (
-                -- of 64 bits, the lowest first
+                -- the lowest first; the highest of the type's own has the sign, and behind it come zeros up to 64 bits
                 select
                     pg_catalog.sum(
-                        (byte.value::pg_catalog.int4 & 255)::pg_catalog.numeric * 256 ^ (byte.place - 1)
-                    )
-                    - case when pg_catalog.max(byte.value::pg_catalog.int4 & 128) filter (where byte.place = 8) > 0
-                        then 256::pg_catalog.numeric ^ 8
-                    else 0 end as value
-                from
+                        (
+                            (byte.value::pg_catalog.int4 & 255)
+                            - case when byte.place = own.bytes then 2 * (byte.value::pg_catalog.int4 & 128) else 0 end
+                        ) * 256::pg_catalog.numeric ^ (byte.place - 1)
+                    ) as value
+                from (select found.parts[1]::pg_catalog.int4 as bytes) as own
+                cross join
                     pg_catalog.unnest(pg_catalog.string_to_array(found.parts[2], ' ')) with ordinality
                         as byte (value, place)
+                where byte.place <= own.bytes
             ) as bytes
         ) as number
         where

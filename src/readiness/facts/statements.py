@@ -289,7 +289,8 @@ select
         left join pg_catalog.pg_roles as r on rs.setrole = r.oid
         left join pg_catalog.pg_database as d on rs.setdatabase = d.oid
         where
-            'pg_stat_statements.track=none' = any (rs.setconfig)
+            -- as it was written: values of such settings go by no case
+            'pg_stat_statements.track=none' = any (pg_catalog.lower(rs.setconfig::pg_catalog.text)::pg_catalog.text[])
             and (d.datname is null or d.datname = pg_catalog.current_database())
             and (r.oid is not null or d.oid is not null)
         order by 1

@@ -17,6 +17,8 @@ create policy true_is_unknown on fine for delete using (('t'::bool is unknown) o
 create policy one_is_null on fine for delete using (1 is null);
 create policy more on fine for update using (1 > 2);
 create policy below on fine for update using (3 <= -4);
+create policy below_zero on fine for update using (-5 >= -4);
+create policy far_below on fine for update using (-9223372036854775807 >= -9223372036854775806);
 create policy of_others on fine for update to pg_monitor using (true);
 create policy asks on fine using (flag and true) with check (not true or flag);
 create policy flagged on fine using (flag = true);
@@ -29,7 +31,7 @@ create policy only_check on fine for update with check (id > 0);
 create policy falls_back on fine using (id > 0);
 create table off (id int);
 create policy open on off for update using (true);
---- broken: public.plain:whole, public.plain:taken_away, public.plain:added, public.plain:one_is_one, public.plain:changed, public.plain:moved, public.plain:any_of, public.plain:words, public.plain:unequal, public.plain:not_false, public.plain:nested, public.plain:deep, public.plain:twice, public.plain:selected, public.plain:unsaid, public.plain:silent, public.plain:anon_may, public.plain:less, public.plain:minus, public.plain:true_is_true, public.plain:false_is_not_true, public.plain:is_not_null, "Odd ""Schema"."T, 🔑":"P, ""q"""
+--- broken: public.plain:whole, public.plain:taken_away, public.plain:added, public.plain:one_is_one, public.plain:changed, public.plain:moved, public.plain:any_of, public.plain:words, public.plain:unequal, public.plain:not_false, public.plain:nested, public.plain:deep, public.plain:twice, public.plain:selected, public.plain:unsaid, public.plain:silent, public.plain:anon_may, public.plain:less, public.plain:minus, public.plain:minus_one, public.plain:next_to, public.plain:true_is_true, public.plain:false_is_not_true, public.plain:is_not_null, "Odd ""Schema"."T, 🔑":"P, ""q"""
 create table plain (id int, owner text);
 alter table plain enable row level security;
 create policy whole on plain using (true);
@@ -51,6 +53,8 @@ create policy silent on plain;
 create policy anon_may on plain for update to anon, pg_monitor using (true);
 create policy less on plain for update using (1 < 2);
 create policy minus on plain for update using (-70000 < 5);
+create policy minus_one on plain for update using (-1 < 0);
+create policy next_to on plain for update using (9007199254740993 > 9007199254740992);
 create policy true_is_true on plain for delete using (true is true);
 create policy false_is_not_true on plain for delete using ('f' is not true);
 create policy is_not_null on plain for delete using ('a' is not null);
