@@ -16,13 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from asking import ask, checks, found
+from asking import NOW, ask, checks, found
 from conftest import Database
-from readiness.facts.http import get, side_by_side
+from readiness.facts import http as module
+from readiness.facts.histograms import ServiceHistograms
+from readiness.facts.http import Reply, ServiceLatencies, get, side_by_side
 from readiness.facts.latency import QueryLatencies, Timed
 from readiness.facts.postgres import Postgres
 from readiness.facts.server import Server
 from readiness.facts.statements import StatementStatistics
+from readiness.facts.stopwatch import Wait
+from readiness.facts.target import Target
 from readiness.model import Examined, Reason, Unknown, Unseen
 from readiness.profile import Profile, secrets_of
 from stage import HttpServer
@@ -131,6 +135,30 @@ def test_what_the_auditor_itself_waited_for_fails_nobody():
 
     assert not judge(400.0).ok
     held_back = judge(90.0)  # and no pass either: the server may have been at work meanwhile
+    assert isinstance(held_back, Unseen)
+    assert "waited for a CPU of its own" in held_back.unlock
+
+
+def test_what_the_auditor_itself_waited_for_fails_no_service(monkeypatch: pytest.MonkeyPatch):
+    said = Profile.model_validate(
+        {
+            "name": "t",
+            "services": {"shop": {"url": "http://shop", "latency_path": "/"}},
+            "targets": {"service_p95_ms": 100},
+            "probing": {"http_requests": 100, "pause_ms": 0},
+        }
+    )
+
+    def judge(ours: float):
+        reply = Reply(status=200, body=b"", wait=Wait(500.0, ours))
+        monkeypatch.setattr(module, "exchange", lambda *_, **__: reply)
+        target = Target(profile=said, folder=Path(), now=NOW)
+        histograms = ServiceHistograms(by_service={}, unseen=())
+        (answer,) = checks()["performance/slow-service"].ask(ServiceLatencies.take(target), histograms, target)
+        return answer
+
+    assert not judge(100.0).ok
+    held_back = judge(410.0)
     assert isinstance(held_back, Unseen)
     assert "waited for a CPU of its own" in held_back.unlock
 

@@ -17,6 +17,7 @@ from asking import NOW, ask, found
 from conftest import Database
 from readiness.facts.latency import QueryLatencies, Timed
 from readiness.facts.postgres import Postgres
+from readiness.facts.stopwatch import Wait
 from readiness.facts.target import Target
 from readiness.model import Examined, Reason, Unknown
 from readiness.profile import Profile
@@ -55,6 +56,20 @@ def test_the_wait_in_the_queue_is_counted(embedded_database: Database):
         left = "select count(*) from pg_stat_activity where application_name ~ '^readiness/'"
         # A server process ends behind its client.
         assert eventually(lambda: connection.execute(left).fetchone() == (0,))
+
+
+def test_what_queues_behind_our_own_waits_has_them_too(embedded_database: Database, monkeypatch: pytest.MonkeyPatch):
+    """75 due at once, 10 ms each, of which we had no CPU for 4: the last one may owe 300 ms to us."""
+
+    def call(*_: object, **__: object) -> Wait:
+        time.sleep(0.01)
+        return Wait(10.0, 4.0)
+
+    monkeypatch.setattr(Postgres, "timed", call)
+    declared = profile({"sql": "select 1", "rate": 1000, "target_ms": 10}, query_connections=1)
+    timed = measured(embedded_database, declared)
+    ours = [wait - least for wait, least in zip(timed.milliseconds, timed.least or (), strict=True)]
+    assert ours == pytest.approx([4.0 * n for n in range(1, 76)])
 
 
 def test_a_rate_that_the_sessions_bear_adds_no_queue(embedded_database: Database):
