@@ -348,6 +348,25 @@ def test_a_timed_statement_that_fails_waits_forever(database: Database, opened: 
     assert 0 < timed("select 1") < 200
 
 
+def test_a_conflict_is_asked_once_more_and_then_is_the_answer(database: Database, opened: Open):
+    """As a standby's recovery ends a query; a session's advisory lock outlives what was rolled back."""
+    database.run(
+        """
+        create function conflicts(most int) returns int language plpgsql as $$
+        declare before int := (
+            select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()
+        );
+        begin
+            if before = most then return before; end if;
+            perform pg_advisory_lock(pg_backend_pid(), before);
+            raise exception 'conflict with recovery' using errcode = '40001';
+        end $$
+        """
+    )
+    assert rows(opened(database.dsn()), "select public.conflicts(1) as n") == [{"n": 1}]
+    assert "conflict with recovery" in refused(opened(database.dsn()), "select public.conflicts(2)").detail
+
+
 # -- permission denied: the exact grant ------------------------------------------------------------------------
 
 SECRETIVE = """
