@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -54,6 +55,23 @@ def test_known_secrets_in_every_encoding(redactor: Redactor, form: str):
 )
 def test_shapes_of_secrets(text: str, expected: str):
     assert Redactor().text(text) == expected
+
+
+KEYS = (
+    "password passwd passphrase pwd secret token apikey api_key api-key accesskey access_key access-key accountkey "
+    "account_key account-key cipher-pass cipher_pass"
+)
+OTHERS = (
+    "--the-password X|--secret-of-mine X|--token X|--pass X|identified by X|requirepass X|masterauth X|bearer X|basic X"
+    "|pa\u017f\u017fword=X|aP\u0131_key=X"  # letters that only a pattern takes for ASCII's
+)
+
+
+@pytest.mark.parametrize("text", [*(f"{key} = X" for key in KEYS.split()), *OTHERS.split("|")])
+@pytest.mark.parametrize("case", [str.lower, str.upper, str.title])
+def test_every_word_of_a_shape_in_every_case(text: str, case: Callable[[str], str]):
+    told = Redactor().text(f"of {case(text).replace('X', 'x1y2z3w4').replace('x', 'x1y2z3w4')} it")
+    assert "1y2z3w4" not in told
 
 
 @pytest.mark.parametrize(

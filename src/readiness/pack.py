@@ -305,6 +305,11 @@ _TOKEN = re.compile(
 
 def bare(query: str) -> str:
     """A query as it can stand in a frame: no semicolon and no comment behind it."""
+    ended = query.strip()
+    while not ended.endswith("*/") and "--" not in ended.rpartition("\n")[2]:  # no comment can be at the end
+        if not ended.endswith(";"):
+            return ended
+        ended = ended[:-1].rstrip()
     end = max((token.end() for token in _TOKEN.finditer(query) if not token["behind"]), default=0)
     return query[:end].strip()
 
