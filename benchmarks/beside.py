@@ -1,8 +1,9 @@
 """What an audit costs who works beside it: the server's own figures, pgbench in paired rounds, and DDL in a loop.
 
-An audit asks one thing at a time over one session, and that is all its pacing. Its client runs on the same machine here, and takes
-more of it than the server does for it, which on a real platform it doesn't; so two ways are told: one audit in each round, its
-client's own work counted as if it were the server's; and audits without a pause, with their client at the lowest priority.
+An audit asks one thing at a time over one session, and while others are at work in a quarter of the time: its default pacing. Its
+client runs on the same machine here, and takes more of it than the server does for it, which on a real platform it doesn't; so two
+ways are told: one audit in each round, its client's own work counted as if it were the server's; and one audit after the other, with
+their client at the lowest priority.
 
 The rounds with and without are paired, in an order that is drawn for each pair. Told is the mean loss with its upper 95 % bound
 (Student's t over the pairs' log ratios), after as many pairs as bring that under the limit, up to a number. The same without any

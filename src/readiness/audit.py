@@ -300,6 +300,7 @@ def _cost(postgres: Postgres, server: Server | None) -> CostPart | None:
     return CostPart(
         statements=cost.statements,
         longest_ms=round(cost.longest_ms, 1),
+        rested_seconds=round(cost.rested_seconds, 1),
         cpu_ms=None if cost.cpu_ms is None else round(cost.cpu_ms, 1),
         blocks=cost.blocks,
     )
@@ -384,7 +385,11 @@ def connect(request: Request) -> Postgres:
     dsn = request.dsn or (prof.database.dsn.get_secret_value() if prof.database.dsn else "")
     learn_secrets(request.redactor, dsn, request.environment)
     try:
-        return Postgres(dsn, statement_seconds=prof.probing.statement_seconds)
+        return Postgres(
+            dsn,
+            statement_seconds=prof.probing.statement_seconds,
+            share_when_busy=prof.probing.share_when_busy,
+        )
     except ValueError as error:
         where = "--database" if request.dsn else "database.dsn"
         raise ConfigError(f"{where}: {error}") from None
@@ -573,6 +578,7 @@ def _ask_all(
             now=started_at,
             evidence_days=request.policy.policy.evidence_days,
             owned_tables=facts.get(Target).owned_tables,
+            clock=facts.get(Postgres).clock,
         ):
             results.append(result)
             request.on_result(result)

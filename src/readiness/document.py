@@ -289,6 +289,8 @@ class CostPart(_Part):
     statements: int
     longest_ms: float
     """Of one statement with its transaction, on the auditor's side: the network is in it."""
+    rested_seconds: float = 0
+    """In which it asked nothing, since others were at work, or since the role may not see whether they are."""
     cpu_ms: float | None = None
     """CPU time of the server's process; None where the server's processes can't be seen from here."""
     blocks: int | None = None

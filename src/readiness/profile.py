@@ -709,6 +709,8 @@ class Probing(_Section):
     """For each service; services are asked side by side."""
     http_timeout_seconds: float = Field(default=5, gt=0, le=60)
     statement_seconds: float = Field(default=5, gt=0, le=600)
+    share_when_busy: float = Field(default=0.25, gt=0, le=1)
+    """The part of the time in which the audit asks the database while others are at work there, or can't be seen; 1 never rests."""
     sample_rows: int = Field(default=200, ge=3, le=10_000)
     """Rows looked at in each table for what its text columns hold."""
     sample_seconds: float = Field(default=15, gt=0, le=3600)

@@ -21,11 +21,13 @@ class Cost:
     Args:
         longest_ms: of one statement with its transaction, on our side, so the network is in it.
         cpu_ms: of the server's process, as Linux counts it; None where the server's processes can't be seen from here.
+        rested_seconds: in which it asked nothing, for others were at work.
         blocks: read or found in shared buffers; None where the server doesn't tell them by session (before 18).
     """
 
     statements: int
     longest_ms: float
+    rested_seconds: float
     cpu_ms: float | None
     blocks: int | None
 
@@ -35,6 +37,7 @@ class Cost:
         return cls(
             statements=postgres.statements,
             longest_ms=postgres.longest_seconds * 1000,
+            rested_seconds=postgres.rested_seconds,
             cpu_ms=_cpu_ms(postgres),
             blocks=_blocks(postgres) if server.version_num >= 180000 else None,
         )

@@ -47,7 +47,8 @@ def _asked(name: str, dsn: str, here: Postgres, target: Target) -> tuple[str, ..
             Reason.NOT_CONFIGURED, "its connection string is empty", f"say `environments.{name}.dsn` in the profile"
         )
     try:
-        there = Postgres(dsn, statement_seconds=target.profile.probing.statement_seconds)
+        probing = target.profile.probing
+        there = Postgres(dsn, statement_seconds=probing.statement_seconds, share_when_busy=probing.share_when_busy)
     except ValueError as error:
         raise Unobservable(Reason.NOT_CONFIGURED, f"environments.{name}.dsn: {error}") from None
     try:

@@ -70,16 +70,16 @@ class GenericPlans:
             )
         # Statements name their tables as their sessions found them; which path that was, pg_stat_statements doesn't keep.
         settings = settings_of(target.profile) or {"search_path": "public"}
-        ends = time.monotonic() + SECONDS
         plans: list[GenericPlan] = []
         unseen: list[Unseen] = []
         session = postgres.another("plans")
+        rested, ends = postgres.rested_seconds, session.clock() + SECONDS
         try:
             for number, s in enumerate(asked):
                 try:
                     if s.queryid not in texts:
                         raise Unobservable(Reason.NOT_OBSERVABLE, "its whole text is too long, or can't be read")
-                    if time.monotonic() > ends:
+                    if session.clock() - (postgres.rested_seconds - rested) > ends:
                         raise Unobservable(Reason.TIMEOUT, f"not planned within the {SECONDS:g} s that all may take")
                     plan = _explain(session, texts[s.queryid], settings, number=number)
                 except Unobservable as refusal:

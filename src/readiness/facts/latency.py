@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from readiness.authoring import Unobservable
-from readiness.facts.postgres import Postgres
+from readiness.facts.postgres import OTHERS_AT_WORK, Postgres
 from readiness.facts.stopwatch import Wait
 from readiness.facts.target import Target, declared
 from readiness.model import Reason, Unseen
@@ -171,16 +171,9 @@ class _Watch:
         return self.stopped is not None
 
 
-# State and kind of others' sessions are hidden from a role without pg_read_all_stats; their number is not.
-_LOAD = """
+_LOAD = f"""
 select
-    case
-        when pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'usage') then (
-            select pg_catalog.count(*)
-            from pg_catalog.pg_stat_activity as a
-            where a.backend_type = 'client backend' and a.state = 'active' and a.application_name !~ '^readiness/'
-        )
-    end::int4 as active,
+    {OTHERS_AT_WORK} as active,
     pg_catalog.current_setting('max_connections')::int4
     - pg_catalog.current_setting('superuser_reserved_connections')::int4
     - coalesce(pg_catalog.current_setting('reserved_connections', true)::int4, 0)

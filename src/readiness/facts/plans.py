@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -98,12 +97,12 @@ class QueryPlans:
         profile = target.profile
         queries = critical_queries(target)
         settings = settings_of(profile)
-        ends = time.monotonic() + profile.probing.query_seconds
+        ends = postgres.clock() + profile.probing.query_seconds
         found: dict[str, QueryPlan] = {}
         unseen: list[Unseen] = []
         for name, query in queries.items():
             try:
-                if time.monotonic() > ends:
+                if postgres.clock() > ends:
                     raise Unobservable(
                         Reason.TIMEOUT,
                         f"the time for all plans ({profile.probing.query_seconds:g} s) was over",

@@ -29,6 +29,7 @@ from psycopg.pq.abc import PGresult
 
 from readiness import __version__
 from readiness.authoring import Unobservable
+from readiness.facts.pace import Pace
 from readiness.facts.stopwatch import Stopwatch, Wait
 from readiness.model import Reason
 from readiness.sqltext import without_semicolons
@@ -156,6 +157,7 @@ class Postgres:
         statement_seconds: float = 5.0,
         connect_seconds: int = CONNECT_SECONDS,
         extra_guards: Mapping[str, str] | None = None,
+        share_when_busy: float = 1.0,
     ) -> None:
         """Prepare a session; nothing is sent yet.
 
@@ -163,6 +165,7 @@ class Postgres:
             dsn: whatever libpq takes; empty means libpq's own sources.
             statement_seconds: the server-side limit of one statement.
             extra_guards: settings that each transaction sets beside our own.
+            share_when_busy: the part of the time, above 0 and up to 1, in which it asks while others are at work.
 
         Raises:
             ValueError: the DSN can't be parsed. The message quotes nothing of it: a password may be the very reason.
@@ -176,6 +179,7 @@ class Postgres:
         self._refusal: Unobservable | None = None
         self._losses = 0
         self._asked: Asked | None = None  # its answer is on its way
+        self._pace = Pace(share_when_busy)
         self.statements = 0
         self.longest_seconds = 0.0
 
@@ -232,6 +236,34 @@ class Postgres:
         asked, self._asked = self._asked, None
         while asked is not None and not asked.proceed():
             pass
+
+    def rest(self) -> None:
+        """Rest now, where others are at work, for what was asked so far: before something whose time is taken."""
+        self.receive()  # no transaction is open meanwhile
+        if self._pace.due:
+            self._pace.rest(self._others())
+
+    def _others(self) -> int | None:
+        connection = self._open()
+        try:
+            try:
+                self._begin(connection, self._statement_seconds, {})
+                (row,) = self._execute(connection, f"select {OTHERS_AT_WORK} as others", (), "pace")
+            finally:
+                self._end(connection)
+        except psycopg.Error as error:
+            self._answer(error, "")
+            return None
+        others: int | None = row["others"]
+        return others
+
+    @property
+    def rested_seconds(self) -> float:
+        return self._pace.rested
+
+    def clock(self) -> float:
+        """Seconds on time.perf_counter()'s scale, less those of rests: what limits our asking, and tells how long it took."""
+        return time.perf_counter() - self._pace.rested
 
     def stream(
         self, statement: str, *, marker: str, seconds: float, page: int = 5_000
@@ -384,6 +416,7 @@ class Postgres:
             statement_seconds=self._statement_seconds,
             connect_seconds=self._connect_seconds,
             extra_guards=self._extra_guards,
+            share_when_busy=self._pace.share,
         )
         made._parameters = self._parameters | {"application_name": f"{APPLICATION_NAME} {purpose}"}
         return made
@@ -527,6 +560,7 @@ class Postgres:
         at_once: bool = False,
     ) -> Generator[None, None, _Received]:
         """One transaction in two steps: up to the statement, and from its answer on."""
+        self.rest()
         connection = self._open()
         # One message takes several statements, but none without a semicolon: with none in its text, this is one.
         alone = without_semicolons(statement) if at_once and not parameters and _plain_literals(connection) else None
@@ -539,6 +573,7 @@ class Postgres:
         finally:
             self.longest_seconds = max(self.longest_seconds, time.perf_counter() - started)
             self._end(connection)
+            self._pace.asked(time.perf_counter() - started)
 
     def _begin(self, connection: _Connection, seconds: float, settings: Mapping[str, str]) -> None:
         # `set local` is neither analysed nor planned and answers no row: half of what set_config() takes. But it takes a
@@ -595,6 +630,22 @@ class Postgres:
             connection.close()
         finally:
             connection.deadline = None
+
+
+# State and kind of others' sessions are hidden from a role without pg_read_all_stats; their number is not.
+OTHERS_AT_WORK = """
+case
+    when pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'usage') then (
+        select pg_catalog.count(*)
+        from pg_catalog.pg_stat_activity as a
+        where
+            a.backend_type = 'client backend'
+            and a.state = 'active'
+            and a.application_name !~ '^readiness/'
+            and a.pid <> pg_catalog.pg_backend_pid()
+    )
+end::int4"""
+"""How many, null where the role may not see it."""
 
 
 _ROLLBACK = "rollback /* readiness */"

@@ -56,6 +56,7 @@ class Followers:
         server.require("primary")
         server.require("pg_monitor")
         limit = target.profile.targets.standby_lag_seconds
+        postgres.rest()
         started = time.monotonic()
         first = postgres.rows(_FOLLOWERS, ("0/0",), marker="standbys")
         if not first:
@@ -179,7 +180,7 @@ class Standbys:
 
 def _asked(name: str, dsn: str, cluster: str | None, probing: Probing) -> StandbyState | Unobservable:
     try:
-        session = Postgres(dsn, statement_seconds=probing.statement_seconds)
+        session = Postgres(dsn, statement_seconds=probing.statement_seconds, share_when_busy=probing.share_when_busy)
     except ValueError as error:
         return Unobservable(Reason.NOT_CONFIGURED, f"standbys.{name}.dsn: {error}")
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -83,7 +82,7 @@ class TextSamples:
     @classmethod
     def take(cls, postgres: Postgres, target: Target) -> Self:
         probing = target.profile.probing
-        ends = time.monotonic() + probing.sample_seconds
+        ends = postgres.clock() + probing.sample_seconds
         columns: list[TextColumn] = []
         unseen: list[Unseen] = []
         tables: dict[int, list[dict[str, Any]]] = {}
@@ -92,7 +91,7 @@ class TextSamples:
         for rows in tables.values():
             first = rows[0]
             quoted = f"{quote_ident(first['schema'])}.{quote_ident(first['name'])}"
-            if time.monotonic() > ends:
+            if postgres.clock() > ends:
                 detail = f"the time for sampling ({probing.sample_seconds:g} s) was over"
                 unlock = "raise probing.sample_seconds"
                 unseen.append(Unseen(subject=quoted, reason=Reason.TIMEOUT, detail=detail, unlock=unlock, kind="table"))

@@ -61,7 +61,8 @@ def cost(spent: CostPart) -> str:
     told = [f"{spent.cpu_ms:,.0f} ms of CPU"] if spent.cpu_ms is not None else []
     told += [f"{spent.blocks:,} blocks"] if spent.blocks is not None else []
     told += [count_of(spent.statements, "statements"), f"the longest {spent.longest_ms:,.0f} ms"]
-    return f"cost the server {', '.join(told)}"
+    rested = f", resting {spent.rested_seconds:,.1f} s for others' work" if spent.rested_seconds else ""
+    return f"cost the server {', '.join(told)}{rested}"
 
 
 def subject_line(run: RunDocument) -> str:
