@@ -433,7 +433,7 @@ def test_attest_and_waive_write_what_an_audit_then_counts(
     embedded_database.run("""
         create schema app; create table app.a (id int primary key); create table app.b (a int references app.a)
     """)
-    for command in (attest(), waive(), waive(subject='app."Odd [x]":fk')):
+    for command in (attest("--bind"), waive(), waive("--bind", subject='app."Odd [x]":fk')):
         done = at(*command)
         assert done.code == 0, done.err
         assert "until 20" in done.out
@@ -441,6 +441,7 @@ def test_attest_and_waive_write_what_an_audit_then_counts(
     signed = yaml.safe_load((tmp_path / register.ATTESTATIONS_FILE).read_text())["attestations"]
     assert signed == [
         {
+            "profile": "p",
             "check": SEALED,
             "statement": "Sealed: yes # \"really\" 'so'",
             "attested_by": "Ännchen 🙂",
@@ -454,13 +455,21 @@ def test_attest_and_waive_write_what_an_audit_then_counts(
     done = at("score", "-d", embedded_database.bare_dsn(), "-f", "json", "--strict")
     run = done.document
     assert {c["id"]: c["evidence_kind"] for c in run["checks"]}[SEALED] == "attested"
-    assert [(w["state"], w["entry"]["object"]) for w in run["waivers"]] == [
-        ("active", "app.*"),
-        ("unused", 'app."Odd [x]":fk'),
+    assert [(w["state"], w["entry"]["object"], w["entry"].get("profile")) for w in run["waivers"]] == [
+        ("active", "app.*", None),
+        ("unused", 'app."Odd [x]":fk', "p"),
     ]
     assert run["waivers"][0]["entry"]["reason"] == "- one\n- two: x"
     assert done.code == 2
     assert f"readiness: {MEASURED}: unused: covers no finding; remove it (--strict)" in done.err
+    # For another profile that lies beside it what is bound counts for nothing.
+    (tmp_path / "other.yaml").write_text("name: other\n")
+    beside = at("score", "-p", "other.yaml", "-d", embedded_database.bare_dsn(), "-f", "json").document
+    assert [w["entry"]["object"] for w in beside["waivers"]] == ["app.*"]
+    assert {c["id"]: c["evidence_kind"] for c in beside["checks"]}[SEALED] != "attested"
+    (tmp_path / "readiness.yaml").unlink()
+    nameless = at(*waive("--bind"))
+    assert (nameless.code, "--bind: the profile has no `name`" in nameless.err) == (2, True)
 
 
 FILES = {

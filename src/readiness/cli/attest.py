@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from readiness import audit, policy, register
 from readiness.cli import support
-from readiness.cli.support import PolicyOption, ProfileOption
+from readiness.cli.support import BindOption, PolicyOption, ProfileOption
 from readiness.yamldoc import ConfigError
 
 app = support.new_app()
@@ -30,6 +30,7 @@ def attest(
     date: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Default: today (UTC).")] = None,
     profile: ProfileOption = None,
     policy_name: PolicyOption = "beta",
+    bind: BindOption = False,
 ) -> None:
     """Add an attestation to the file that is reviewed with the repository."""
     source = support.load_profile(profile)
@@ -49,6 +50,7 @@ def attest(
         sha256 = _sha256(path.parent / evidence)
     try:
         entry = register.Attestation(
+            profile=support.binding(source, bind),
             check=check,
             statement=statement,
             attested_by=by,
@@ -61,7 +63,7 @@ def attest(
     except ValidationError as error:
         raise ConfigError(f"--{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from None
     register.append(path, "attestations", entry)
-    print(f"{path}: {check} is attested until {entry.expires}")
+    print(f"{path}: {check} is attested until {entry.expires}{f' ({entry.profile} alone)' if entry.profile else ''}")
 
 
 def _sha256(path: Path) -> str:

@@ -53,6 +53,10 @@ DatabaseOption = Annotated[
 PolicyOption = Annotated[
     str, typer.Option("--policy", metavar="NAME|FILE", help="alpha, beta, ga, or a file of your own.")
 ]
+BindOption = Annotated[
+    bool,
+    typer.Option("--bind", help="It counts for this profile alone (its `name`), where several lie in one folder."),
+]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="List every check; show tracebacks.")]
 NameOption = Annotated[
     str,
@@ -101,6 +105,17 @@ def load_profile(name: str | None) -> profile.Source:
         return profile.without_file()
     shown = Path(os.path.relpath(found))
     return profile.load(shown, os.environ)
+
+
+def binding(source: profile.Source, bind: bool) -> str | None:
+    """The name that an entry of the register is bound to.
+
+    Raises:
+        ConfigError: it shall be, and the profile has none.
+    """
+    if bind and not source.profile.name:
+        raise ConfigError("--bind: the profile has no `name` that an entry could be bound to")
+    return source.profile.name if bind else None
 
 
 def here() -> Path:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from readiness import audit, policy, register
 from readiness.cli import support
-from readiness.cli.support import PolicyOption, ProfileOption
+from readiness.cli.support import BindOption, PolicyOption, ProfileOption
 from readiness.yamldoc import ConfigError
 
 app = support.new_app()
@@ -27,6 +27,7 @@ def waive(
     days: Annotated[int, typer.Option(help="How long it holds; the policy says how long at most.", min=1)] = 30,
     profile: ProfileOption = None,
     policy_name: PolicyOption = "beta",
+    bind: BindOption = False,
 ) -> None:
     """Add a waiver to the file that is reviewed with the repository: it lifts a veto and adds no point."""
     source = support.load_profile(profile)
@@ -40,6 +41,7 @@ def waive(
     today = dt.datetime.now(dt.UTC).date()
     try:
         entry = register.Waiver(
+            profile=support.binding(source, bind),
             check=check,
             object=object_,
             reason=reason,
@@ -52,4 +54,6 @@ def waive(
     except ValidationError as error:
         raise ConfigError(f"--{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}") from None
     register.append(path, "waivers", entry)
-    print(f"{path}: {check} on {object_} is waived until {entry.expires}")
+    print(
+        f"{path}: {check} on {object_} is waived until {entry.expires}{f' ({entry.profile} alone)' if entry.profile else ''}"
+    )
