@@ -211,7 +211,7 @@ def rounds(cluster: Cluster, dsn: str) -> None:
         ways = (
             ("null, no audit at all", None, False),
             ("one audit a round", 0, False),
-            ("without a pause, nice", 19, True),
+            ("one after the other", 19, True),
         )
         for kind, name in (("-S", "reads"), ("-N", "simple update")):
             for label, nice, again in ways:

@@ -26,7 +26,7 @@ from textwrap import dedent
 from typing import Any, Self
 
 import yaml
-from psycopg import sql
+from psycopg import errors, sql
 
 from conftest import Database
 from readiness.embedded import Cluster
@@ -391,6 +391,26 @@ def free_port() -> int:
     atexit.register(held.close)
     port: int = held.getsockname()[1]
     return port
+
+
+@contextmanager
+def at_work(server: Cluster | Database, name: str = "somebody") -> Iterator[None]:
+    """A session of somebody else's, in the midst of a statement."""
+    with server.connect(application_name=name) as connection, server.connect() as admin:
+
+        def work() -> None:
+            with suppress(errors.QueryCanceled):
+                connection.execute("select pg_catalog.pg_sleep(60)")
+
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            seen = "select from pg_catalog.pg_stat_activity where state = 'active' and application_name = %s"
+            assert eventually(lambda: admin.execute(seen, (name,)).fetchall())
+            yield
+        finally:
+            connection.cancel_safe()
+            worker.join()
 
 
 def eventually(said: Callable[[], Any], seconds: float = 10) -> Any:

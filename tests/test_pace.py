@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 
 import stage
@@ -16,6 +15,7 @@ from conftest import Database
 from readiness.embedded import Cluster
 from readiness.facts.pace import WORTH_A_LOOK
 from readiness.facts.postgres import Postgres
+from stage import at_work
 
 SHARE = 0.25
 
@@ -32,29 +32,6 @@ def blind(cluster: Cluster) -> Iterator[Database]:
     """Its role may not see what others do."""
     with stage.database(cluster) as made:
         yield made
-
-
-@contextmanager
-def at_work(database: Database, name: str = "somebody") -> Iterator[None]:
-    """A session in the midst of a statement."""
-    with database.connect(application_name=name) as connection:
-
-        def work() -> None:
-            with suppress(psycopg.errors.QueryCanceled):
-                connection.execute("select pg_catalog.pg_sleep(60)")
-
-        worker = threading.Thread(target=work)
-        worker.start()
-        try:
-            with database.connect() as admin:
-                while not admin.execute(
-                    "select from pg_catalog.pg_stat_activity where state = 'active' and application_name = %s", (name,)
-                ).fetchall():
-                    time.sleep(0.01)
-            yield
-        finally:
-            connection.cancel_safe()
-            worker.join()
 
 
 def asked(session: Postgres, times: int) -> float:

@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
-from asking import ask, found, remedies
+from asking import NOW, ask, found, remedies
 from conftest import DEBIAN, Database
 from readiness import embedded
 from readiness.embedded import Cluster, Runtime
+from readiness.facts.postgres import Postgres
+from readiness.facts.replication import Followers
+from readiness.facts.server import Server
+from readiness.facts.target import Target
 from readiness.model import Examined, NotApplicable, Observation, Outcome, Reason, Unknown
 from readiness.profile import Profile
-from stage import eventually
+from stage import at_work, eventually
 
 SETTINGS = {"wal_level": "logical", "wal_retrieve_retry_interval": "100ms"}
 LOOKER = {"user": "looker", "password": "bare-role-of-a-test"}
@@ -163,6 +168,19 @@ def test_a_wait_that_is_too_short_to_tell(pair: Pair, monkeypatch: pytest.Monkey
         undecided = pair.ask("standby-lagging", lag=5)
         assert isinstance(undecided, Unknown)
         assert undecided.reason is Reason.TIMEOUT
+
+
+def test_a_rest_for_others_is_no_lag(pair: Pair):
+    with paused(pair), at_work(pair.primary):
+        write(pair.primary)
+        postgres = Postgres(pair.primary.dsn(), share_when_busy=0.05)
+        server = Server.take(postgres)
+        postgres.rows("select pg_catalog.pg_sleep(0.1)::text as slept", marker="test")
+        target = Target(profile=pair.profile(lag=0.1), folder=Path(), now=NOW)
+        (standby,) = Followers.take(postgres, server, target).standbys
+        assert postgres.rested_seconds > 1.9
+        assert standby.waited_seconds < 1.5
+        postgres.close()
 
 
 def test_an_idle_primary_has_no_lag(pair: Pair):
