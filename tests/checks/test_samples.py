@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from asking import ask, found, remedies
+from asking import NOW, ask, found, remedies
 from conftest import Database
-from readiness.facts.samples import is_json, lists_in
+from readiness.facts.postgres import Postgres
+from readiness.facts.samples import TextSamples, is_json, lists_in
+from readiness.facts.target import Target
 from readiness.model import Examined, Reason, Unknown
 from readiness.profile import Profile
+from stage import at_work
 
 JSON, LISTS, UUIDS = "schema/json-in-text", "schema/list-in-text", "schema/uuid-in-text"
 
@@ -131,6 +136,20 @@ def test_the_time_for_sampling_is_bounded(database: Database):
     outcome = ask(JSON, database.dsn(), profile=hurried)
     assert isinstance(outcome, Unknown)
     assert outcome.reason is Reason.TIMEOUT
+
+
+def test_rests_are_not_of_that_time(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("readiness.facts.pace.WORTH_A_LOOK", 0)
+    for n in range(8):
+        database.run(f"create table t{n} (doc text); insert into t{n} select '{{}}' from generate_series(1, 5)")
+    profile = Profile.model_validate({"name": "test", "probing": {"sample_seconds": 0.5}})
+    target = Target(profile=profile, folder=Path(), now=NOW)
+    with at_work(database):
+        postgres = Postgres(database.dsn(), share_when_busy=0.03)
+        samples = TextSamples.take(postgres, target)
+        assert postgres.rested_seconds > 0.5
+        assert (len(samples.columns), samples.unseen) == (8, ())
+        postgres.close()
 
 
 def test_a_locked_table_is_named_and_the_others_are_looked_at(database: Database):

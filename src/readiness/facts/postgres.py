@@ -239,7 +239,6 @@ class Postgres:
 
     def rest(self) -> None:
         """Rest now, where others are at work, for what was asked so far: before something whose time is taken."""
-        self.receive()  # no transaction is open meanwhile
         if self._pace.due:
             self._pace.rest(self._others())
 
