@@ -636,7 +636,7 @@ OTHERS_AT_WORK = """
 case
     when pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'usage') then (
         select pg_catalog.count(*)
-        from pg_catalog.pg_stat_activity as a
+        from pg_catalog.pg_stat_get_activity(null) as a  -- the view joins names to it, which costs as much again
         where
             a.backend_type = 'client backend'
             and a.state = 'active'
