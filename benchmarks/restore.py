@@ -34,6 +34,7 @@ from readiness.profile import Profile
 
 ROWS = int(os.environ.get("READINESS_BENCH_ROWS", "6500000"))
 RUNS = int(os.environ.get("READINESS_BENCH_RUNS", "2"))
+STORES = os.environ.get("READINESS_BENCH_STORES", "pgbackrest,basebackup,tar").split(",")
 idle_cores = copies.idle_cores
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 
@@ -116,17 +117,20 @@ def _compare(cluster: Cluster, folder: Path) -> None:
                 "backups": {
                     "pgbackrest": {"tool": "pgbackrest", "stanza": "main", "command": backrest[:2]},
                     "basebackup": {"tool": "basebackup", "directory": "base", "wal_directory": "wal"},
+                    "tar": {"tool": "basebackup", "directory": "tar", "wal_directory": "wal"},
                 },
             }
         ),
         folder=folder,
     )
-    backup = folder / "base" / "first"
+    backup, tar = folder / "base" / "first", folder / "tar" / "first"
     plain: dict[str, Callable[[Path], None]] = {
         "pgbackrest": lambda data: _by_pgbackrest(cluster, backrest, data),
-        "basebackup": lambda data: _by_hand(cluster, backup, folder / "wal", data),
+        "basebackup": lambda data: _by_hand(cluster, ["cp", "-RLp", f"{backup}/.", data], folder / "wal", data),
+        "tar": lambda data: _by_hand(cluster, ["tar", "-xzf", tar / "base.tar.gz", "-C", data], folder / "wal", data),
     }
-    for store, cold in itertools.product(plain, (False, True)):
+    manifests = {"basebackup": backup / "backup_manifest", "tar": tar / "backup_manifest"}
+    for store, cold in itertools.product([s for s in plain if s in STORES], (False, True)):
         took = Took()
         by_hand = plain[store]
         for _ in range(RUNS):
@@ -135,7 +139,7 @@ def _compare(cluster: Cluster, folder: Path) -> None:
             took.by_hand.append(_plain(cluster, by_hand))
             took.by_hand_cpu.append(_cpu(cluster) - before)
             _settle(folder, cold=cold)
-            took.proved.append(_plain(cluster, by_hand, proofs=backup if store == "basebackup" else folder))
+            took.proved.append(_plain(cluster, by_hand, proofs=True, manifest=manifests.get(store)))
             for idle in (False, True):
                 _settle(folder, cold=cold)
                 copies.idle_cores = idle_cores if idle else _none
@@ -175,7 +179,7 @@ def _none() -> int:
 def _settle(folder: Path, *, cold: bool) -> None:
     """Nothing is still being written, and of the backups and the archived WAL all is in memory, or where it is to be cold nothing."""
     os.sync()
-    for name in ("repo", "base", "wal"):
+    for name in ("repo", "base", "tar", "wal"):
         for path in (folder / name).rglob("*"):
             if path.is_file():
                 with path.open("rb") as file:
@@ -209,7 +213,7 @@ def _backrest(folder: Path) -> list[str]:
 
 def _archives(made: Cluster) -> None:
     folder = made.workshop.folder
-    for name in ("repo", "log", "lock", "spool", "base", "wal"):
+    for name in ("repo", "log", "lock", "spool", "base", "tar", "wal"):
         (folder / name).mkdir()
         made.give(folder / name)
     (folder / "pgbackrest.conf").write_text(
@@ -247,7 +251,8 @@ def _fill(cluster: Cluster, shape: Shape) -> None:
     env = {"PATH": "/usr/bin:/bin", "PGPASSWORD": cluster.password, "HOME": str(folder)}
     for words in (["stanza-create"], ["backup", "--type=full"]):
         cluster.workshop.run([*_backrest(folder), *words], env=env, cwd=folder, **cluster.owner)
-    cluster.tool("pg_basebackup", "-D", str(folder / "base" / "first"), "-X", "none", "-c", "fast")
+    for name, how in (("base", ["-Fp"]), ("tar", ["-Ft", "-z"])):
+        cluster.tool("pg_basebackup", "-D", str(folder / name / "first"), *how, "-X", "none", "-c", "fast")
     with cluster.connect() as admin:
         admin.execute(f"update mix set ok = not ok where id % 20 = 0 and id < {shape.rows // 4}".encode())
         row = admin.execute("select pg_walfile_name(pg_switch_wal())").fetchone()
@@ -255,22 +260,25 @@ def _fill(cluster: Cluster, shape: Shape) -> None:
             time.sleep(0.1)
 
 
-def _plain(cluster: Cluster, by_hand: Callable[[Path], None], *, proofs: Path | None = None) -> float:
+def _plain(
+    cluster: Cluster, by_hand: Callable[[Path], None], *, proofs: bool = False, manifest: Path | None = None
+) -> float:
     """Seconds until sessions are taken, or with its proofs until they are through.
 
     Args:
-        proofs: they are wanted, and where a backup with a manifest lies, it is verified.
+        manifest: of the backup, which what was copied or unpacked is held against.
     """
     data = cluster.workshop.folder / "by-hand"
     data.mkdir(mode=0o700)
     cluster.give(data)
     began = time.perf_counter()
     try:
-        if proofs is not None and (proofs / "backup_manifest").is_file():
-            cluster.tool("pg_verifybackup", "--no-parse-wal", str(proofs))
         by_hand(data)
-        ended = _recovered(cluster, data, amcheck=proofs is not None)
-        if proofs is None:
+        if manifest is not None:
+            ignored = [f"--ignore={name}" for name in ("backup_manifest", "postgresql.conf", "recovery.signal")]
+            cluster.tool("pg_verifybackup", "--no-parse-wal", "-m", str(manifest), *ignored, str(data))
+        ended = _recovered(cluster, data, amcheck=proofs)
+        if not proofs:
             return ended - began
         cluster.tool("pg_checksums", "--check", "-D", str(data))
         return time.perf_counter() - began
@@ -284,8 +292,8 @@ def _by_pgbackrest(cluster: Cluster, backrest: list[str], data: Path) -> None:
     cluster.workshop.run(words, env=env, cwd="/", **cluster.owner)
 
 
-def _by_hand(cluster: Cluster, backup: Path, wal: Path, data: Path) -> None:
-    cluster.workshop.run(["cp", "-RLp", f"{backup}/.", data], cwd="/", **cluster.owner)
+def _by_hand(cluster: Cluster, copying: list[str | Path], wal: Path, data: Path) -> None:
+    cluster.workshop.run(copying, cwd="/", **cluster.owner)
     with (data / "postgresql.conf").open("a") as file:
         file.write(f"archive_mode = off\nrestore_command = 'cp {shlex.quote(str(wal))}/%f %p'\n")
     (data / "recovery.signal").touch()

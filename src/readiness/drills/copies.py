@@ -15,6 +15,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -35,6 +36,7 @@ from readiness.facts.backups import dumps as dump_files
 
 RECOVERY_SECONDS = 12 * 3600.0
 PORT = 5432  # of a socket in a folder of our own: no port of the machine is taken
+READY = "database system is ready to accept connections"  # which a server with `hot_standby = off` says when recovery is over
 _SAID = 400
 _BESIDE = 10  # the nice value of what is checked beside the restore: it takes what the restore leaves
 
@@ -80,10 +82,12 @@ class Copy:
         owner: subprocess' arguments for running as the server's account.
         libraries: what is preloaded all the same (an extension that has a say in recovery or in its tables' format).
         roomy: this machine has memory for the backup and the copy.
+        idle: cores that had nothing to do before the drill began.
         lobby: a database that takes sessions, for what concerns none.
         steps: what was done, and the seconds that it took.
         checked: what of the backup's own proofs held: its manifest, its tool's checksums.
         pages: the program that checks them beside what else is done.
+        under_way: the restore has the cores that it takes; what is idle from here on stays so for a while.
     """
 
     runtime: Runtime
@@ -92,11 +96,13 @@ class Copy:
     source: Source
     libraries: str = ""
     roomy: bool = False
+    idle: int = 0
     told: Told = lambda _step: None
     lobby: str = "template1"
     steps: dict[str, float] = field(default_factory=dict)
     checked: list[str] = field(default_factory=list)
     pages: Beginning | None = None
+    under_way: threading.Event = field(default_factory=threading.Event)
     process: subprocess.Popen[Any] | None = None
 
     @property
@@ -186,13 +192,9 @@ class Copy:
     def tool(self, name: str) -> Path:
         return self.runtime.bindir / name
 
-    def spare(self, wanted: int = 0) -> bool:
-        """Whether what is read and checked beside the restore is hardly in its way: a core is idle, and nothing is read from the disk.
-
-        Args:
-            wanted: cores that the restore is about to take.
-        """
-        return self.roomy and idle_cores() > wanted
+    def spare(self) -> bool:
+        """Whether what is read and checked beside the restore is hardly in its way: a core is idle, and nothing is read from the disk."""
+        return self.under_way.is_set() and self.roomy and idle_cores() > 0
 
     def step(self, name: str, since: float) -> None:
         self.steps[name] = round(time.perf_counter() - since, 3)
@@ -261,31 +263,41 @@ class Copy:
                 cwd=self.workshop.folder,
                 **self.owner,
             )
-        if control and self.spare():
-            self.begin_pages()  # else when recovery is over
-        deadline = time.monotonic() + RECOVERY_SECONDS
-        others = [self.source.database, "postgres"]  # who closed template1 (datallowconn), or dropped it, has another
-        while True:
-            if self.process.poll() is not None:
-                raise RestoreError(f"the restored server did not start: {self.log_words()}")
-            ready = self._ready()  # before it is asked: it may become so meanwhile
-            try:
-                with psycopg.connect(self.dsn(self.lobby), connect_timeout=5, autocommit=True) as session:
-                    row = session.execute("select pg_catalog.pg_is_in_recovery()").fetchone()
-                if row == (False,):
-                    break
-            except psycopg.OperationalError as error:
-                if ready and self.process.poll() is None:
-                    if others:
-                        self.lobby = others.pop(0)
-                        continue
-                    raise RestoreError(f"the restored server takes no session: {_line(str(error))}") from None
-            if time.monotonic() > deadline:
-                raise RestoreError(f"recovery did not end in {RECOVERY_SECONDS / 3600:g} hours")
-            time.sleep(0.05)
+        self._wait_ready(pages=bool(control))
+        self._find_lobby()
         self.step("start and recovery", began)
         if self.pages is None and control:
             self.begin_pages()
+
+    def _wait_ready(self, *, pages: bool) -> None:
+        """Until it takes sessions; its pages are checked meanwhile once a core is idle, else when recovery is over."""
+        assert self.process is not None
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        said = ""
+        with self.log.open(encoding="utf-8", errors="replace") as log:
+            while READY not in said:
+                if self.process.poll() is not None:
+                    raise RestoreError(f"the restored server did not start: {self.log_words()}")
+                if time.monotonic() > deadline:
+                    raise RestoreError(f"recovery did not end in {RECOVERY_SECONDS / 3600:g} hours")
+                if pages and self.pages is None and self.spare():
+                    self.begin_pages()
+                time.sleep(0.01)
+                said = said[-len(READY) :] + log.read()
+
+    def _find_lobby(self) -> None:
+        others = [self.source.database, "postgres"]  # who closed template1 (datallowconn), or dropped it, has another
+        while True:
+            try:
+                psycopg.connect(self.dsn(self.lobby), connect_timeout=5, autocommit=True).close()
+            except psycopg.OperationalError as error:
+                if self.process is not None and self.process.poll() is not None:
+                    raise RestoreError(f"the restored server did not start: {self.log_words()}") from None
+                if not others:
+                    raise RestoreError(f"the restored server takes no session: {_line(str(error))}") from None
+                self.lobby = others.pop(0)
+            else:
+                return
 
     def begin_pages(self) -> None:
         """Check every page that was restored against its checksum, while recovery and the server go on.
@@ -319,9 +331,6 @@ class Copy:
         with psycopg.connect(self.dsn(self.lobby), autocommit=True) as session:
             session.execute("select pg_catalog.pg_reload_conf()")
 
-    def _ready(self) -> bool:
-        return "database system is ready to accept connections" in self.log.read_text(errors="replace")
-
     def stop(self) -> None:
         """Shut it down, so that its files are whole."""
         if self.process is not None:
@@ -329,10 +338,11 @@ class Copy:
             self.process = None
 
     def end_at_once(self) -> None:
-        """End it; its files are good for nothing but removal."""
+        """End it and remove its files, which are good for nothing any more: it writes none on this signal."""
         if self.process is not None:
             with suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGQUIT)
+            embedded.empty(self.data)
             self.stop()
 
     def log_words(self) -> str:
@@ -462,7 +472,9 @@ class BaseBackup:
         began = time.perf_counter()
         copy.told(f"copying {folder}")
         plain = (folder / "PG_VERSION").is_file()
-        verified = _begin_verify(copy, folder / "backup_manifest", folder) if plain and copy.spare(1) else None
+        beside = plain and copy.roomy and copy.idle > 1
+        verified = _begin_verify(copy, folder / "backup_manifest", folder) if beside else None
+        copy.under_way.set()
         if plain:
             # Links are followed: of a backup that keeps its tablespaces or its WAL beside it we want the files.
             copy.run(["cp", "-RLp", f"{folder}/.", copy.data], as_server=False)
@@ -572,6 +584,7 @@ class PgBackRest:
             "--no-link-all",
             "--reset-link-map",
         ]
+        copy.under_way.set()
         # Not as the server's account: the tool's configuration may be for nobody else than who runs this.
         words = [*self.command, *options, f"--set={backup.label}", "--type=default", "--no-delta", *aside, "restore"]
         done = _own(copy, words, environment)
@@ -639,6 +652,7 @@ class Barman:
         except Unobservable as refusal:
             raise DrillError(refusal.detail) from None
         aside = [word for name in spaces for word in ("--tablespace", f"{name}:{copy.tablespaces / name}")]
+        copy.under_way.set()
         copy.run([*self.command, "recover", "--get-wal", *aside, self.server, backup.label, copy.data])
         if not (copy.data / "PG_VERSION").is_file():
             raise DrillError("barman recover left nothing here: the store's `command` must run it on this machine")
@@ -675,6 +689,7 @@ class Dump:
             raise DrillError("a dump leads to no other moment than its own; leave --to out, or name another --store")
         path = self.directory / backup.label
         began = time.perf_counter()
+        copy.under_way.set()
         copy.run(
             [
                 *(copy.tool("initdb"), "-D", copy.data, "-U", copy.source.superuser, "-A", "trust"),

@@ -311,8 +311,10 @@ def schema(
         except Unobservable as refusal:
             raise DrillError(f"the source's schema can't be read: {refusal.detail}") from None
     here, there = ({(o.kind, o.name): o for o in p.objects} for p in (own, other))
-    known = since()
     found.objects = sum(here[k] == there.get(k) for k in here)
+    if here == there:
+        return
+    known = since()
     changed = [k for k in here if k in there and here[k] != there[k]]
     missing = [k for k in here if k not in there]
     lost = {name for kind, name in missing if kind in ("table", "view", "materialized view")}
@@ -433,8 +435,10 @@ def rows(
             *(d for d in compared.differences if d.name in moved),
         ]
         sums |= dict.fromkeys(moved, own)
-    known = since()
     found.notes += [n for n in notes if "large objects" in n]
+    if not differences:
+        return
+    known = since()
     summed = [d for d in differences if not d.told]
     with (
         closing(psycopg.connect(source, autocommit=True)) as asked,

@@ -204,6 +204,7 @@ def drill(
             source=living.source,
             libraries=how.libraries,
             roomy=copies.in_memory(way.needs_bytes(backup, living.bytes)),
+            idle=copies.idle_cores(),
             told=told,
         )
         copy.prepare()
@@ -239,8 +240,8 @@ def drill(
         finally:
             beside.end()
             result.checked += copy.checked
-            copy.end_at_once()
             began = time.perf_counter()
+            copy.end_at_once()
     copy.step("removal", began)
     result.steps = dict(copy.steps)
     return result
@@ -497,7 +498,6 @@ def _measure(
     next_xid, last_commit, wal, system = row
     if not there:
         raise RestoreError(f"the backup holds no database {copy.source.database}")
-    result.size_bytes = _bytes(copy.data)
     if logical:
         result.rpo_seconds = round((living.clock - result.taken_at).total_seconds(), 1)
         return
@@ -552,10 +552,10 @@ def _versions_tell(copy: Copy, living: _Living) -> bool:
 
 def _bytes(folder: Path) -> int:
     total = 0
-    for place, _, files in os.walk(folder):
+    for _, _, files, here in os.fwalk(folder, onerror=lambda _: None):
         for name in files:
             with suppress(OSError):
-                total += Path(place, name).stat().st_size
+                total += os.stat(name, dir_fd=here, follow_symlinks=False).st_size
     return total
 
 
@@ -598,6 +598,7 @@ def _compare(
             like.findings.append(f"the copy's schema can't be read: {refusal.detail}")
         amcheck = _begin_amcheck(copy, deep=how.deep)
         copy.relax()
+        result.size_bytes = _bytes(copy.data)
         if how.snapshot is not None:
             _against(how.snapshot, copy, reading, result)
         else:

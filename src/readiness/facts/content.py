@@ -383,11 +383,13 @@ class _Digest:
     Args:
         below: is selected as h, once for each row.
         high, low: of h; no low where one number holds the digest.
+        over: the aggregate over a chunk's rows.
     """
 
     below: str
     high: str
     low: str | None = None
+    over: str = "sum"
 
     @property
     def fence(self) -> str:
@@ -397,10 +399,11 @@ class _Digest:
 
 # age() is the shortest way from a transaction's number to one that can be hashed: it counts back from the next one, modulo 2^32.
 # What isn't a transaction's number (1, and 2 of rows that PostgreSQL before 9.4 froze) has one age for ever, so that such rows differ
-# by version, and are compared by content.
+# by version, and are compared by content; so do all, should the next number pass a multiple of 2^31 between source and copy.
 _NEXT = "(select pg_catalog.age('3'::xid)::bigint + 3)"
-_XMIN = f"({_NEXT} - pg_catalog.age(t.xmin)) & 4294967295"
-_VERSION = _Digest(below=f"pg_catalog.hashtidextended(t.ctid, {_XMIN}) as h", high="h")
+_XMIN = f"{_NEXT} - pg_catalog.age(t.xmin)"
+# No two rows of a relation have one place: none takes another out of the exclusive or, which takes less than a sum.
+_VERSION = _Digest(below=f"pg_catalog.hashtidextended(t.ctid, {_XMIN}) as h", high="h", over="bit_xor")
 
 
 def _digest(table: Table, method: Method, encoding: str) -> _Digest:
@@ -446,7 +449,7 @@ def sums(connection: Session, table: Table, chunk: Chunk, method: Method, encodi
     digest = _VERSION if _by_version(table, chunk) else _digest(table, method, encoding)
     low = f"pg_catalog.sum({digest.low})::text" if digest.low else "'0'"
     statement = (
-        f"select /* readiness:snapshot */ pg_catalog.count(*), pg_catalog.sum({digest.high})::text, {low} "
+        f"select /* readiness:snapshot */ pg_catalog.count(*), pg_catalog.{digest.over}({digest.high})::text, {low} "
         f"from (select {digest.below} {_from(table, chunk)}{digest.fence}) as q"
     )
     row = connection.execute(statement.encode()).fetchone()
