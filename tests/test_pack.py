@@ -894,6 +894,69 @@ def test_the_next_question_is_sent_before_an_answer_is_read():
     ]
 
 
+def test_a_question_is_on_its_way_while_others_compute_of_facts_that_are_there():
+    happened: list[str] = []
+
+    class Old:
+        @classmethod
+        def take(cls) -> Any:
+            happened.append("old taken")
+            return cls()
+
+    class New(Old):
+        @classmethod
+        def take(cls) -> Any:
+            happened.append("new taken")
+            return cls()
+
+    def told(name: str) -> Any:
+        happened.append(name)
+        return GOOD
+
+    def sent(name: str) -> Check:
+        def ask() -> Awaited:
+            happened.append(f"{name} sent")
+            return Awaited(lambda: happened.append(f"{name} here"), lambda: told(f"{name} read"))
+
+        return Check(info=replace(info(), id=f"schema/{name}"), facts={}, ask=ask, source="", sends=True)
+
+    def computing(name: str, fact: type[Any], *, computes: bool = True) -> Check:
+        known = replace(info(), id=f"schema/{name}")
+        return Check(info=known, facts={"fact": fact}, ask=lambda fact: told(name), source="", computes=computes)
+
+    checks = [
+        *(
+            computing("a", Old),
+            sent("b"),
+            computing("c", Old),
+            computing("left-out", New),
+            sent("left-out-too"),
+            computing("d", Old),
+            sent("e"),
+        ),
+        *(computing("f", Old), computing("g", New), computing("h", New), sent("i")),
+        *(computing("j", New, computes=False), sent("k"), computing("l", New)),
+    ]
+    selected = {check.info.id for check in checks} - {"schema/left-out", "schema/left-out-too"}
+    results = list(
+        runner.run(
+            checks,
+            runner.Facts({}),
+            parameters=lambda _: {},
+            selected=selected.__contains__,
+            now=NOW,
+            evidence_days=7,
+        )
+    )
+    assert [result.check.id for result in results] == [check.info.id for check in checks]
+    assert {result.check.id for result in results if isinstance(result.outcome, Examined)} == selected
+    assert happened == [
+        *("old taken", "a", "b sent", "b here", "e sent", "b read", "c", "d", "e here", "e read"),
+        *("f", "new taken", "g", "i sent", "h", "i here", "i read"),  # taking a fact may take long
+        *("j", "k sent", "k here", "k read", "l"),
+    ]
+
+
 def test_evidence_becomes_what_every_format_can_carry():
     odd = {"nan": math.nan, "far": math.inf, "text": "\ud800", "list": [math.nan, object], "long": "x" * 9_000}
     outcome = answer(lambda: Observation(subject="a\ud800b", ok=False, evidence=odd, remedy="r"))

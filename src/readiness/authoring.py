@@ -80,6 +80,7 @@ class Check:
         facts: parameter name -> the fact that it wants.
         ask: called with the facts, and with the policy's parameters by name.
         sends: whether asking only sends a question, and its answer is awaited; what takes longer must not.
+        computes: whether asking only computes, of facts, so that an answer may be on its way meanwhile.
         source: its SQL or Python, as `readiness checks ID` shows it.
         variants: major version -> the query that holds from it on, where a catalog changed.
     """
@@ -89,6 +90,7 @@ class Check:
     ask: Callable[..., Answer | Awaited]
     source: str
     sends: bool = False
+    computes: bool = False
     variants: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -144,7 +146,7 @@ def check(
             valid_days=valid_days,
             sha256=hashlib.sha256(source.encode()).hexdigest(),
         )
-        return Check(info=info, facts=facts, ask=ask, source=source)
+        return Check(info=info, facts=facts, ask=ask, source=source, computes=True)
 
     return decorate
 

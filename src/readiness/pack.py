@@ -362,7 +362,8 @@ def statement(
         ]
         if header.spares_bookkeeping and anchor == "pg_class":
             left_out.append(f"o.objid not in ({anchors_of.bookkeeping()})")
-        conditions = "\n            and ".join(left_out)
+        # Each by itself, so that the first, of a column alone, can be asked where the rows are read: before they cost more.
+        conditions = "\n        and ".join(f"({schemaid} is null or {condition})" for condition in left_out)
         # Counted by the oid of the schema, or by that of a table that a service owns alone, below zero; named at last.
         schema = always_quoted("ns.nspname")
         group = f"{schemaid}::pg_catalog.int8"
@@ -388,10 +389,7 @@ def statement(
         subjects = f"""select case when {schemaid} is null then 0 else {group} end as _scope, o.*
     from {observed}{looked_up}
     where
-        {schemaid} is null
-        or (
-            {conditions}
-        )"""
+        {conditions}"""
     # Kept once, and read from there: healthy subjects, which are most, are counted and never sorted.
     return f"""with judged as materialized (
     {subjects}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice, takewhile
 from typing import Any, TypeVar
 
 from readiness.authoring import Answer, Awaited, Check, Unobservable, signature_of
@@ -55,6 +57,10 @@ class Facts:
             raise Unobservable(fact.reason, fact.detail, fact.unlock)
         return fact
 
+    def have(self, kinds: Iterable[type[Any]]) -> bool:
+        """Whether all of them were taken, or refused."""
+        return all(kind in self._taken for kind in kinds)
+
     def _take(self, kind: type[Any]) -> object:
         take = getattr(kind, "take", None)
         if take is None:
@@ -88,58 +94,64 @@ def run(
     """Ask the checks in order, yielding each result as it is there.
 
     A check that isn't selected is unknown: leaving it out never raises a score. Where an answer is awaited, the next
-    question is sent before it is read: the server works meanwhile.
+    question is sent before it is read, and before the checks between that only compute, of facts that are there: the
+    server works meanwhile.
 
     Args:
         clock: seconds, for what each check takes; one that stands still while a session rests leaves that out.
     """
+    in_order = list(checks)
+    chosen = {check.info.id for check in in_order if selected(check.info.id)}
+    to_send = deque(check for check in in_order if check.sends and check.info.id in chosen)
 
     def told(check: Check, outcome: Outcome, seconds: float) -> CheckResult:
         default = now + timedelta(days=check.info.valid_days or evidence_days)
         return CheckResult(check=check.info, outcome=outcome, seconds=seconds, expires=_expires(outcome, default))
 
-    sent: _Sent | None = None
-    for check in checks:
-        chosen = selected(check.info.id)
-        if sent is not None:
-            sent.receive()
-            if not (chosen and check.sends):
-                yield told(sent.check, sent.outcome(owned_tables), sent.seconds)
-                sent = None
+    def asking(check: Check) -> _Sent:
         started = clock()
-        if chosen:
-            asked = _asked(check, facts, parameters(check.info.id), owned_tables)
+        answer = _asked(check, facts, parameters(check.info.id), owned_tables)
+        return _Sent(check, answer, clock() - started)
+
+    def next_sent(place: int) -> _Sent | None:
+        """The next question, sent, if nothing from a place on that comes before it may take long."""
+        if not to_send:
+            return None
+        between = takewhile(lambda check: check is not to_send[0], islice(in_order, place, None))
+        waits = any(c.info.id in chosen and not (c.computes and facts.have(c.facts.values())) for c in between)
+        return None if waits else asking(to_send.popleft())
+
+    sent: _Sent | None = None
+    for place, check in enumerate(in_order):
+        if check.info.id not in chosen:
+            yield told(check, Unknown(reason=Reason.NOT_SELECTED, detail="left out by --only or --skip"), 0.0)
+            continue
+        sent = sent or next_sent(place)
+        if sent is not None and sent.check is check:
+            sent.receive()
+            own, sent = sent, next_sent(place + 1)
         else:
-            asked = Unknown(reason=Reason.NOT_SELECTED, detail="left out by --only or --skip")
-        seconds = clock() - started
-        if sent is not None:
-            yield told(sent.check, sent.outcome(owned_tables), sent.seconds)
-            sent = None
-        if isinstance(asked, Awaited):
-            sent = _Sent(check, asked, seconds)
-        else:
-            yield told(check, asked, seconds)
-    if sent is not None:
-        sent.receive()
-        yield told(sent.check, sent.outcome(owned_tables), sent.seconds)
+            own = asking(check)
+        yield told(check, own.outcome(owned_tables), own.seconds)
 
 
 @dataclass(slots=True)
 class _Sent:
-    """A check whose answer is awaited, and the seconds that it took: what another takes meanwhile isn't its own."""
+    """A check that was asked, and the seconds that it took: what another takes meanwhile isn't its own."""
 
     check: Check
-    answer: Awaited
+    answer: Outcome | Awaited
     seconds: float
 
     def receive(self) -> None:
         started = time.perf_counter()
-        self.answer.receive()
+        if isinstance(self.answer, Awaited):
+            self.answer.receive()
         self.seconds += time.perf_counter() - started
 
     def outcome(self, owned_tables: Container[str]) -> Outcome:
         started = time.perf_counter()
-        found = _read(self.check, self.answer, owned_tables)
+        found = _read(self.check, self.answer, owned_tables) if isinstance(self.answer, Awaited) else self.answer
         self.seconds += time.perf_counter() - started
         return found
 

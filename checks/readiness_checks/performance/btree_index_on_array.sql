@@ -21,13 +21,19 @@ select
     ix.indrelid as objid,
     ns.oid as schemaid,
     arrays.list is null as ok,
-    case when arrays.list is not null then pg_catalog.format('%I.%I', ns.nspname, c.relname) end as on_table,
+    case
+        when arrays.list is not null
+            then (
+                select pg_catalog.format('%I.%I', ns.nspname, c.relname)
+                from pg_catalog.pg_class as c
+                where c.oid = ix.indrelid
+            )
+    end as on_table,
     arrays.list as array_columns,
     ix.indisunique as is_unique
 from pg_catalog.pg_index as ix
 inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
-inner join pg_catalog.pg_class as c on ix.indrelid = c.oid
-inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+inner join pg_catalog.pg_namespace as ns on ic.relnamespace = ns.oid -- its table's too
 left join (
     select
         keyed.indexrelid,
@@ -38,7 +44,7 @@ left join (
     cross join lateral pg_catalog.unnest(
         pg_catalog.string_to_array(keyed.indkey::pg_catalog.text, ' ')::pg_catalog.int2[]
     ) with ordinality as key (attnum, place)
-    where t.typcategory = 'A' and att.attnum = key.attnum and key.place <= keyed.indnkeyatts
+    where t.typcategory = 'A' and att.attnum > 0 and att.attnum = key.attnum and key.place <= keyed.indnkeyatts
     group by keyed.indexrelid
 ) as arrays on ix.indexrelid = arrays.indexrelid
 where

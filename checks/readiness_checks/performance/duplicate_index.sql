@@ -76,6 +76,7 @@ described as (
 ranked as (
     select
         d.indexrelid,
+        d.indrelid,
         pg_catalog.first_value(d.indexrelid) over of_one_definition as kept,
         pg_catalog.first_value(d.indimmediate) over of_one_definition as kept_immediate,
         pg_catalog.row_number() over of_one_definition as place
@@ -86,44 +87,53 @@ ranked as (
             d.relispartition desc, d.is_primary desc, d.indimmediate desc, d.key_name is not null desc,
             d.foreign_keys > 0 desc, d.indisreplident desc, d.indexrelid asc
     )
+),
+
+-- The names of few, looked up one by one.
+twin as materialized (
+    select
+        r.indexrelid,
+        r.kept_immediate,
+        r.place,
+        (select c.relname from pg_catalog.pg_class as c where c.oid = r.indrelid) as on_table,
+        (select c.relname from pg_catalog.pg_class as c where c.oid = r.kept) as kept
+    from ranked as r
 )
 
 select
     pg_catalog.format('%I.%I', ns.nspname, ic.relname) as subject,
     ix.indrelid as objid,
     ns.oid as schemaid,
-    r.place is null or r.place = 1 or ix.indisexclusion or coalesce(key.is_primary, false) as ok,
+    twin.place is null or twin.place = 1 or ix.indisexclusion or coalesce(key.is_primary, false) as ok,
     case
-        when r.place is null or r.place = 1 then null
+        when twin.place is null or twin.place = 1 then null
         when key.foreign_keys > 0 then null -- these would have to go first
         -- What is told at once today would be told at the commit only, and no ON CONFLICT could name it.
-        when ix.indimmediate and not r.kept_immediate then null
+        when ix.indimmediate and not twin.kept_immediate then null
         else
             case
                 when ix.indisreplident
                     then pg_catalog.format(
-                        E'alter table %I.%I replica identity using index %I;\n', ns.nspname, c.relname, kept.relname
+                        E'alter table %I.%I replica identity using index %I;\n', ns.nspname, twin.on_table, twin.kept
                     )
                 else ''
             end || case
                 when key.name is not null
-                    then pg_catalog.format('alter table %I.%I drop constraint %I;', ns.nspname, c.relname, key.name)
+                    then pg_catalog.format('alter table %I.%I drop constraint %I;', ns.nspname, twin.on_table, key.name)
                 -- CONCURRENTLY is not for indexes of partitioned tables
                 when ic.relkind = 'I' then pg_catalog.format('drop index %I.%I;', ns.nspname, ic.relname)
                 else pg_catalog.format('drop index concurrently %I.%I;', ns.nspname, ic.relname)
             end
     end as remedy,
-    case when r.place > 1 then pg_catalog.format('%I.%I', ns.nspname, c.relname) end as on_table,
-    case when r.place > 1 then pg_catalog.format('%I.%I', ns.nspname, kept.relname) end as double_of,
+    case when twin.place > 1 then pg_catalog.format('%I.%I', ns.nspname, twin.on_table) end as on_table,
+    case when twin.place > 1 then pg_catalog.format('%I.%I', ns.nspname, twin.kept) end as double_of,
     coalesce(key.foreign_keys, 0) as foreign_keys_that_rely_on_it,
     ic.reloptions::pg_catalog.text[] as storage_parameters
 from pg_catalog.pg_index as ix
 inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
-inner join pg_catalog.pg_class as c on ix.indrelid = c.oid
-inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+inner join pg_catalog.pg_namespace as ns on ic.relnamespace = ns.oid -- its table's too
 left join key on ix.indexrelid = key.conindid
-left join ranked as r on ix.indexrelid = r.indexrelid
-left join pg_catalog.pg_class as kept on r.kept = kept.oid
+left join twin on ix.indexrelid = twin.indexrelid
 where
     ix.indisvalid
     and ix.indisready

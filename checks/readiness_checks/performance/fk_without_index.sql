@@ -24,13 +24,13 @@ select
         select
         from pg_catalog.pg_index as ix
         inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
-        inner join pg_catalog.pg_am as am on ic.relam = am.oid
         where
             ix.indrelid = fk.conrelid
             and ix.indisvalid
             and ix.indisready
             and ix.indislive
-            and (am.amname = 'btree' or (am.amname = 'hash' and pg_catalog.cardinality(fk.conkey) = 1))
+            -- btree, or hash, on every version
+            and (ic.relam = 403 or (ic.relam = 405 and pg_catalog.cardinality(fk.conkey) = 1))
             -- The key's columns, in any order, are the first that the index has; int2vector counts from 0, and an
             -- expression stands there as 0. INCLUDE columns lie behind indnkeyatts.
             and ix.indnkeyatts >= pg_catalog.cardinality(fk.conkey)

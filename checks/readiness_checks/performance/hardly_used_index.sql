@@ -45,15 +45,21 @@ select
     end as ok,
     'not_configured' as unseen,
     'alter system set track_counts = on; select pg_catalog.pg_reload_conf();' as unlock,
-    case when ic.relpages >= bound.pages then pg_catalog.format('%I.%I', ns.nspname, c.relname) end as on_table,
+    case
+        when ic.relpages >= bound.pages
+            then (
+                select pg_catalog.format('%I.%I', ns.nspname, c.relname)
+                from pg_catalog.pg_class as c
+                where c.oid = ix.indrelid
+            )
+    end as on_table,
     counted.scans,
     counted.writes as writes_to_the_table,
     ic.relpages as pages,
     bound.counted_for_days
 from pg_catalog.pg_index as ix
 inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
-inner join pg_catalog.pg_class as c on ix.indrelid = c.oid
-inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+inner join pg_catalog.pg_namespace as ns on ic.relnamespace = ns.oid -- its table's too
 cross join bound
 cross join lateral (
     -- not asked of the small ones, which are most
@@ -61,9 +67,9 @@ cross join lateral (
         case when ic.relpages >= bound.pages then pg_catalog.pg_stat_get_numscans(ic.oid) end as scans,
         case
             when ic.relpages >= bound.pages
-                then pg_catalog.pg_stat_get_tuples_inserted(c.oid)
-                + pg_catalog.pg_stat_get_tuples_updated(c.oid)
-                - pg_catalog.pg_stat_get_tuples_hot_updated(c.oid)
+                then pg_catalog.pg_stat_get_tuples_inserted(ix.indrelid)
+                + pg_catalog.pg_stat_get_tuples_updated(ix.indrelid)
+                - pg_catalog.pg_stat_get_tuples_hot_updated(ix.indrelid)
         end as writes
 ) as counted
 where

@@ -54,8 +54,10 @@ select
     ns.oid as schemaid,
     case
         when ix.indisvalid then true
-        when being.built or on_index.relation is not null then true -- or dropped, by the lock on itself
-        when on_table.relation is null or on_table.seen or may.see then false
+        when being.built then true
+        -- or dropped, by the lock on itself
+        when exists (select from held where held.relation = ix.indexrelid) then true
+        when may.see or not exists (select from held where held.relation = ix.indrelid and not held.seen) then false
     end as ok,
     'locked' as unseen,
     case
@@ -75,16 +77,20 @@ select
             ns.nspname, ic.relname
         )
     end as remedy,
-    case when not ix.indisvalid then pg_catalog.format('%I.%I', ns.nspname, c.relname) end as on_table,
+    case
+        when not ix.indisvalid
+            then (
+                select pg_catalog.format('%I.%I', ns.nspname, c.relname)
+                from pg_catalog.pg_class as c
+                where c.oid = ix.indrelid
+            )
+    end as on_table,
     ix.indisunique as is_unique,
     ix.indisready as kept_up_by_writes,
     case when not ix.indisvalid then coalesce(being.built, false) end as being_built
 from pg_catalog.pg_index as ix
 inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
-inner join pg_catalog.pg_class as c on ix.indrelid = c.oid
-inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-left join held as on_table on ix.indrelid = on_table.relation
-left join held as on_index on ix.indexrelid = on_index.relation
+inner join pg_catalog.pg_namespace as ns on ic.relnamespace = ns.oid -- its table's too
 cross join lateral (
     select
         not ix.indisvalid

@@ -25,6 +25,7 @@ with described as (
         ix.indnkeyatts,
         ix.indnatts,
         ic.relname,
+        ic.relnamespace,
         ic.relkind,
         ic.relpages,
         not (
@@ -103,13 +104,19 @@ select
         when d.relkind = 'I' then pg_catalog.format('drop index %I.%I;', ns.nspname, d.relname)
         else pg_catalog.format('drop index concurrently %I.%I;', ns.nspname, d.relname)
     end as remedy,
-    case when covered.indexrelid is not null then pg_catalog.format('%I.%I', ns.nspname, c.relname) end as on_table,
+    case
+        when covered.indexrelid is not null
+            then (
+                select pg_catalog.format('%I.%I', ns.nspname, c.relname)
+                from pg_catalog.pg_class as c
+                where c.oid = d.indrelid
+            )
+    end as on_table,
     case when covered.indexrelid is not null then pg_catalog.format('%I.%I', ns.nspname, covered.by_name) end as begins,
     d.relpages as pages,
     covered.by_pages as pages_of_the_longer
 from described as d
-inner join pg_catalog.pg_class as c on d.indrelid = c.oid and c.relkind in ('r', 'p', 'm') -- not TOAST
-inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+inner join pg_catalog.pg_namespace as ns on d.relnamespace = ns.oid -- its table's too
 left join covered on d.indexrelid = covered.indexrelid
 where d.plain
 order by subject

@@ -25,9 +25,10 @@ with recursive part as (
         ix.indexrelid as root,
         ix.indexrelid,
         ix.indrelid
-    from pg_catalog.pg_index as ix
+    from pg_catalog.pg_partitioned_table as pt
+    inner join pg_catalog.pg_index as ix on pt.partrelid = ix.indrelid
     inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
-    where ic.relkind = 'I' and not ic.relispartition
+    where not ic.relispartition
     union all
     select
         part.root,
@@ -100,7 +101,11 @@ select
     end as remedy,
     case
         when counted.scans = 0 and counted.live_rows >= around.least_rows
-            then pg_catalog.format('%I.%I', ns.nspname, c.relname)
+            then (
+                select pg_catalog.format('%I.%I', ns.nspname, t.relname)
+                from pg_catalog.pg_class as t
+                where t.oid = ix.indrelid
+            )
     end as on_table,
     counted.scans,
     counted.live_rows,
@@ -109,8 +114,8 @@ select
     around.standbys
 from pg_catalog.pg_index as ix
 inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
-inner join pg_catalog.pg_class as c on ix.indrelid = c.oid
-inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+inner join pg_catalog.pg_class as c on ix.indrelid = c.oid and c.relkind in ('r', 'p', 'm') -- few beside the indexes
+inner join pg_catalog.pg_namespace as ns on ic.relnamespace = ns.oid -- its table's too
 left join of_parts on ix.indexrelid = of_parts.root
 cross join lateral (
     select

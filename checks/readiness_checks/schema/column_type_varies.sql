@@ -53,11 +53,12 @@ counted as (
     group by t.attname, t.atttypid
 ),
 
-usual as (
+usual as materialized (
     select
         c.attname,
         c.atttypid,
-        c.tables
+        c.tables,
+        pg_catalog.format_type(c.atttypid, null) as type -- here, for names are fewer than columns
     from counted as c
     where c.of_all >= 3 and c.tables * 3 >= c.of_all * 2
 )
@@ -67,8 +68,8 @@ select
     t.attrelid as objid,
     ns.oid as schemaid,
     t.atttypid = usual.atttypid as ok,
-    pg_catalog.format_type(t.atttypid, null) as type,
-    pg_catalog.format_type(usual.atttypid, null) as usual_type,
+    case when t.atttypid = usual.atttypid then usual.type else pg_catalog.format_type(t.atttypid, null) end as type,
+    usual.type as usual_type,
     usual.tables as tables_with_usual_type
 from typed as t
 inner join usual on t.attname = usual.attname

@@ -39,25 +39,26 @@ linked as materialized (
     group by con.conrelid
 ),
 
+-- Of each table the columns of such a name, and how many were dropped: those have no type.
 present as materialized (
     select
         att.attrelid,
-        pg_catalog.array_agg(att.attname::pg_catalog.text) as names,
-        pg_catalog.array_agg(att.attname || ':' || pg_catalog.format_type(att.atttypid, att.atttypmod)) as typed
+        pg_catalog.array_agg(att.attname::pg_catalog.text) filter (where att.atttypid <> 0) as names,
+        pg_catalog.array_agg(att.attname || ':' || pg_catalog.format_type(att.atttypid, att.atttypmod)) filter (
+            where att.atttypid <> 0
+        ) as typed,
+        pg_catalog.count(*) filter (where att.atttypid = 0) as dropped
     from pg_catalog.pg_attribute as att
     where
         att.attnum > 0
-        and att.atttypid <> 0 -- a dropped column has no type
-        and att.attname::pg_catalog.text = any (array(select w.name from wanted as w))
-    group by att.attrelid
-),
-
-dropped as (
-    select
-        att.attrelid,
-        pg_catalog.count(*) as columns
-    from pg_catalog.pg_attribute as att
-    where att.atttypid = 0 and att.attnum > 0
+        and (
+            att.atttypid = 0
+            -- a name is compared sooner than a text, which a longer one would be
+            or (
+                att.attname = any (array(select w.name::pg_catalog.name from wanted as w))
+                and att.attname::pg_catalog.text = any (array(select w.name from wanted as w))
+            )
+        )
     group by att.attrelid
 )
 
@@ -70,18 +71,17 @@ select
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 left join present on c.oid = present.attrelid
-left join dropped on c.oid = dropped.attrelid
 left join linked on c.oid = linked.conrelid
 cross join lateral (
     select pg_catalog.string_agg(w.name || coalesce(' ' || w.type, ''), ', ' order by w.name) as names
     from wanted as w
     where
-        present.attrelid is null
+        present.names is null
         or w.name <> all (present.names)
         or (w.type is not null and w.name || ':' || w.type <> all (present.typed))
 ) as lacks
 where
     c.relkind in ('r', 'p')
     and not c.relispartition
-    and c.relnatts - coalesce(dropped.columns, 0) > coalesce(pg_catalog.cardinality(linked.attnums), 0)
+    and c.relnatts - coalesce(present.dropped, 0) > coalesce(pg_catalog.cardinality(linked.attnums), 0)
 order by subject

@@ -34,7 +34,7 @@ select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
     ns.oid as schemaid,
-    narrow.type is null as ok,
+    att.atttypid not in (select narrow.type from narrow) as ok, -- a join would be made for each row
     att.attname as key_column,
     pg_catalog.format_type(att.atttypid, att.atttypmod) as key_type,
     nullif(c.reltuples::pg_catalog.int8, -1) as estimated_rows
@@ -49,7 +49,6 @@ cross join lateral (
     offset 0 -- noqa: AM09
 ) as att
 left join pg_catalog.pg_attrdef as def on att.attrelid = def.adrelid and att.attnum = def.adnum
-left join narrow on att.atttypid = narrow.type
 where
     pk.contype = 'p'
     and pg_catalog.cardinality(pk.conkey) = 1

@@ -78,19 +78,20 @@ keyed as materialized (
 reference as materialized (
     select
         fk.oid as constraint_oid,
+        fk.conname,
         fk.conrelid as relid,
-        fk.conkey[k.place] as attnum,
+        k.attnum,
         fk.confrelid as referred,
         fk.confkey[k.place] as referred_attnum,
         att.atttypid in (select uuids.type from uuids) as is_uuid,
         t.typcategory = 'N' as is_number,
         coalesce(fk.confkey operator(pg_catalog.@>) keyed.conkey, false) as goes_by_primary_key
     from pg_catalog.pg_constraint as fk
-    cross join lateral pg_catalog.generate_subscripts(fk.conkey, 1) as k (place)
+    cross join lateral pg_catalog.unnest(fk.conkey) with ordinality as k (attnum, place)
     cross join lateral (
         select a.atttypid
         from pg_catalog.pg_attribute as a
-        where fk.conrelid = a.attrelid and fk.conkey[k.place] = a.attnum
+        where fk.conrelid = a.attrelid and k.attnum = a.attnum
         -- a fence: looked up by both columns of the index, however many columns the planner takes a key to have
         offset 0 -- noqa: AM09
     ) as att
@@ -105,19 +106,20 @@ by_number as (
         numbered.referred,
         pg_catalog.bool_or(not numbered.goes_by_primary_key) as goes_round,
         pg_catalog.array_agg(
-            pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, fk.conname) order by ns.nspname, c.relname, fk.conname
+            pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, numbered.conname)
+            order by ns.nspname, c.relname, numbered.conname
         ) as names
     from (
         select
-            r.constraint_oid,
+            r.relid,
+            r.conname,
             r.referred,
             r.goes_by_primary_key
         from reference as r
-        group by r.constraint_oid, r.referred, r.goes_by_primary_key
+        group by r.constraint_oid, r.relid, r.conname, r.referred, r.goes_by_primary_key
         having pg_catalog.bool_or(r.is_number) and not pg_catalog.bool_or(r.is_uuid)
     ) as numbered
-    inner join pg_catalog.pg_constraint as fk on numbered.constraint_oid = fk.oid
-    inner join pg_catalog.pg_class as c on fk.conrelid = c.oid
+    inner join pg_catalog.pg_class as c on numbered.relid = c.oid
     inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
     group by numbered.referred
 ),

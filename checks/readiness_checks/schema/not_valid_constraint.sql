@@ -22,7 +22,10 @@ select
     con.conrelid as objid,
     ns.oid as schemaid,
     con.convalidated as ok,
-    pg_catalog.format('alter table %I.%I validate constraint %I;', ns.nspname, c.relname, con.conname) as remedy,
+    case
+        when not con.convalidated
+            then pg_catalog.format('alter table %I.%I validate constraint %I;', ns.nspname, c.relname, con.conname)
+    end as remedy,
     case con.contype when 'f' then 'foreign key' else 'check' end as constraint_type,
     nullif(c.reltuples::pg_catalog.int8, -1) as estimated_rows
 from pg_catalog.pg_constraint as con

@@ -37,29 +37,36 @@ with equality as materialized (
 listed as (
     select
         con.conrelid as relid,
-        con.conkey[1] as attnum,
+        att.attname,
+        att.atttypid,
+        att.atttypmod,
         pg_catalog.array_agg(con.conname::pg_catalog.text order by con.conname) as constraints
-    from pg_catalog.pg_constraint as con
+    from (
+        select
+            c.conrelid,
+            c.conkey,
+            c.conname,
+            -- char(n) beside a list of texts is cast by a function, 401 on every version
+            pg_catalog.replace(c.conbin::pg_catalog.text, '{FUNCEXPR :funcid 401 ', '{RELABELTYPE ') as tree
+        from pg_catalog.pg_constraint as c
+        where c.contype = 'c' and pg_catalog.cardinality(c.conkey) = 1
+        -- a fence, so that it is done once
+        offset 0 -- noqa: AM09
+    ) as con
     inner join pg_catalog.pg_attribute as att on con.conrelid = att.attrelid and con.conkey[1] = att.attnum
     -- character types by their category, which takes in citext, and domains over any of them
     inner join pg_catalog.pg_type as t on att.atttypid = t.oid and t.typcategory = 'S'
     cross join equality
-    cross join lateral (
-        -- char(n) beside a list of texts is cast by a function, 401 on every version
-        select pg_catalog.replace(con.conbin::pg_catalog.text, '{FUNCEXPR :funcid 401 ', '{RELABELTYPE ') as text
-    ) as tree
     where
-        con.contype = 'c'
-        and pg_catalog.cardinality(con.conkey) = 1
-        and pg_catalog.strpos(tree.text, ':boolop and ') = 0
-        and pg_catalog.strpos(tree.text, ':boolop not ') = 0
-        and pg_catalog.strpos(tree.text, ':useOr false ') = 0
-        and pg_catalog.strpos(tree.text, ':nulltesttype 1 ') = 0
+        pg_catalog.strpos(con.tree, ':boolop and ') = 0
+        and pg_catalog.strpos(con.tree, ':boolop not ') = 0
+        and pg_catalog.strpos(con.tree, ':useOr false ') = 0
+        and pg_catalog.strpos(con.tree, ':nulltesttype 1 ') = 0
         -- no node but these, and of operators, which stand first in theirs, equality alone; casts that change nothing
         -- are among them, functions and NOT aren't
         and not exists (
             select
-            from pg_catalog.unnest((pg_catalog.string_to_array(tree.text, '{'))[2:]) as node (text)
+            from pg_catalog.unnest((pg_catalog.string_to_array(con.tree, '{'))[2:]) as node (text)
             where
                 pg_catalog.split_part(node.text, ' ', 1) not in (
                     'BOOLEXPR', 'SCALARARRAYOPEXPR', 'OPEXPR', 'NULLTEST', 'VAR', 'CONST', 'ARRAY', 'ARRAYEXPR',
@@ -72,23 +79,27 @@ listed as (
         )
         -- two literals, or one that is an array
         and (
-            tree.text like '%{CONST %{CONST %'
-            or (tree.text ~ '[{]SCALARARRAYOPEXPR .*[{]CONST ' and tree.text !~ '[{]ARRAY(EXPR)? ')
+            con.tree like '%{CONST %{CONST %'
+            or (con.tree ~ '[{]SCALARARRAYOPEXPR .*[{]CONST ' and con.tree !~ '[{]ARRAY(EXPR)? ')
         )
-    group by con.conrelid, con.conkey[1]
+    group by con.conrelid, att.attnum, att.attname, att.atttypid, att.atttypmod
 ),
 
 closed as (
     select
         l.relid,
-        l.attnum,
+        l.attname,
+        l.atttypid,
+        l.atttypmod,
         false as ok,
         l.constraints
     from listed as l
     union all
     select
         att.attrelid,
-        att.attnum,
+        att.attname,
+        att.atttypid,
+        att.atttypmod,
         true as ok,
         null as constraints
     from pg_catalog.pg_attribute as att
@@ -97,14 +108,13 @@ closed as (
 )
 
 select
-    pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
+    pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, closed.attname) as subject,
     c.oid as objid,
     ns.oid as schemaid,
     closed.ok,
-    pg_catalog.format_type(att.atttypid, att.atttypmod) as type,
+    pg_catalog.format_type(closed.atttypid, closed.atttypmod) as type,
     closed.constraints
 from closed
-inner join pg_catalog.pg_attribute as att on closed.relid = att.attrelid and closed.attnum = att.attnum
 inner join pg_catalog.pg_class as c on closed.relid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 where

@@ -25,7 +25,8 @@ select
     -- A logged table can't refer to an unlogged one: that one comes first.
     case
         when
-            not exists (
+            c.relpersistence = 'u'
+            and not exists (
                 select
                 from pg_catalog.pg_constraint as fk
                 inner join pg_catalog.pg_class as referred on fk.confrelid = referred.oid

@@ -42,9 +42,9 @@ cross join lateral (
     where pk.conrelid = a.attrelid and pk.conkey[1] = a.attnum
     offset 0 -- noqa: AM09
 ) as att
-inner join uuids on att.atttypid = uuids.type
 where
     pk.contype = 'p'
+    and att.atttypid = any (array(select u.type from uuids as u)) -- a join would be made for each row
     and pg_catalog.cardinality(pk.conkey) = 1
     and not c.relispartition
 order by subject
