@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from readiness.facts import hba, own
-from readiness.facts.bookkeeping import HISTORY_TABLES
+from readiness.facts.bookkeeping import BOOKKEEPING_TABLES
 from readiness.facts.passwords import HELPER, KIND
 from readiness.model import quote_ident, quote_literal
 
@@ -139,7 +139,7 @@ grant execute on function {hba.HELPER}(), {HELPER}() to {name};
 
 
 def _history(role: str, _schemas: Sequence[str]) -> str:
-    names = ",\n            ".join(quote_literal(t) for t in sorted(HISTORY_TABLES))
+    names = ",\n            ".join(quote_literal(t) for t in sorted(BOOKKEEPING_TABLES))
     return f"""\
 do $$
 declare

@@ -625,6 +625,8 @@ class BackupStore(_Section):
     """The folder with the base backups or dumps, from the profile's own."""
     wal_directory: str | None = None
     """The folder with the archived WAL, from the profile's own."""
+    left_out: tuple[str, ...] = ()
+    """Of dumps: tables whose rows are left out on purpose, by schema and name (`*` is any text): `[public.sessions, "scratch.*"]`."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

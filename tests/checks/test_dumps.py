@@ -6,7 +6,7 @@ import gzip
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,11 @@ from asking import ask, found
 from conftest import Database
 from readiness.embedded import Cluster
 from readiness.facts.backups import dumps
+from readiness.facts.backups.held import Database as Database_
 from readiness.model import Examined, Unknown
 from readiness.profile import Profile
 
+Make = Callable[[Cluster], Database]
 CHECK = "operations/backup-outdated"
 PROFILE = Profile.model_validate({"name": "kept", "backups": {"dumps": {"tool": "pg_dump", "directory": "."}}})
 
@@ -55,9 +57,13 @@ def made(request: pytest.FixtureRequest) -> Iterator[tuple[Cluster, Path]]:
             admin.execute("drop role of_dumps")
 
 
+def of(*names: str) -> Database_:
+    return Database_(names=names, others={"dumped", "other"} - {*names}, tables={})
+
+
 def wrong(path: Path, database: str = "dumped") -> str | None:
     """What is said of a dump that lies alone in a folder."""
-    (backup,) = dumps.read(path.parent, {database}, {"dumped", "other"} - {database}).backups
+    (backup,) = dumps.read(path.parent, of(database)).backups
     assert backup.unread is None, backup
     return backup.wrong
 
@@ -113,9 +119,35 @@ def test_an_archive_that_was_written_into_a_pipe_is_gone_through(made: tuple[Clu
         assert "cut off" in (wrong(alone(tmp_path / "one", "piped.dump", data[:at])) or ""), at
 
 
-def _piped(cluster: Cluster) -> bytes:
+def test_an_archive_that_a_shell_wrote_into_a_file_is_whole(made: tuple[Cluster, Path], tmp_path: Path):
+    """pg_dump 18 puts the table of contents a second time, with the places, behind its data."""
+    cluster, _ = made
+    there = alone(tmp_path / "one", "shell.dump", b"")
     env = cluster.runtime.env() | {"PGPASSWORD": cluster.password}
-    words = [cluster.runtime.bindir / "pg_dump", "-Fc", "-d", cluster.dsn("dumped")]
+    with there.open("wb") as file:
+        words = [cluster.runtime.bindir / "pg_dump", "-Fc", "-Z0", "-d", cluster.dsn("dumped")]
+        subprocess.run(words, stdout=file, check=True, env=env)
+    data = there.read_bytes()
+    table = dumps.archives.contents(there)
+    assert table.entries is not None
+    if cluster.runtime.major == 18:
+        assert not [e for e in table.entries if e.offset is not None]
+    assert wrong(there) is None
+    assert wrong(alone(tmp_path / "one", "shell.dump.gz", gzip.compress(data))) is None
+    for at in (len(data) - 1, len(data) - (table.end - table.begin) - 1, len(data) // 2):
+        assert "cut off" in (wrong(alone(tmp_path / "one", "shell.dump", data[:at])) or ""), at
+    # Where what is missing is of the second one alone, all rows are there.
+    for at in (len(data) - (table.end - table.begin) - 10, len(data) // 2):
+        assert "cut off" in (wrong(alone(tmp_path / "one", "shell.dump.gz", gzip.compress(data[:at]))) or ""), at
+
+
+def _piped(cluster: Cluster) -> bytes:
+    return _dump(cluster, "dumped", "-Fc")
+
+
+def _dump(cluster: Cluster, database: str, *options: str | Path) -> bytes:
+    env = cluster.runtime.env() | {"PGPASSWORD": cluster.password}
+    words = [cluster.runtime.bindir / "pg_dump", *options, "-d", cluster.dsn(database)]
     return subprocess.run(words, capture_output=True, check=True, env=env).stdout
 
 
@@ -141,7 +173,8 @@ def test_a_folder_lacks_a_file(made: tuple[Cluster, Path], tmp_path: Path):
 
 
 def test_only_the_schema_only_the_rows_and_another_database(made: tuple[Cluster, Path], tmp_path: Path):
-    _, folder = made
+    cluster, folder = made
+    none = "it holds no dump of this database (pg_dumpall --globals-only or --exclude-database)"
     for name, said in {
         "schema.dump": "without their rows",
         "schema.sql": "without their rows",
@@ -151,18 +184,169 @@ def test_only_the_schema_only_the_rows_and_another_database(made: tuple[Cluster,
     whole = alone(tmp_path / "one", "custom.dump", (folder / "custom.dump").read_bytes())
     assert wrong(whole, "other") == "it is of another database, dumped"
     # By a name that no database here has: a pooler's for this one, or another server's.
-    assert [b.wrong for b in dumps.read(whole.parent, {"shop", "dumped"}, {"other"}).backups] == [None]
-    (strange,) = dumps.read(whole.parent, {"shop"}, {"other"}).backups
+    assert [b.wrong for b in dumps.read(whole.parent, of("shop", "dumped")).backups] == [None]
+    strangers = Database_(names={"shop"}, others={"other"}, tables={})
+    (strange,) = dumps.read(whole.parent, strangers).backups
     assert (strange.wrong, "the name of dumped" in (strange.unread or "")) == (None, True)
     # A cluster's dump ends with a line of its own; a database's within it doesn't make it whole.
     inner = (folder / "plain.sql").read_bytes()
     every = (
-        b"--\n-- PostgreSQL database cluster dump\n--\n"
+        b"--\n-- PostgreSQL database cluster dump\n--\n\n\\connect dumped\n\n"
         + inner
         + b"--\n-- PostgreSQL database cluster dump complete\n--\n"
     )
     assert wrong(alone(tmp_path / "one", "all.sql", every)) is None
     assert wrong(alone(tmp_path / "one", "all.sql", every[:-60])) is not None
+    assert wrong(alone(tmp_path / "one", "all.sql", every), "other") == none
+    roles = cluster.tool("pg_dumpall", "--globals-only").stdout.encode()
+    assert wrong(alone(tmp_path / "one", "roles.sql", roles)) == none
+
+
+def test_a_dump_of_some_tables_only(
+    made: tuple[Cluster, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_database: Make
+):
+    cluster, _ = made
+    source = make_database(cluster)
+    source.run("""
+        create schema app;
+        create table app.users (id int primary key); insert into app.users values (1);
+        create table public.parts (id int) partition by range (id);
+        create table public.part partition of public.parts for values from (0) to (9);
+        create unlogged table public.scratch (id int);
+        create table public.sessions (id int primary key); insert into public.sessions values (1);
+        create table public."Odd; name" (id int); insert into public."Odd; name" values (1);
+        create view public.seen as select * from app.users
+    """)
+    dsn, name = source.dsn(), source.name
+
+    def dump(form: str, *options: str) -> Path:
+        shutil.rmtree(tmp_path / "one", ignore_errors=True)
+        (tmp_path / "one").mkdir()
+        target = tmp_path / "one" / ("dumped.sql" if form == "plain" else "dumped.dump")
+        _dump(cluster, name, f"--format={form}", "-f", target, *options)
+        return target
+
+    def said(profile: Profile = PROFILE) -> str | None:
+        """What is wrong, what isn't known, or nothing."""
+        outcome = ask(CHECK, dsn, profile=profile, folder=tmp_path / "one")
+        if isinstance(outcome, Unknown):
+            return f"unknown: {outcome.unseen[0].detail}"
+        assert isinstance(outcome, Examined)
+        return next((str(f.evidence.get("wrong")) for f in outcome.findings), None)
+
+    for form in ("custom", "tar") if cluster.runtime.major == 15 else ("plain", "directory"):
+        rows = ("--inserts",) if form == "plain" else ()
+        dump(form, *rows)
+        assert said() is None, form
+        # One that was made first tells nothing of those after it; without their numbers, few or late ones don't either.
+        lacks, later = "it lacks the rows of {} (", "unknown: {}: made after it, or left out"
+        for options, of_archive, of_plain in (
+            (("-t", "app.users"), later, later),
+            (("-t", "public.sessions"), lacks, later),
+            (("-n", "public"), lacks, lacks),
+            (("-N", "app"), lacks, lacks),
+            (("-T", "public.sessions"), lacks, later),
+            (("--exclude-table-data=public.part",), lacks, lacks),
+            (('--exclude-table-data=*."Odd; name"',), lacks, lacks),
+        ):
+            target = dump(form, *rows, *options)
+            names = {
+                ("-t", "app.users"): "public.Odd; name, public.sessions",
+                ("-t", "public.sessions"): "app.users, public." + ("part" if form != "plain" else "Odd; name"),
+                ("-n", "public"): "app.users",
+                ("-N", "app"): "app.users",
+                ("-T", "public.sessions"): "public.sessions",
+            }.get(options, options[0].partition("=")[2].replace('*."', "public.").strip('"'))
+            expected = (of_plain if form == "plain" else of_archive).format(names)
+            said_ = (said() or "").replace(f"{target.name}: ", "")
+            assert expected in said_, (form, options)
+        declared = PROFILE.model_copy(
+            update={
+                "backups": {"dumps": PROFILE.backups["dumps"].model_copy(update={"left_out": ("public.s*", "*Odd*")})}
+            }
+        )
+        dump(form, *rows, "--exclude-table-data=public.sessions", '--exclude-table-data=*."Odd; name"')
+        assert (said() is None, said(declared)) == (False, None)
+        # Near misses: what was made since and keeps nothing; what was renamed, moved or dropped since.
+        dump(form, *rows)
+        source.run("""
+            create table app.since (id int); alter table app.users rename to people; create schema other;
+            alter table public.sessions set schema other; drop table public."Odd; name"
+        """)
+        # By its name alone, what was renamed may as well have been left out.
+        assert (said() or "").startswith("unknown: " if form == "plain" else ""), form
+        assert form == "plain" or said() is None
+        source.run("insert into app.since values (1)")
+        assert (said() or "").startswith("unknown: "), "nothing tells that it was made since"
+        source.run("""
+            drop table app.since; alter table app.people rename to users; alter table other.sessions set schema public;
+            drop schema other; create table public."Odd; name" (id int); insert into public."Odd; name" values (1)
+        """)
+
+
+def test_a_table_that_came_after_a_whole_dump_is_no_fault(
+    made: tuple[Cluster, Path], tmp_path: Path, make_database: Make
+):
+    cluster, _ = made
+    source = make_database(cluster)
+    source.run("create extension pg_trgm; create table first (id int); insert into first values (1)")
+    for name in ("whole.dump", "whole.sql"):
+        form = "custom" if name.endswith(".dump") else "plain"
+        _dump(cluster, source.name, f"--format={form}", "-f", tmp_path / name)
+        source.run("create table later (id int); insert into later values (1)")
+        assert found(ask(CHECK, source.dsn(), profile=PROFILE, folder=tmp_path)) == set(), name
+        source.run("drop table later")
+        (tmp_path / name).unlink()
+    # Of a server that was made anew from a dump, the numbers are others: the names decide.
+    _dump(cluster, source.name, "-Fc", "-f", tmp_path / "moved.dump")
+    source.run(
+        "create table second (id int); alter table first rename to old; create table first (id int); drop table old"
+    )
+    assert found(ask(CHECK, source.dsn(), profile=PROFILE, folder=tmp_path)) == set()
+
+
+def test_a_folder_that_was_packed_by_others_is_an_archive(made: tuple[Cluster, Path], tmp_path: Path):
+    _, folder = made
+    (toc,) = folder.glob("directory/toc.dat")
+    assert dumps.archives.contents(toc.parent).entries
+    packed = tmp_path / "one"
+    for name, words in {
+        "folder.tar": ["-cf", "-C", folder, "directory"],
+        "folder.tar.gz": ["-czf", "-C", folder, "directory"],
+        "folder.tgz": ["-czf", "-C", folder / "directory", "."],
+        "folder.tar.zst": ["--zstd", "-cf", "-C", folder / "directory", "toc.dat", "--exclude=toc.dat", "."],
+    }.items():
+        shutil.rmtree(packed, ignore_errors=True)
+        packed.mkdir()
+        at = words.index("-C")
+        subprocess.run(["tar", *words[:at], packed / name, *words[at:]], check=True)
+        assert wrong(packed / name) is None, name
+        data = (packed / name).read_bytes()
+        for cut in (len(data) // 3, len(data) - 11_000 if name == "folder.tar" else len(data) - 20):
+            assert wrong(alone(packed, name, data[:cut])), (name, cut)
+    # Whole, and without one of its files.
+    subprocess.run(
+        ["tar", "-czf", packed / "folder.tar.zst", "-C", folder, "--exclude=blob_*", "directory"], check=True
+    )
+    (packed / "folder.tar.zst").rename(packed / "folder.tar.gz")
+    assert "large object" in (wrong(packed / "folder.tar.gz") or "")
+    subprocess.run(["tar", "-czf", packed / "folder.tar.gz", "-C", folder, "plain.sql"], check=True)
+    assert wrong(packed / "folder.tar.gz") == "it holds no dump"
+
+
+def test_a_long_archive_is_gone_through_as_long_as_there_is_time(
+    made: tuple[Cluster, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    cluster, folder = made
+    monkeypatch.setattr(dumps, "LOOK_SECONDS", -1.0)
+    piped = alone(tmp_path / "one", "piped.dump", _piped(cluster))
+    (backup,) = dumps.read(piped.parent, of("dumped")).backups
+    assert (backup.wrong, "written into a pipe" in (backup.unread or "")) == (None, True)
+    # Where the table of contents tells where each part lies, their beginnings and the end are enough; zeros are no end.
+    data = (folder / "custom.dump").read_bytes()
+    assert wrong(alone(tmp_path / "one", "custom.dump", data)) is None
+    (backup,) = dumps.read(alone(tmp_path / "one", "custom.dump", data[:-5000] + bytes(5000)).parent).backups
+    assert backup.wrong or backup.unread
 
 
 def test_the_check_says_what_is_wrong_and_takes_the_newest_whole_one(
@@ -189,7 +373,7 @@ def test_the_check_says_what_is_wrong_and_takes_the_newest_whole_one(
     # A time that is still to come makes no backup young. An archive has a time of its own.
     (tmp_path / "second.dump").unlink()
     plain = tmp_path / "third.sql"
-    plain.write_text("--\n-- PostgreSQL database dump\n--\n--\n-- PostgreSQL database dump complete\n--\n")
+    subprocess.run([*words[:1], "-f", plain, "-d", dsn], check=True, env=env)
     assert found(ask(CHECK, dsn, profile=PROFILE, folder=tmp_path)) == set()
     os.utime(plain, (plain.stat().st_mtime + 90 * 86400,) * 2)
     ahead = ask(CHECK, dsn, profile=PROFILE, folder=tmp_path)

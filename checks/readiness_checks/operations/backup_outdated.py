@@ -23,7 +23,8 @@ def backup_outdated(backups: Backups) -> Answer:
     """There is a recent backup of this very cluster, whole with all that it builds on.
 
     A schedule that stopped is noticed when a backup is needed. An incremental backup without the one below it is
-    nothing, nor is a dump that was cut off, or one without rows; and a store that was set up for another cluster (after a rebuild, a rename) reports green for that one.
+    nothing, nor is a dump that was cut off, or one of some tables only; and a store that was set up for another cluster (after a
+    rebuild, a rename) reports green for that one.
     """
 
     def judge(name: str, store: Store | Unobservable) -> Subject:
@@ -77,7 +78,9 @@ def backup_outdated(backups: Backups) -> Answer:
                 subject=name,
                 reason=Reason.NOT_OBSERVABLE,
                 detail=f"{unread.label}: {unread.unread}",
-                unlock="dump with pg_dump -Fc, whose end shows without unpacking it, by the database's own name or one that a "
+                unlock="take a new dump of the whole database"
+                if unread.partial
+                else "dump with pg_dump -Fc -f, whose end shows without unpacking it, by the database's own name or one that a "
                 "service's `dsn:` in the profile has; or install what unpacks this",
                 evidence=evidence,
             )
@@ -86,8 +89,8 @@ def backup_outdated(backups: Backups) -> Answer:
             remedy = f"{evidence['newest']} bears a time that is still to come: set the clock of what made it right."
         elif wrong:
             remedy = (
-                f"{wrong[0]}. Take a new one, and let its job fail when the tool does (set -o pipefail, no `|| true`), "
-                "so that somebody hears of it."
+                f"{wrong[0]}. Take a new one of the whole database (what is left out on purpose: `left_out:` of the store), and "
+                "let its job fail when the tool does (set -o pipefail, no `|| true`), so that somebody hears of it."
             )
         return Observation(subject=name, ok=False, evidence=evidence, remedy=remedy)
 

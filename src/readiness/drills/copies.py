@@ -31,8 +31,9 @@ from readiness import embedded
 from readiness.authoring import Unobservable
 from readiness.drills import DrillError
 from readiness.embedded import EmbeddedError, Runtime, Workshop
-from readiness.facts.backups import Backup, barman
+from readiness.facts.backups import Backup, archives, barman
 from readiness.facts.backups import dumps as dump_files
+from readiness.facts.backups.packed import suffix_of
 
 RECOVERY_SECONDS = 12 * 3600.0
 PORT = 5432  # of a socket in a folder of our own: no port of the machine is taken
@@ -679,7 +680,8 @@ class Dump:
     logical: bool = True
 
     def words(self, backup: Backup) -> Sequence[str]:
-        return ("pg_restore",) if dump_files.kind_of(self.directory / backup.label) == "archive" else ("psql",)
+        kind = dump_files.kind_of(self.directory / backup.label)
+        return ("psql",) if kind in ("plain", None) else ("pg_restore",)
 
     def needs_bytes(self, backup: Backup, database_bytes: int) -> int:
         return max(backup.size_bytes * 2, database_bytes)
@@ -736,7 +738,7 @@ class Dump:
 
     def _readable(self, copy: Copy, path: Path) -> Path:
         """The dump, where the server's account may read it."""
-        if path.is_file() and (program := _UNPACKS.get(path.suffix)):
+        if path.is_file() and (program := _UNPACKS.get(suffix_of(path) or "")):
             here = copy.workshop.folder / "dump.sql"
             with here.open("wb") as file:
                 done = copy.workshop.start([program, "-dc", path], stdout=file, stderr=subprocess.DEVNULL)
@@ -744,6 +746,10 @@ class Dump:
                 copy.workshop.stop(done)
             if done.returncode:
                 raise RestoreError(f"{path.name}: can't be unpacked: it is cut off, or damaged")
+            if dump_files.kind_of(here) == "tar":
+                here = self._folder_in(copy, here)
+        elif dump_files.kind_of(path) == "tar":
+            here = self._folder_in(copy, path)
         elif not copy.owner or copy.attempt(["ls", path]).returncode == 0:
             return path
         else:
@@ -751,6 +757,16 @@ class Dump:
             copy.run(["cp", "-RLp", path, here], as_server=False)
         copy.give_all(here) if here.is_dir() else copy.give(here)
         return here
+
+    def _folder_in(self, copy: Copy, tar: Path) -> Path:
+        """A dump's folder that was packed by others."""
+        folder = copy.workshop.folder / "dump"
+        folder.mkdir()
+        copy.run(["tar", "-xf", tar, "-C", folder, "--no-same-owner"], as_server=False)
+        tables = next(folder.rglob(archives.TOC), None)
+        if tables is None:
+            raise RestoreError(f"{tar.name}: it holds no dump")
+        return tables.parent
 
 
 _UNPACKS = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".lz4": "lz4"}

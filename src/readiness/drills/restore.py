@@ -260,7 +260,9 @@ def _see_that_it_is_the_backups(
             f"no room was left for the copy, so nothing was proved; name another folder (--scratch DIR): {error}"
         )
     store = _Living.look(living.dsn, source, name).backups.stores[name]
-    if isinstance(store, Store) and backup.label not in {b.label for b in store.good(living.backups.system_identifier)}:
+    if isinstance(store, Store) and backup.label not in {
+        b.label for b in store.good(living.backups.system_identifier, partial=True)
+    }:
         raise DrillError(
             f"{name} {backup.label} was removed or changed while it was restored, so nothing was proved; start the drill again"
         )
@@ -421,8 +423,12 @@ def _chosen(
         if isinstance(store, Unobservable):
             refusals.append(f"{name}: {store.detail}")
             continue
-        refusals += [f"{b.label}: {b.unread}" for b in store.backups if b.unread and how.backup in (None, b.label)]
-        for backup in store.good(backups.system_identifier):
+        refusals += [
+            f"{b.label}: {b.unread}"
+            for b in store.backups
+            if b.unread and not b.partial and how.backup in (None, b.label)
+        ]
+        for backup in store.good(backups.system_identifier, partial=True):
             wanted = how.backup in (None, backup.label)
             if wanted and (how.until is None or backup.stopped_at <= how.until):
                 found.append((backup.stopped_at, name, backup, store))

@@ -6,12 +6,12 @@ the planning of that takes longer than all of its rows, which are then sent, and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
 from readiness.authoring import Unobservable
-from readiness.facts.bookkeeping import BOOKKEEPING_SHAPES, BOOKKEEPING_TABLES
+from readiness.facts.bookkeeping import BOOKKEEPING_BY_COLUMNS, BOOKKEEPING_TABLES
 from readiness.facts.own import is_own
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target
@@ -97,11 +97,8 @@ def always_quoted(column: str) -> str:
 
 def text_array(names: Sequence[str]) -> str:
     """A constant array of texts: an expression."""
-    return f"array[{', '.join(map(_literal, names))}]::pg_catalog.text[]"
-
-
-def _literal(name: str) -> str:
-    return "'" + name.replace("'", "''") + "'"
+    quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)
+    return f"array[{quoted}]::pg_catalog.text[]"
 
 
 def left_out(ignored_schemas: Sequence[str]) -> str:
@@ -123,15 +120,8 @@ def members(catalog: str) -> str:
 
 def bookkeeping() -> str:
     """The oids of migration tools' tables: a query. Columns are looked at only where a name asks for it."""
-    by_columns = text_array(sorted({shape.table for shape in BOOKKEEPING_SHAPES}))
-    whole = text_array(sorted(_written(s.table, s.columns) for s in BOOKKEEPING_SHAPES if not s.more))
-    told_by = " ".join(
-        f"""
-                                or t.relname = {_literal(s.table)} and pg_catalog.array_agg(own.attname::text)
-                                @> {text_array(sorted(s.columns))}"""
-        for s in BOOKKEEPING_SHAPES
-        if s.more
-    )
+    by_columns = text_array(sorted({table for table, _ in BOOKKEEPING_BY_COLUMNS}))
+    known = text_array(sorted(" ".join([table, *sorted(columns)]) for table, columns in BOOKKEEPING_BY_COLUMNS))
     return f"""
                 select t.oid
                 from pg_catalog.pg_class as t
@@ -143,16 +133,11 @@ def bookkeeping() -> str:
                             select
                                 t.relname::text || ' '
                                 || pg_catalog.string_agg(own.attname::text, ' ' order by own.attname::text collate "C")
-                                = any ({whole}){told_by}
                             from pg_catalog.pg_attribute as own
                             where own.attrelid = t.oid and own.attnum > 0 and not own.attisdropped
-                        )
+                        ) = any ({known})
                     )
             """
-
-
-def _written(table: str, columns: Collection[str]) -> str:
-    return " ".join([table, *sorted(columns)])
 
 
 def _look(ignored_schemas: Sequence[str]) -> str:

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from readiness.authoring import Unobservable
-from readiness.facts.frameworks import BOOKKEEPING_SHAPES, BOOKKEEPING_TABLES, FRAMEWORKS, HISTORY_TABLES
+from readiness.facts.frameworks import BOOKKEEPING_BY_COLUMNS, BOOKKEEPING_TABLES, FRAMEWORKS
 from readiness.facts.frameworks.form import Framework, Record, State
 from readiness.facts.postgres import Postgres
 from readiness.model import Reason, quote_ident
 
 __all__ = [
-    "BOOKKEEPING_SHAPES",
+    "BOOKKEEPING_BY_COLUMNS",
     "BOOKKEEPING_TABLES",
-    "HISTORY_TABLES",
     "History",
     "MigrationHistories",
     "MigrationLock",

@@ -6,18 +6,13 @@ create table changes (id int primary key, change text);
 create table schema_version (curr_version text, min_compatible_version text);
 create table version (version text);
 create table projects (project text, title text);
-create table river_job (id bigint, args jsonb);
-create table current (filename text, content text);
-create table data_migrations (id int, source text);
-create schema boss;
-create table boss.version (version int, released_on timestamptz);
 create view alembic_version as select 'a' as version_num;
 create temporary table schema_migrations (version text);
 create table "Schema_Migrations" (version text);
 create extension hstore;
 create table django_migrations (id int);
 alter extension hstore add table django_migrations;
---- broken: public.schema_migrations, app.schema_migrations, public."SequelizeMeta", public."__EFMigrationsHistory", app.flyway_schema_history, app.migrations, laravel.migrations, sqitch.changes, public.river_migration, graphile_worker.migrations, pgboss.version, graphile_migrate.current, public.databasechangeloghistory, "Odd ""S, 🔑"._prisma_migrations
+--- broken: public.schema_migrations, app.schema_migrations, public."SequelizeMeta", public."__EFMigrationsHistory", app.flyway_schema_history, app.migrations, laravel.migrations, sqitch.changes, "Odd ""S, 🔑"._prisma_migrations
 create table public.schema_migrations (version text primary key);
 create schema app;
 create table app.schema_migrations (version bigint, dirty boolean);
@@ -29,15 +24,7 @@ create schema laravel;
 create table laravel.migrations (id int, migration text, batch int);
 create schema sqitch;
 create table sqitch.changes (change_id text, script_hash text, change text, project text);
-create table river_migration (line text, version bigint, created_at timestamptz, primary key (line, version));
-create schema graphile_worker;
-create table graphile_worker.migrations (id int primary key, ts timestamptz not null default now(), breaking bool);
-create schema pgboss;
-create table pgboss.version (version int primary key, cron_on timestamptz, bam_on timestamptz, flow_on timestamptz);
-create schema graphile_migrate;
-create table graphile_migrate.current (filename text primary key, content text, date timestamptz);
-create table databasechangeloghistory (commandid int, extensions text);
 create schema "Odd ""S, 🔑";
 create table "Odd ""S, 🔑"._prisma_migrations (id text);
 --- mend
-drop table public.schema_migrations, app.schema_migrations, "SequelizeMeta", "__EFMigrationsHistory", app.flyway_schema_history, app.migrations, laravel.migrations, sqitch.changes, public.river_migration, graphile_worker.migrations, pgboss.version, graphile_migrate.current, public.databasechangeloghistory, "Odd ""S, 🔑"._prisma_migrations;
+drop table public.schema_migrations, app.schema_migrations, "SequelizeMeta", "__EFMigrationsHistory", app.flyway_schema_history, app.migrations, laravel.migrations, sqitch.changes, "Odd ""S, 🔑"._prisma_migrations;

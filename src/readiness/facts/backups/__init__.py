@@ -9,15 +9,15 @@ An adapter a tool: a module that reads what the tool lists, and gives a `Store`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from readiness.authoring import Unobservable
-from readiness.facts.backups import barman, basebackups, dumps, pgbackrest, provider, store, wal_g
+from readiness.facts.backups import barman, basebackups, dumps, held, pgbackrest, provider, store, wal_g
 from readiness.facts.backups.store import Backup, Segment, Store
 from readiness.facts.postgres import Postgres, parse_dsn
 from readiness.facts.target import Target, declared
@@ -74,11 +74,13 @@ class Backups:
             except Unobservable:
                 hidden = True
         folder = target.folder
-        names = {row["database"], *_names(postgres, target)}
+        names = frozenset({row["database"], *_names(postgres, target)})
+        dumped = any(s.tool == "pg_dump" for s in target.profile.backups.values())
+        tables, beside = held.tables(postgres) if dumped else ({}, frozenset())
+        database = held.Database(names=names, others=row["others"], tables=tables, beside=beside)
         return cls(
             stores={
-                n: _look(s, folder, segment_bytes, identifier, names, row["others"])
-                for n, s in target.profile.backups.items()
+                n: _look(s, folder, segment_bytes, identifier, database) for n, s in target.profile.backups.items()
             },
             clock=datetime.fromtimestamp(row["clock"], UTC),
             last_archived=last,
@@ -130,8 +132,7 @@ def _look(
     folder: Path,
     segment_bytes: int,
     system_identifier: int | None,
-    names: Container[str],
-    others: Container[str],
+    database: held.Database,
 ) -> Store | Unobservable:
     try:
         match declared_store.tool:
@@ -144,7 +145,9 @@ def _look(
                 return basebackups.read(folder / declared_store.directory, wal, segment_bytes)
             case "pg_dump":
                 assert declared_store.directory is not None
-                return dumps.read(folder / declared_store.directory, names, others)
+                return dumps.read(
+                    folder / declared_store.directory, replace(database, left_out=declared_store.left_out)
+                )
             case "barman":
                 assert declared_store.server is not None
                 return barman.read(declared_store.words, declared_store.server, segment_bytes)

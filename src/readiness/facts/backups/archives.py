@@ -1,27 +1,35 @@
 """Archives of pg_dump (custom, directory, tar): what their table of contents names, and whether all of it is there.
 
 By pg_backup_archiver.c, pg_backup_custom.c, pg_backup_tar.c and pg_backup_directory.c. Nothing is unpacked: the lengths that
-the custom format writes before each piece lead from one to the next, and to the file's end.
+the custom format writes before each piece lead from one to the next, and to the file's end. Of the directory format there are
+also tars, packed by others.
 """
 
 from __future__ import annotations
 
 import tarfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-MAGIC = b"PGDMP"
-WALK_BYTES = 256 << 20
-"""How much of an archive is gone through piece by piece; beyond it stands the file's last mark alone."""
+from readiness.facts.backups.held import OF_THE_WHOLE, Held
 
+MAGIC = b"PGDMP"
+TOC = "toc.dat"
+
+_FORM = len(MAGIC) + 5  # behind the version in three bytes, and the sizes of an integer and of an offset
 _OLDEST, _NEWEST = (1, 12), (1, 16)  # of 9.0; of 17 and 18
-_CUSTOM = 1
+_CUSTOM, _DIRECTORY = 1, 5
 _SET, _NO_DATA = 2, 3
 _LARGE_OBJECTS = 3
+_NUMBERED = frozenset(map(str, (1247, 1255, 1259, 2604, 2606, 2615, 2620, 3256)))
+"""pg_type, pg_proc, pg_class, pg_attrdef, pg_constraint, pg_namespace, pg_trigger, pg_policy: nobody chooses an oid there."""
 _MOST_TEXT = 64 << 20  # of one entry's definition
+_BLOCK = 4096
+_AHEAD = 1 << 18
 _PACKED = ("", ".gz", ".lz4", ".zst")
 
 
@@ -45,6 +53,8 @@ class Entry:
 
     Args:
         kind: TABLE, TABLE DATA, BLOBS...
+        oid: of what it describes, by the server that was dumped; 0 where that is nothing of the catalog.
+        numbered: by the server, one object after another.
         data: it has data, which lies in the archive.
         offset: where in the file, of the custom format; None where whoever wrote it could not go back to say.
         file: in which file, of the others.
@@ -53,9 +63,26 @@ class Entry:
     number: int
     kind: str
     name: str
+    oid: int
+    numbered: bool
     data: bool
     offset: int | None
     file: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How an archive writes what it writes.
+
+    Args:
+        integer: bytes of an integer, without its sign.
+        offset: bytes of a place in the file.
+    """
+
+    version: tuple[int, ...]
+    integer: int
+    offset: int
+    form: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +91,14 @@ class Contents:
 
     Args:
         entries: None where they are of a version that is not known here.
-        integer: bytes of an integer, without its sign.
+        begin: where the entries begin, with their count.
         end: where the table ends.
     """
 
     header: Header
+    layout: Layout
     entries: tuple[Entry, ...] | None
-    integer: int
+    begin: int
     end: int
 
 
@@ -82,45 +110,59 @@ def contents(path: Path) -> Contents:
         OSError: it can't be read.
     """
     if path.is_dir():
-        with (path / "toc.dat").open("rb") as file:
-            return _read(file)
+        with (path / TOC).open("rb") as file:
+            return read(file)
     with path.open("rb") as file:
         if file.read(len(MAGIC)) == MAGIC:
             file.seek(0)
-            return _read(file)
+            return read(file)
     try:
         with tarfile.open(path) as archive:
-            member = archive.extractfile("toc.dat")
+            member = archive.extractfile(TOC)
             if member is None:
                 raise ValueError("an archive without a table of contents")
-            return _read(member)
+            return read(member)
     except (tarfile.TarError, KeyError) as error:
         raise ValueError("it is cut off, or no archive") from error
 
 
-def wrong_with(path: Path, table: Contents) -> str | None:
+def held(table: Contents) -> Held | None:
+    """What it lists; None where it is of a version that is not known here."""
+    if table.entries is None:
+        return None
+    found = Held()
+    for entry in table.entries:
+        if entry.kind == "TABLE":
+            found.defined[entry.name] = entry.oid
+        elif entry.kind == "TABLE DATA":
+            found.filled[entry.name] = entry.oid
+        found.whole = found.whole or entry.kind in OF_THE_WHOLE
+        if entry.numbered:
+            found.number(entry.oid)
+    return found
+
+
+class Late(Exception):  # noqa: N818  an answer
+    """There was no time to go through all of it."""
+
+
+def of_folder(begin: bytes) -> bool:
+    """Whether a table of contents that begins so is of the directory format."""
+    return begin.startswith(MAGIC) and begin[_FORM : _FORM + 1] == bytes([_DIRECTORY])
+
+
+def wrong_with(path: Path, table: Contents, seconds: float) -> str | None:
     """What keeps an archive from giving back its database; None where all that its table of contents names is there.
 
     Raises:
+        Late: it took longer.
         OSError: it can't be read.
     """
     if path.is_dir():
-        lost = None if table.entries is None else _missing_files(path, table.entries)
-    elif tarfile.is_tarfile(path):
-        lost = _missing_members(path, table.entries or ())
-    else:
-        lost = _missing_pieces(path, table)
-    return lost or one_sided(
-        tables=any(e.kind == "TABLE" for e in table.entries or ()),
-        rows=any(e.kind == "TABLE DATA" for e in table.entries or ()),
-    )
-
-
-def one_sided(*, tables: bool, rows: bool) -> str | None:
-    """What is missing of a dump that has only one of both; an empty database has neither."""
-    if tables and not rows:
-        return "it holds tables without their rows (pg_dump --schema-only)"
-    return "it holds rows without their tables (pg_dump --data-only)" if rows and not tables else None
+        return None if table.entries is None else _missing_files(path, table.entries)
+    if tarfile.is_tarfile(path):
+        return _missing_members(path, table.entries or ())
+    return _missing_pieces(path, table, seconds)
 
 
 def cut_off(lost: Sequence[str]) -> str | None:
@@ -131,13 +173,16 @@ def cut_off(lost: Sequence[str]) -> str | None:
 # -- the custom format -----------------------------------------------------------------------------------------------
 
 
-def _missing_pieces(path: Path, table: Contents) -> str | None:
+def _missing_pieces(path: Path, table: Contents, seconds: float) -> str | None:
     size = path.stat().st_size
     with path.open("rb", buffering=1 << 18) as file:
-        walk = _Walk(file, size, table.integer)
-        if table.entries is None:
+        entries = table.entries
+        if (again := written_again(file, table, size)) is not None:
+            entries, size = again, size - (table.end - table.begin)
+        walk = _Walk(file, size, table.layout.integer, time.monotonic() + seconds)
+        if entries is None:
             return None if walk.ends_well() else "it is cut off: its end is missing"
-        wanted = {e.number: e for e in table.entries if e.data}
+        wanted = {e.number: e for e in entries if e.data}
         if not wanted:
             return None
         told = {n: e.offset for n, e in wanted.items() if e.offset is not None}
@@ -148,13 +193,36 @@ def _missing_pieces(path: Path, table: Contents) -> str | None:
             return "it is cut off: its end is missing"
         # Each piece begins where the table says; the last one must lead to the very end. Where the table doesn't say (it
         # was written into a pipe), all are gone through.
-        at = max(told.values()) if len(told) == len(wanted) else table.end
-        if size - at > WALK_BYTES:
+        try:
+            found = walk.through(max(told.values()) if len(told) == len(wanted) else table.end)
+        except Late:
+            if len(told) < len(wanted) or not walk.written_to_end():
+                raise
             return None
-        found = walk.through(at)
     if found is None:
         return "it is cut off, or damaged: its last part leads nowhere"
     return None if len(told) == len(wanted) else cut_off([e.name for n, e in wanted.items() if n not in found])
+
+
+def written_again(file: IO[bytes], table: Contents, size: int) -> tuple[Entry, ...] | None:
+    """The entries as they stand behind all data, where they do.
+
+    With the data's places, which weren't known before, pg_dump writes them once more over the first ones; but of 18 to
+    the end, where its standard output is a file (the shell's `>`).
+
+    Args:
+        size: where the file ends, counted as the table's places are.
+    """
+    at = size - (table.end - table.begin)
+    if table.entries is None or at < table.end:
+        return None
+    file.seek(at)
+    try:
+        again = _entries(_Reader(file, table.layout), len(table.entries))
+    except ValueError:
+        return None
+    same = again is not None and [e.number for e in again] == [e.number for e in table.entries]
+    return again if same and file.tell() == size else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +232,17 @@ class _Walk:
     file: IO[bytes]
     size: int
     integer: int
+    until: float
 
     def ends_well(self) -> bool:
         mark = bytes(1 + self.integer)
         self.file.seek(max(0, self.size - len(mark)))
-        return self.file.read() == mark
+        return self.file.read(len(mark)) == mark
+
+    def written_to_end(self) -> bool:
+        """A file system that lost the end leaves zeros, which look like a mark."""
+        self.file.seek(max(0, self.size - _BLOCK))
+        return any(self.file.read(_BLOCK - (1 + self.integer)))
 
     def piece(self, at: int) -> int | None:
         """The number of the entry whose data begins there."""
@@ -198,12 +272,26 @@ class _Walk:
         return found if at == self.size else None
 
     def _chunks(self) -> bool:
-        while length := self._number():
-            at = self.file.tell() + length
-            if length < 0 or at > self.size:
-                return False
+        """Without compression each row is one: what was read ahead is gone through where it lies."""
+        word = 1 + self.integer
+        at = self.file.tell()
+        while True:
+            if time.monotonic() > self.until:
+                raise Late
             self.file.seek(at)
-        return length is not None
+            ahead = self.file.read(_AHEAD)
+            inside = 0
+            while inside + word <= len(ahead):
+                length = int.from_bytes(ahead[inside + 1 : inside + word], "little")
+                if ahead[inside]:  # less than nothing
+                    return False
+                inside += word + length
+                if not length:
+                    self.file.seek(at + inside)
+                    return True
+            if not inside or at + inside > self.size:
+                return False
+            at += inside
 
     def _number(self) -> int | None:
         raw = self.file.read(1 + self.integer)
@@ -218,22 +306,35 @@ class _Walk:
 
 def _missing_files(folder: Path, entries: Sequence[Entry]) -> str | None:
     """pg_dump writes the table of contents first: what it names need not have come."""
+    sizes = {p.name: p.stat().st_size for p in folder.iterdir() if p.is_file()}
+    return missing_of(entries, sizes, lambda name: (folder / name).read_bytes())
+
+
+def missing_of(entries: Sequence[Entry], sizes: Mapping[str, int], content: Callable[[str], bytes]) -> str | None:
+    """What a folder with these files lacks.
+
+    Args:
+        content: of a list of large objects.
+    """
 
     def there(name: str) -> bool:
-        return any((file := folder / f"{name}{suffix}").is_file() and file.stat().st_size for suffix in _PACKED)
+        return any(sizes.get(f"{name}{suffix}") for suffix in _PACKED)
+
+    def lies(name: str) -> bool:
+        return any(f"{name}{suffix}" in sizes for suffix in _PACKED)  # it may be empty
 
     lost = [e.name for e in entries if e.data and e.file and not there(e.file)]
     for entry in entries:
-        if entry.data and entry.file and entry.file.endswith(".toc") and (folder / entry.file).is_file():
-            listed = (folder / entry.file).read_text(encoding="utf-8", errors="replace").splitlines()
+        if entry.data and entry.file and is_list(entry.file) and entry.file in sizes:
+            listed = content(entry.file).decode("utf-8", "replace").splitlines()
             named = [words for line in listed if len(words := line.split(" ", 1)) == 2]
-            lost += [f"the large object {oid}" for oid, name in named if not (_lies(folder, name))]
+            lost += [f"the large object {oid}" for oid, name in named if not lies(name)]
     return cut_off(lost)
 
 
-def _lies(folder: Path, name: str) -> bool:
-    """A large object may be empty, and its file with it."""
-    return any((folder / f"{name}{suffix}").is_file() for suffix in _PACKED)
+def is_list(name: str) -> bool:
+    """Of large objects: which files they lie in."""
+    return name.endswith(".toc")
 
 
 def _missing_members(path: Path, entries: Sequence[Entry]) -> str | None:
@@ -260,64 +361,98 @@ def _missing_members(path: Path, entries: Sequence[Entry]) -> str | None:
 # -- the table of contents -------------------------------------------------------------------------------------------
 
 
-def _read(file: IO[bytes]) -> Contents:
-    def taken(count: int) -> bytes:
-        found = file.read(count)
+class _Reader:
+    """Numbers and texts, one behind the other."""
+
+    def __init__(self, file: IO[bytes], layout: Layout) -> None:
+        self.file, self.layout = file, layout
+
+    def taken(self, count: int) -> bytes:
+        found = self.file.read(count)
         if len(found) < count:
             raise ValueError("it is cut off in its table of contents")
         return found
 
-    if taken(len(MAGIC)) != MAGIC:
-        raise ValueError("no archive of pg_dump")
-    version = tuple(taken(2))
-    _revision, integer, offset, form = taken(4)
-
-    def number() -> int:
-        raw = taken(1 + integer)
+    def number(self) -> int:
+        raw = self.taken(1 + self.layout.integer)
         value = int.from_bytes(raw[1:], "little")
         return -value if raw[0] else value
 
-    def text() -> str | None:
-        length = number()
+    def text(self) -> str | None:
+        length = self.number()
         if length > _MOST_TEXT:
             raise ValueError("its table of contents is damaged")
-        return None if length < 0 else taken(length).decode("utf-8", "replace")
+        return None if length < 0 else self.taken(length).decode("utf-8", "replace")
 
-    if version >= (1, 15):
-        taken(1)  # how it is compressed
+    def texts(self, count: int) -> None:
+        for _ in range(count):
+            self.text()
+
+
+def read(file: IO[bytes]) -> Contents:
+    """The table of contents that begins there.
+
+    Raises:
+        ValueError: it is cut off, or none.
+    """
+    begin = file.read(_FORM + 1)
+    if begin[: len(MAGIC)] != MAGIC:
+        raise ValueError("no archive of pg_dump")
+    if len(begin) <= _FORM:
+        raise ValueError("it is cut off in its table of contents")
+    major, minor, _revision, integer, offset, form = begin[len(MAGIC) :]
+    layout = Layout(version=(major, minor), integer=integer, offset=offset, form=form)
+    reader = _Reader(file, layout)
+    if layout.version >= (1, 15):
+        reader.taken(1)  # how it is compressed
     else:
-        number()
-    second, minute, hour, day, month, year, _summer = (number() for _ in range(7))
+        reader.number()
+    second, minute, hour, day, month, year, _summer = (reader.number() for _ in range(7))
     made_at = datetime(1900 + year, month + 1, day, hour, minute, min(second, 59))  # noqa: DTZ001  it names no zone
-    header = Header(made_at=made_at, database=text() or "", server=text() or "")
-    text()  # pg_dump's own version
-    if not _OLDEST <= version <= _NEWEST:
-        return Contents(header=header, entries=None, integer=integer, end=file.tell())
+    header = Header(made_at=made_at, database=reader.text() or "", server=reader.text() or "")
+    reader.text()  # pg_dump's own version
+    at = file.tell()
+    entries = _entries(reader) if _OLDEST <= layout.version <= _NEWEST else None
+    return Contents(header=header, layout=layout, entries=entries, begin=at, end=file.tell())
 
-    def entry() -> Entry:
-        own = number()
-        dumps = bool(number())
-        text(), text()  # the catalog's oid, and the object's
-        tag, kind = text() or "", text() or ""
-        number()  # the section
-        text(), text(), text()  # how to make it, to drop it, to copy into it
-        schema = text()
-        text()  # the tablespace
-        if version >= (1, 14):
-            text()  # the access method
-        if version >= (1, 16):
-            number()  # the relation's kind
-        text(), text()  # the owner; OIDs of rows
-        while text() is not None:
-            pass  # what it depends on
-        data, at, name = dumps, None, None
-        if form == _CUSTOM:
-            state, place = taken(1)[0], int.from_bytes(taken(offset), "little")
-            data, at = dumps and state != _NO_DATA, place if state == _SET else None
-        else:
-            name = text() or None
-            data = dumps and name is not None
-        return Entry(number=own, kind=kind, name=f"{schema}.{tag}" if schema else tag, data=data, offset=at, file=name)
 
-    entries = tuple(entry() for _ in range(number()))
-    return Contents(header=header, entries=entries, integer=integer, end=file.tell())
+def _entries(reader: _Reader, expected: int | None = None) -> tuple[Entry, ...] | None:
+    """None where they are not as many as expected."""
+    count = reader.number()
+    return None if expected not in (None, count) else tuple(_entry(reader) for _ in range(count))
+
+
+def _entry(reader: _Reader) -> Entry:
+    layout = reader.layout
+    own = reader.number()
+    dumps = bool(reader.number())
+    catalog, oid = reader.text(), int(reader.text() or 0)
+    tag, kind = reader.text() or "", reader.text() or ""
+    reader.number()  # the section
+    reader.texts(3)  # how to make it, to drop it, to copy into it
+    schema = reader.text()
+    reader.text()  # the tablespace
+    if layout.version >= (1, 14):
+        reader.text()  # the access method
+    if layout.version >= (1, 16):
+        reader.number()  # the relation's kind
+    reader.texts(2)  # the owner; OIDs of rows
+    while reader.text() is not None:
+        pass  # what it depends on
+    data, at, name = dumps, None, None
+    if layout.form == _CUSTOM:
+        state, place = reader.taken(1)[0], int.from_bytes(reader.taken(layout.offset), "little")
+        data, at = dumps and state != _NO_DATA, place if state == _SET else None
+    else:
+        name = reader.text() or None
+        data = dumps and name is not None
+    return Entry(
+        number=own,
+        kind=kind,
+        name=f"{schema}.{tag}" if schema else tag,
+        oid=oid,
+        numbered=catalog in _NUMBERED,
+        data=data,
+        offset=at,
+        file=name,
+    )

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 PROGRAMS = {".zst": "zstd", ".lz4": "lz4"}
 SUFFIXES = (".gz", ".bz2", ".xz", *PROGRAMS)
+TARS = {".tgz": ".gz", ".tbz2": ".bz2", ".txz": ".xz", ".tzst": ".zst"}
 BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError)
 """What reading a file that is cut off or damaged raises."""
 
@@ -34,9 +35,15 @@ _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 _XZ_END = b"YZ"
 
 
+def suffix_of(path: Path) -> str | None:
+    """How a file is packed, by its name; None where it isn't."""
+    suffix = TARS.get(path.suffix, path.suffix)
+    return suffix if suffix in SUFFIXES else None
+
+
 def opened(path: Path, suffix: str | None = None) -> IO[bytes]:
     """What is in a file that the standard library unpacks, else the file. Without a suffix by its name."""
-    how: Any = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(suffix or path.suffix, open)
+    how: Any = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(suffix or suffix_of(path) or "", open)
     file: IO[bytes] = how(path, "rb")
     return file
 
@@ -47,13 +54,14 @@ def pieces(path: Path) -> Generator[bytes]:
     Raises:
         OSError: the program for it isn't here; it is cut off, or damaged; as the others of `BROKEN` are.
     """
-    if path.suffix not in PROGRAMS:
+    program = PROGRAMS.get(suffix_of(path) or "")
+    if program is None:
         with opened(path) as file:
             while piece := file.read(_PIECE):
                 yield piece
         return
     unpacking = subprocess.Popen(
-        [PROGRAMS[path.suffix], "-dc", path],
+        [program, "-dc", path],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -63,7 +71,7 @@ def pieces(path: Path) -> Generator[bytes]:
         while piece := unpacking.stdout.read(_PIECE):
             yield piece
         if unpacking.wait():
-            raise OSError(f"{PROGRAMS[path.suffix]} ended with {unpacking.returncode}")
+            raise OSError(f"{program} ended with {unpacking.returncode}")
     finally:
         unpacking.stdout.close()
         with suppress(ProcessLookupError):

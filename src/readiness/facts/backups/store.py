@@ -54,6 +54,7 @@ class Backup:
         stopped_at: when it was whole (for base backups: when it began, which is what the files themselves say).
         wrong: why it is not whole, or no backup of this database: half a sentence; None where nothing of the kind is known.
         unread: why that couldn't be seen.
+        partial: that is about what it lacks: what it holds can be restored.
         system_identifier: of the cluster that it was taken of; None where that can't be told.
         wal: the first and the last segment without which it is nothing.
     """
@@ -67,6 +68,7 @@ class Backup:
     wal: tuple[Segment, Segment] | None
     size_bytes: int
     unread: str | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +92,17 @@ class Store:
     settles: bool = False
     window: tuple[datetime, datetime] | None = None
 
-    def good(self, system_identifier: int | None) -> tuple[Backup, ...]:
-        """Those that are whole with all that they build on, and of this cluster; oldest first."""
+    def good(self, system_identifier: int | None, *, partial: bool = False) -> tuple[Backup, ...]:
+        """Those that are whole with all that they build on, and of this cluster; oldest first.
+
+        Args:
+            partial: those too that lack something, or may.
+        """
         own = {
             b.label: b
             for b in self.backups
-            if b.wrong is None and b.unread is None and b.system_identifier in (None, system_identifier)
+            if ((b.wrong is None and b.unread is None) or (partial and b.partial))
+            and b.system_identifier in (None, system_identifier)
         }
 
         def whole(backup: Backup | None) -> bool:

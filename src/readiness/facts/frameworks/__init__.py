@@ -3,8 +3,6 @@
 Sources: each framework's documentation and code, as of 2026, and the real tools in `tests/frameworks`.
 """
 
-from dataclasses import dataclass
-
 from readiness.facts.frameworks import (
     alembic,
     atlas,
@@ -82,110 +80,34 @@ FRAMEWORKS: tuple[Framework, ...] = (
 
 BY_NAME = {f.name: f for f in FRAMEWORKS}
 
-# Tables that stand beside a history table, or are one of a tool that is only known by that.
-_OTHERS = frozenset(
+# Tables that stand beside a history table, or are one of a framework that is only known by that.
+_COMPANIONS = frozenset(
     {
-        "__EFMigrationsHistory",  # Entity Framework's, and as naming conventions make it
-        "__efmigrationshistory",
-        "__ef_migrations_history",
+        "knex_migrations_lock",
+        "databasechangeloglock",
+        "ar_internal_metadata",
         "_yoyo_log",
         "_yoyo_version",
-        "adonis_schema",
-        "adonis_schema_versions",
-        "ar_internal_metadata",
-        "bun_migration_locks",
-        "bun_migrations",
-        "databasechangeloghistory",
-        "databasechangeloglock",
-        "dbix_class_deploymenthandler_versions",
-        "directus_migrations",
-        "doctrine_migration_versions",
-        "gopg_migrations",
-        "gorp_migrations",  # sql-migrate's, and as it is often called
-        "knex_migrations_lock",
-        "kysely_migration",
-        "kysely_migration_lock",
-        "micrate_db_version",
-        "migration_info",
-        "mikro_orm_migrations",
-        "payload_migrations",
-        "phinxlog",
-        "play_evolutions",
-        "play_evolutions_lock",
-        "ragtime_migrations",
-        "refinery_schema_history",
-        "river_migration",
-        "schema_info",
-        "schema_migration",  # pop's
-        "schema_version",
-        "schemaversion",
-        "seaql_migrations",
-        "sequelize_meta",
-        "sequelizemeta",
-        "south_migrationhistory",
-        "strapi_migrations",
-        "strapi_migrations_internal",
-        "typeorm_metadata",
         "yoyo_lock",
+        "schema_info",
+        "schemaversion",
+        "schema_version",
+        "mikro_orm_migrations",
+        "sequelizemeta",
+        "refinery_schema_history",
+        "gorp_migrations",  # sql-migrate's, and as it is often called
+        "migration_info",
     }
 )
 
-# An application may well have tables of these names.
-_COMMON = frozenset({sqitch.FRAMEWORK.table, typeorm.FRAMEWORK.table})
+BOOKKEEPING_TABLES = frozenset({f.table for f in FRAMEWORKS if f.name not in ("typeorm", "sqitch")} | _COMPANIONS)
+"""Names of tables that are a framework's own, not the application's."""
 
-HISTORY_TABLES = frozenset(t for f in FRAMEWORKS for t in (f.table, f.lock_table) if t) - _COMMON
-"""Names of the tables that are read."""
-
-BOOKKEEPING_TABLES = HISTORY_TABLES | _OTHERS
-"""Names of tables that are a migration tool's own, or a queue's for its migrations, not the application's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """A tool's own table whose name an application may well use, too.
-
-    Args:
-        columns: all that it has.
-        more: whether it may have others besides, as the tool's versions differ: these tell it by themselves.
-    """
-
-    table: str
-    columns: frozenset[str]
-    more: bool = False
-
-
-def _shape(table: str, columns: str, *, more: bool = False) -> Shape:
-    return Shape(table, frozenset(columns.split()), more)
-
-
-_WHO_AND_WHEN = "note committed_at committer_name committer_email planned_at planner_name planner_email"
-
-BOOKKEEPING_SHAPES: tuple[Shape, ...] = (
-    Shape(typeorm.FRAMEWORK.table, typeorm.FRAMEWORK.columns),
-    # https://github.com/ThomWright/postgres-migrations, of which Supabase's storage has a copy
-    _shape("migrations", "id name hash executed_at"),
-    _shape("migrations", "version inserted_at"),  # Supabase's functions
-    _shape("migrations", "id migration batch"),  # Laravel
-    _shape("migrations", "id name run_on"),  # db-migrate
-    _shape("migrations", "id ts"),  # graphile-worker, which has told breaking ones since 0.16
-    _shape("migrations", "id ts breaking"),
-    _shape("migrations", "hash previous_hash filename date"),  # graphile-migrate
-    _shape("current", "filename content date"),
-    _shape("version", "version cron_on", more=True),  # pg-boss
-    _shape("aerich", "id version app content"),
-    _shape("changelog", "id applied_at description"),  # MyBatis
-    _shape("migration_versions", "version"),  # Doctrine before 3
-    _shape("migration_versions", "version executed_at"),
-    _shape("schemaversions", "schemaversionsid scriptname applied"),  # DbUp
-    _shape("seed_files", "path hash"),  # Supabase
-    _shape("VersionInfo", "Version AppliedOn Description"),  # FluentMigrator
-    _shape("data_migrations", "version"),  # Rails' data_migrate
-    # Sqitch, whose registry may lie in any schema
-    _shape("changes", f"change_id script_hash change project {_WHO_AND_WHEN}"),
-    _shape("dependencies", "change_id type dependency dependency_id"),
-    _shape("events", f"event change_id change project requires conflicts tags {_WHO_AND_WHEN}"),
-    _shape("projects", "project uri created_at creator_name creator_email"),
-    _shape("releases", "version installed_at installer_name installer_email"),
-    _shape("tags", f"tag_id tag project change_id {_WHO_AND_WHEN}"),
+BOOKKEEPING_BY_COLUMNS: frozenset[tuple[str, frozenset[str]]] = frozenset(
+    {
+        (typeorm.FRAMEWORK.table, typeorm.FRAMEWORK.columns),
+        # https://github.com/ThomWright/postgres-migrations, of which Supabase's storage has a copy
+        ("migrations", frozenset({"id", "name", "hash", "executed_at"})),
+    }
 )
-"""Likewise, told by their columns."""
+"""Likewise, where an application may well have a table of that name: with these columns, and no others."""
