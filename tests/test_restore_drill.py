@@ -257,7 +257,7 @@ def test_pages_are_checked_beside_recovery_and_those_that_it_mends_are_sound(
 
     def noted(copy, begun):  # type: ignore[no-untyped-def]
         done = end(copy, begun)
-        said.extend([done.stderr] if begun is copy.pages else [])
+        said.extend([done.stderr] if begun in copy.pages else [])
         return done
 
     monkeypatch.setattr(copies.Copy, "end", noted)
@@ -273,6 +273,36 @@ def test_pages_are_checked_beside_recovery_and_those_that_it_mends_are_sound(
     )
     assert len(said) == 2  # beside the rest, before the stopped copy was looked through
     assert all(f'/{path}"' in said[1] for path in (aside, unread))
+
+
+def test_large_files_are_checked_by_who_reads_them(kept: Kept, monkeypatch: pytest.MonkeyPatch):
+    """Tables by the server, also where a database would have it pass over what fails; all else, and without amcheck all, by pg_checksums."""
+    monkeypatch.setattr(copies, "HELD_BYTES", 0)
+    damaged = kept.copy_of("base")
+    own = {**kept.stores["base"], "directory": damaged.name}
+    with kept.cluster.connect() as admin:
+        asked = "select pg_relation_filepath('still'), pg_relation_filepath('people'), oid from pg_database where datname = 'template1'"
+        still, people, other = admin.execute(asked).fetchone()  # type: ignore[misc]
+    kept.execute("alter database postgres set ignore_checksum_failure = on")
+    kept.archived()
+    try:
+        _damage(damaged / "first", still)
+        found = kept.drill("base", own=own)
+    finally:
+        kept.execute("alter database postgres reset ignore_checksum_failure")
+        kept.archived()
+    assert any(f.startswith("public.still: can't be read from the copy: invalid page") for f in found.findings), found
+    assert any(f.startswith("amcheck: ") and "invalid page" in f for f in found.findings), found
+    assert any("page checksums" in f and still in f for f in found.findings), found
+    _damage(damaged / "first", still, unread := f"base/{other}/2619")  # the first is as it was
+    found = kept.drill("base", own=own)
+    assert [f for f in found.findings if "page checksums" in f and unread in f] == found.findings
+    assert found.checked == ["manifest", "amcheck"]
+    _damage(damaged / "first", unread, people)
+    monkeypatch.setattr(restore, "_begin_amcheck", lambda *_, **__: None)
+    monkeypatch.setattr(likeness, "rows", lambda *_: None)
+    found = kept.drill("base", own=own)
+    assert any("page checksums" in f and people in f for f in found.findings), found
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,6 +38,7 @@ from readiness.facts.backups.packed import suffix_of
 RECOVERY_SECONDS = 12 * 3600.0
 PORT = 5432  # of a socket in a folder of our own: no port of the machine is taken
 READY = "database system is ready to accept connections"  # which a server with `hot_standby = off` says when recovery is over
+HELD_BYTES = 64 * 2**20
 _SAID = 400
 _BESIDE = 10  # the nice value of what is checked beside the restore: it takes what the restore leaves
 
@@ -87,7 +88,9 @@ class Copy:
         lobby: a database that takes sessions, for what concerns none.
         steps: what was done, and the seconds that it took.
         checked: what of the backup's own proofs held: its manifest, its tool's checksums.
-        pages: the program that checks them beside what else is done.
+        pages: programs that check them beside what else is done.
+        held: large files that none of them was given yet, by their paths in the data folder.
+        trusted: those whose pages none of them looks at: the server does, while amcheck reads them.
         under_way: the restore has the cores that it takes; what is idle from here on stays so for a while.
     """
 
@@ -102,7 +105,9 @@ class Copy:
     lobby: str = "template1"
     steps: dict[str, float] = field(default_factory=dict)
     checked: list[str] = field(default_factory=list)
-    pages: Beginning | None = None
+    pages: list[Beginning] = field(default_factory=list)
+    held: list[str] = field(default_factory=list)
+    trusted: list[str] = field(default_factory=list)
     under_way: threading.Event = field(default_factory=threading.Event)
     process: subprocess.Popen[Any] | None = None
 
@@ -123,10 +128,6 @@ class Copy:
         return self.workshop.folder / "server.log"
 
     def dsn(self, database: str | None = None) -> str:
-        # A session's own setting goes before a database's and a role's: what they preload need not be here.
-        options = "-c session_preload_libraries= -c local_preload_libraries="
-        if self.source.major >= 17:
-            options += " -c event_triggers=off"
         return conninfo.make_conninfo(
             "",
             host=str(self.socket),
@@ -140,8 +141,19 @@ class Copy:
             target_session_attrs="any",
             requirepeer="",
             passfile=str(self.workshop.folder / "no-passfile"),
-            options=options,
+            options=self.options,
         )
+
+    @property
+    def options(self) -> str:
+        """Settings of each session, which go before a database's and a role's.
+
+        What they preload need not be here, and a page whose checksum fails must not be read all the same.
+        """
+        own = ["session_preload_libraries=", "local_preload_libraries="]
+        own += ["ignore_checksum_failure=off", "zero_damaged_pages=off"]
+        own += ["event_triggers=off"] if self.source.major >= 17 else []
+        return " ".join(f"-c {setting}" for setting in own)
 
     def run(self, words: Sequence[str | Path], *, as_server: bool = True, **options: Any) -> str:
         """Run a program to its end; what it printed.
@@ -164,16 +176,26 @@ class Copy:
         except FileNotFoundError:
             raise DrillError(f"{words[0]}: there is no such program here; install it") from None
 
-    def begin(self, words: Sequence[str | Path], *, number: int = 0, as_server: bool = True) -> Beginning:
+    def begin(
+        self,
+        words: Sequence[str | Path],
+        *,
+        number: int = 0,
+        as_server: bool = True,
+        environment: Mapping[str, str] | None = None,
+    ) -> Beginning:
         """Run a program beside what else is done.
 
         Args:
             number: of one that runs several times side by side.
+            environment: variables beside those that each program has.
         """
+        place = self._place
+        place["env"] |= environment or {}
         said = self.workshop.folder / f"{Path(words[0]).name}-{number}.said"
         own: dict[str, Any] = dict(self.owner) if as_server else {}
         with said.open("wb") as out, said.with_suffix(".errors").open("wb") as errors:
-            process = self.workshop.start(words, stdout=out, stderr=errors, **self._place, **own)
+            process = self.workshop.start(words, stdout=out, stderr=errors, **place, **own)
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process.pid, _BESIDE)
         return Beginning(process=process, said=said)
@@ -267,7 +289,7 @@ class Copy:
         self._wait_ready(pages=bool(control))
         self._find_lobby()
         self.step("start and recovery", began)
-        if self.pages is None and control:
+        if control and not self.pages:
             self.begin_pages()
 
     def _wait_ready(self, *, pages: bool) -> None:
@@ -281,7 +303,7 @@ class Copy:
                     raise RestoreError(f"the restored server did not start: {self.log_words()}")
                 if time.monotonic() > deadline:
                     raise RestoreError(f"recovery did not end in {RECOVERY_SECONDS / 3600:g} hours")
-                if pages and self.pages is None and self.spare():
+                if pages and not self.pages and self.spare():
                     self.begin_pages()
                 time.sleep(0.01)
                 said = said[-len(READY) :] + log.read()
@@ -305,25 +327,37 @@ class Copy:
 
         A page that is sound when it is read was sound in the backup, or was written by this server since. One that isn't may have
         been caught while it was written, or while it was backed up, which recovery mends: then all are to be checked again, of
-        the stopped copy.
+        the stopped copy. Large files wait until it shows what they are (see `begin_rest`).
         """
-        folder = self.workshop.folder / "beside"
-        own = folder / "global"
+        files = relations(self.data)
+        self.held = [path for path, size in files if size >= HELD_BYTES]
+        self._begin_pages([path for path, size in files if size < HELD_BYTES])
+
+    def begin_rest(self, read: Collection[str]) -> None:
+        """Check the large files that were held back, but for those that the server reads: it checks each page as it comes to it.
+
+        Args:
+            read: paths of relations that are read through the server, every page.
+        """
+        if not self.pages:
+            return
+        self.trusted = [path for path in self.held if re.sub(r"\.\d+$", "", path) in read]
+        rest = sorted(set(self.held) - set(self.trusted))
+        if not rest or self._begin_pages(rest):
+            self.held = []
+
+    def _begin_pages(self, files: Sequence[str]) -> bool:
+        folder = self.workshop.folder / f"pages-{len(self.pages)}"
         with suppress(OSError):
-            own.mkdir(parents=True)
             control = shut_down((self.data / "global/pg_control").read_bytes())
             if control is None:
-                return
-            for path in (self.data / "global").iterdir():
-                if path.name == "pg_control":
-                    (own / path.name).write_bytes(control)
-                else:
-                    os.link(path, own / path.name)
-            shutil.copyfile(self.data / "PG_VERSION", folder / "PG_VERSION")
-            for tree in ("base", "pg_tblspc"):
-                (folder / tree).symlink_to(self.data / tree)
+                return False
+            link(self.data, folder, files)
+            (folder / "global/pg_control").write_bytes(control)
             self.give_all(folder)
-            self.pages = self.begin([self.tool("pg_checksums"), "--check", "-D", folder])
+            self.pages.append(self.begin([self.tool("pg_checksums"), "--check", "-D", folder], number=len(self.pages)))
+            return True
+        return False
 
     def relax(self) -> None:
         """What is written from here on need not outlive the machine."""
@@ -792,30 +826,51 @@ def parts(data: Path, into: Path, number: int) -> list[Path]:
     Args:
         into: a folder that isn't there yet, on the same file system.
     """
-    found = [
-        Path(place, name)
-        for tree in ("base", "global", "pg_tblspc")
-        for place, _, names in os.walk(data / tree, followlinks=True)
-        for name in names
-    ]
-    sized = sorted(((path.stat().st_size, path) for path in found if path.name != "pg_control"), reverse=True)
-    made = [into / f"part-{n}" for n in range(number)]
+    shares: list[list[str]] = [[] for _ in range(number)]
     filled = [(0, n) for n in range(number)]  # a heap: the emptiest first
+    for path, size in sorted(relations(data), key=lambda f: f[1], reverse=True):
+        bytes_, n = filled[0]
+        shares[n].append(path)
+        heapq.heapreplace(filled, (bytes_ + size, n))
+    made = [into / f"part-{n}" for n in range(number)]
     try:
-        for part in made:
-            for tree in ("base", "global", "pg_tblspc"):
-                (part / tree).mkdir(parents=True)
-            for name in ("PG_VERSION", "global/pg_control"):
-                os.link(data / name, part / name)
-        for size, path in sized:
-            bytes_, n = filled[0]
-            place = made[n] / path.relative_to(data)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            os.link(path, place)
-            heapq.heapreplace(filled, (bytes_ + size, n))
+        for part, files in zip(made, shares, strict=True):
+            link(data, part, files)
+            os.link(data / "global/pg_control", part / "global/pg_control")
     except OSError:
         return [data]
     return made
+
+
+def relations(data: Path) -> list[tuple[str, int]]:
+    """(path, bytes) of every file that pg_checksums looks through, as paths in the data folder."""
+    found = []
+    for tree in ("base", "global", "pg_tblspc"):
+        for place, _, names in os.walk(data / tree, followlinks=True):
+            inside = os.path.relpath(place, data)
+            for name in names:
+                with suppress(FileNotFoundError):  # recovery took it away
+                    found.append((f"{inside}/{name}", os.stat(f"{place}/{name}").st_size))  # noqa: PTH116  a thousand times
+    return [(path, size) for path, size in found if path != "global/pg_control"]
+
+
+def link(data: Path, into: Path, files: Iterable[str]) -> None:
+    """A folder with links to some files of a data folder, but without a control file.
+
+    Raises:
+        OSError: the file system knows none.
+    """
+    for tree in ("base", "global", "pg_tblspc"):
+        (into / tree).mkdir(parents=True)
+    os.link(data / "PG_VERSION", into / "PG_VERSION")
+    made = set()
+    for path in files:
+        place, _, _ = path.rpartition("/")
+        if place not in made:
+            (into / place).mkdir(parents=True, exist_ok=True)
+            made.add(place)
+        with suppress(FileNotFoundError):
+            os.link(f"{data}/{path}", f"{into}/{path}")
 
 
 _STATE = 16  # of ControlFileData: behind two numbers of 32 bits and one of 64, in every version

@@ -603,6 +603,7 @@ def _compare(
         except Unobservable as refusal:
             like.findings.append(f"the copy's schema can't be read: {refusal.detail}")
         amcheck = _begin_amcheck(copy, deep=how.deep)
+        copy.begin_rest(_heaps(copy) if amcheck is not None else ())
         copy.relax()
         result.size_bytes = _bytes(copy.data)
         if how.snapshot is not None:
@@ -641,6 +642,20 @@ def _against(reference: Path, copy: Copy, reading: Reading, result: Result) -> N
 # -- whether it is sound -----------------------------------------------------------------------------------------
 
 
+# What pg_amcheck reads from the first page to the last; of an index it reads those that hang in the tree.
+_HEAPS = """
+select pg_catalog.pg_relation_filepath(c.oid)
+from pg_catalog.pg_class as c
+inner join pg_catalog.pg_am as a on c.relam = a.oid
+where c.relkind in ('r', 'm', 't') and a.amname = 'heap' and c.relpersistence = 'p'
+"""
+
+
+def _heaps(copy: Copy) -> frozenset[str]:
+    with closing(psycopg.connect(copy.dsn(), autocommit=True)) as session:
+        return frozenset(path for (path,) in session.execute(_HEAPS))
+
+
 def _begin_amcheck(copy: Copy, *, deep: bool) -> Beginning | None:
     """Tables and b-trees, page by page; None where there is no such program."""
     program = copy.tool("pg_amcheck")
@@ -651,7 +666,8 @@ def _begin_amcheck(copy: Copy, *, deep: bool) -> Beginning | None:
             *(program, "-h", copy.socket, "-p", str(copies.PORT), "-U", copy.source.superuser),
             *("-d", copy.source.database, f"--jobs={_cores()}", "--install-missing"),
             *(["--heapallindexed"] if deep else []),
-        ]
+        ],
+        environment={"PGOPTIONS": copy.options},
     )
 
 
@@ -672,11 +688,12 @@ def _end_amcheck(copy: Copy, begun: Beginning | None, result: Result) -> None:
 
 
 def _see_pages(copy: Copy, result: Result) -> None:
-    """Every page of the cluster against its checksum."""
+    """Every page of the cluster against its checksum; those of large tables were, by the server, if amcheck came to its end."""
     copy.told("checking pages")
     began = time.perf_counter()
-    done = [copy.end(copy.pages)] if copy.pages else []
-    if not done or done[0].returncode:
+    done = [copy.end(one) for one in copy.pages]
+    unread = copy.held or (copy.trusted and "amcheck" not in copy.checked)
+    if not done or unread or any(one.returncode for one in done):
         copy.stop()
         folder = copy.workshop.folder / "parts"
         parts = copies.parts(copy.data, folder, _cores())
