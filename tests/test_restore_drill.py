@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
@@ -524,6 +525,31 @@ def test_a_damaged_file_is_found_by_the_manifest_and_a_damaged_page_without_one(
     assert not found.passed
     assert any(f.startswith("public.still: can't be read from the copy: invalid page") for f in found.findings), found
     assert any("page checksums" in f and path in f for f in found.findings), found
+
+
+def test_a_packed_tar_comes_back_and_a_damaged_one_is_found(kept: Kept):
+    (kept.folder / "tar").mkdir()
+    kept.cluster.give(kept.folder / "tar")
+    own = {**kept.stores["base"], "directory": "tar"}
+    made = kept.folder / "tar" / "packed"
+    kept.cluster.tool("pg_basebackup", "-D", str(made), "-X", "none", "-c", "fast", "-Ft", "-z")
+    kept.archived()
+    found = kept.drill("base", own=own)
+    assert (found.findings, found.like.tables, found.like.rows) == ([], 4, ROWS + 30)  # of a tablespace, too
+    assert found.checked == ["manifest", "amcheck", "page checksums"]
+    packed = made / "base.tar.gz"
+    whole = packed.read_bytes()
+    with gzip.open(packed) as tar:
+        plain = tar.read()
+    assert plain.count(b"person 1234") == 1
+    packed.write_bytes(gzip.compress(plain.replace(b"person 1234", b"person 4321"), 1))
+    found = kept.drill("base", own=own)
+    assert len(found.findings) == 1, found.findings
+    assert "the backup is not what its manifest says: checksum mismatch for file" in found.findings[0]
+    packed.write_bytes(whole[: len(whole) // 2] + b"\0" + whole[len(whole) // 2 + 1 :])
+    found = kept.drill("base", own=own)
+    assert len(found.findings) == 1, found.findings
+    assert found.findings[0].startswith("tar ended with 2"), found.findings
 
 
 def _crc32c(data: bytes) -> str:
