@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,9 +22,10 @@ from asking import ask, found
 from conftest import Database
 from readiness.drills import alerts
 from readiness.embedded import Cluster
-from readiness.facts import routing
+from readiness.facts import mute_times, routing
 from readiness.facts.drills import DrillRecords
 from readiness.facts.monitoring import AlertRules, _blanket, _mute, seconds_of
+from readiness.facts.relabeling import relabeled
 from readiness.facts.target import Target
 from readiness.history import open_store
 from readiness.model import Examined, Outcome, Unknown
@@ -142,12 +143,13 @@ class Watch:
     def ask(self, check: str, **monitoring: Any) -> Outcome:
         return ask(f"operations/{check}", self.database.dsn(), profile=self.profile(**monitoring))
 
-    def reload(self, *rules: dict[str, Any], routed: bool = True) -> None:
+    def reload(self, *rules: dict[str, Any], routed: bool = True, relabel: Sequence[dict[str, Any]] = ()) -> None:
         """New rules in Prometheus, evaluated; with an Alertmanager, or without."""
         write_rules(self.rules, *rules)
         told = yaml.safe_load((self.prometheus.folder / "prometheus.yml").read_text())
         address = self.alertmanager.removeprefix("http://")
         told["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": [address]}]}] if routed else []}
+        told["alerting"] |= {"alert_relabel_configs": list(relabel)}
         (self.prometheus.folder / "prometheus.yml").write_text(yaml.safe_dump(told))
         assert self.prometheus.process
         self.prometheus.process.send_signal(signal.SIGHUP)
@@ -156,10 +158,12 @@ class Watch:
         def done() -> bool:
             now = [r for g in self.prometheus.ask("rules")["groups"] for r in g["rules"] if r["type"] == "alerting"]
             active = self.prometheus.ask("alertmanagers")["activeAlertmanagers"]
+            alerting = yaml.safe_load(self.prometheus.ask("status/config")["yaml"]).get("alerting") or {}
             return (
                 {r["name"] for r in now} == names
                 and all(r["health"] != "unknown" for r in now)
                 and bool(active) == routed
+                and len(alerting.get("alert_relabel_configs", ())) == len(relabel)
             )
 
         assert stage.eventually(done, 30)
@@ -181,11 +185,15 @@ def silence(watch: Watch, *matchers: dict[str, Any]) -> Iterator[None]:
 
 
 def receive(
-    watch: Watch, receiver: dict[str, Any], route: dict[str, Any] | None = None, *beside: dict[str, Any]
+    watch: Watch,
+    receiver: dict[str, Any],
+    route: dict[str, Any] | None = None,
+    *beside: dict[str, Any],
+    **more: Any,
 ) -> None:
     """Another receiver of Alertmanager's, at its root or where a route leads to it."""
     route = route or {"receiver": receiver["name"]}
-    config = {"route": route, "receivers": [receiver, *beside]}
+    config = {"route": route, "receivers": [receiver, *beside], **more}
     (watch.prometheus.folder / "alertmanager.yml").write_text(yaml.safe_dump(config))
     watch.processes["alertmanager"].send_signal(signal.SIGHUP)
 
@@ -373,6 +381,140 @@ def test_alerts_that_reach_nobody(watch: Watch):
     unasked = watch.ask("alerts-go-nowhere", alertmanager=None)
     assert isinstance(unasked, Unknown)
     assert "names no Alertmanager" in unasked.detail or any("names no Alertmanager" in u.detail for u in unasked.unseen)
+
+
+def test_alerts_that_are_kept_back(watch: Watch):
+    """Dropped before they are sent, inhibited by what always fires, on a route that is muted; and what only may be."""
+    full = {"alert": "full", "expr": f"{USED} > 90", "labels": {"severity": "warning", "team": "{{ $labels.job }}"}}
+    dog = {"alert": "dog", "expr": "vector(1)", "labels": {"severity": "none"}}
+    other = {"alert": "night", "expr": "hour() >= 0", "labels": {"severity": "none"}}
+    people = {"name": "people", "webhook_configs": [{"url": "http://127.0.0.1:1/"}]}
+
+    def why() -> str | None:
+        outcome = watch.ask("alerts-go-nowhere", alerts=["connections"])
+        assert isinstance(outcome, Examined)
+        assert {f.subject for f in outcome.findings} <= {"connections"}
+        return next((str(f.evidence["reach_nobody"]) for f in outcome.findings), None)
+
+    lower = {"source_labels": ["severity"], "regex": "warn(ing)", "target_label": "severity", "replacement": "$1"}
+    drop = {"source_labels": ["severity"], "regex": "ing", "action": "drop"}
+    receive(watch, people)
+    watch.reload(full, dog, other, relabel=[lower, drop])
+    assert "full (g) is dropped by alert_relabel_configs" in (why() or "")
+    watch.reload(full, dog, other, relabel=[{**drop, "source_labels": ["team"]}])  # whose it is, is not known
+    assert why() is None
+    firing = {"dog", "night"}
+    assert stage.eventually(
+        lambda: {a["labels"]["alertname"] for a in watch.prometheus.ask("alerts")["alerts"]} >= firing
+    )
+    for name, source, inhibited in (
+        ("a", "dog", True),
+        ("b", "night", False),
+    ):  # at all hours, who looks at it now can't know
+        rule = {"source_matchers": [f"alertname = {source}"], "target_matchers": ["severity = warning"]}
+        receive(watch, {**people, "name": name}, inhibit_rules=[rule])
+        assert (why() is not None) is inhibited, rule
+        assert "full (g) is inhibited by dog (g), which always fires" in (why() or "") or not inhibited
+    for name, span, expected in (
+        (
+            "c",
+            {"times": [{"start_time": "00:00", "end_time": "24:00"}]},
+            "full (g) goes to people (muted at all times: some)",
+        ),
+        ("d", {"years": ["2001:2010"]}, None),
+    ):
+        below = {"receiver": "people", "matchers": ["severity = warning"], "mute_time_intervals": ["some"]}
+        named = [{"name": "some", "time_intervals": [span]}]
+        receive(watch, people, {"receiver": name, "routes": [below]}, {"name": name}, time_intervals=named)
+        assert (expected in (why() or "")) if expected else why() is None, span
+
+
+DOG = {"dog": {"alertname": "dog", "severity": "none"}}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "equal", "by"),
+    [
+        ("alertname = dog", "severity = warning", [], ("dog",)),
+        ("alertname = cat", "severity = warning", [], ()),
+        ("alertname = dog", "severity = critical", [], ()),
+        ("alertname = dog", "team = db", [], ()),  # whose it is, is not known
+        ("alertname = dog", "severity = warning", ["severity"], ()),
+        ("alertname = dog", "severity = warning", ["team"], ()),
+        ("severity =~ none|warning", "severity =~ none|warning", [], ()),  # it would inhibit itself
+        ("severity =~ none|warning", "severity = warning", [], ("dog",)),
+    ],
+)
+def test_what_is_inhibited_by_an_alert_that_always_fires(
+    source: str, target: str, equal: list[str], by: tuple[str, ...]
+):
+    rule = {"source_matchers": [source], "target_matchers": [target], "equal": equal}
+    assert routing.inhibited([rule], {"alertname": "full", "severity": "warning"}, DOG) == by
+
+
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        ([], {"a": "x", "b": ""}),
+        ([{"action": "drop"}], None),  # no label is asked for, and the pattern takes everything
+        ([{"action": "drop", "source_labels": ["unknown"], "regex": ".*"}], None),
+        ([{"action": "drop", "source_labels": ["unknown"], "regex": ".+"}], {"a": "x", "b": ""}),
+        ([{"action": "drop", "source_labels": ["a", "b"], "regex": "x;"}], None),
+        ([{"action": "drop", "source_labels": ["a"], "regex": "x|("}], {"a": "x", "b": ""}),
+        ([{"action": "keep", "source_labels": ["b"], "regex": "y"}], None),
+        ([{"action": "keep", "source_labels": ["unknown"], "regex": "y"}], {"a": "x", "b": ""}),
+        ([{"action": "dropequal", "source_labels": ["a"], "target_label": "b"}], {"a": "x", "b": ""}),
+        ([{"action": "keepequal", "source_labels": ["a"], "target_label": "b"}], None),
+        ([{"source_labels": ["a"], "target_label": "c", "replacement": "${1}$$"}], {"a": "x", "b": "", "c": "x$"}),
+        ([{"source_labels": ["unknown"], "target_label": "a"}], {"b": ""}),
+        ([{"source_labels": ["a"], "target_label": "$1"}], {}),
+        ([{"action": "uppercase", "source_labels": ["a"], "target_label": "a"}], {"a": "X", "b": ""}),
+        ([{"action": "hashmod", "source_labels": ["a"], "target_label": "a", "modulus": 2}], {"b": ""}),
+        ([{"action": "labeldrop", "regex": "a"}], {"a": "", "b": ""}),
+        ([{"action": "labelmap", "regex": "(.)"}], {}),
+    ],
+)
+def test_what_is_known_of_labels_that_are_changed(steps: list[dict[str, Any]], expected: dict[str, str] | None):
+    assert relabeled(steps, {"a": "x", "b": ""}) == expected
+
+
+@pytest.mark.parametrize(
+    ("spans", "at", "expected"),
+    [
+        ([{}], "2026-11-26T10:00", "at all times"),
+        ([{"weekdays": ["monday:friday"]}, {"weekdays": ["saturday", "sunday"]}], "2026-11-26T10:00", "at all times"),
+        ([{"weekdays": ["monday:friday"]}, {"weekdays": ["saturday"]}], "2026-11-26T10:00", "at this moment"),
+        ([{"weekdays": "saturday"}], "2026-11-26T10:00", None),
+        ([{"days_of_month": ["1:15"]}, {"days_of_month": ["16:-1"]}], "2026-11-26T10:00", "at all times"),
+        ([{"days_of_month": ["1:30"]}], "2026-11-26T10:00", "at this moment"),
+        ([{"months": ["january:june", "7:12"]}], "2026-11-26T10:00", "at all times"),
+        ([{"times": [{"start_time": "00:00", "end_time": "23:59"}]}], "2026-11-26T10:00", "at this moment"),
+        ([{"times": [{"start_time": 1320, "end_time": 1440}]}], "2026-11-26T22:30", "at this moment"),
+        (
+            [{"times": [{"start_time": "22:00", "end_time": "23:00"}], "location": "Asia/Tokyo"}],
+            "2026-11-26T13:30",
+            "at this moment",
+        ),
+        (
+            [{"times": [{"start_time": "22:00", "end_time": "23:00"}], "location": "Asia/Tokyo"}],
+            "2026-11-26T22:30",
+            None,
+        ),
+        ([{"location": "Nowhere/Else"}], "2026-11-26T22:30", None),
+        ([{"weekdays": ["someday"]}], "2026-11-26T22:30", None),
+    ],
+)
+def test_when_a_route_is_muted(spans: list[dict[str, Any]], at: str, expected: str | None):
+    """And where it is active at these times alone, the other way round."""
+    known = mute_times.intervals({"time_intervals": [{"name": "some", "time_intervals": spans}]})
+    now = datetime.fromisoformat(f"{at}+00:00")
+    said = mute_times.muted({"mute_time_intervals": ["some"]}, known, now)
+    assert said == (f"muted {expected}: some" if expected else None)
+    active = mute_times.muted({"active_time_intervals": ["some"]}, known, now)
+    if expected:
+        assert active is None
+    elif known:
+        assert active == "muted at this moment: outside of some"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from readiness.facts.monitoring import AlertRoutes
     attestable=True,
     mend="""
     Name the Alertmanager in Prometheus' configuration (`alerting: alertmanagers:`), give its route a receiver with an
-    integration, and end silences that match everything.
+    integration, end silences that match everything, and mend the relabeling, inhibition or time interval that is named.
     """,
     links=("https://prometheus.io/docs/alerting/latest/configuration/",),
 )
@@ -21,7 +21,8 @@ def alerts_go_nowhere(routes: AlertRoutes) -> Answer:
 
     A rule that fires in a Prometheus without Alertmanager, or into a receiver without an integration, is seen by whoever
     happens to look at its page. So it is asked of each declared trouble, too, where its alerts would go by the labels that
-    their rules give them: a silence that was forgotten, a route that leads to nobody.
+    their rules give them: a silence that was forgotten, a route that leads to nobody or is muted, relabeling that drops them,
+    an inhibition by an alert that always fires. What hangs on labels that come from series isn't judged.
     """
 
     def alertmanager() -> Subject:

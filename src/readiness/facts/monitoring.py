@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -19,8 +20,9 @@ from urllib.parse import urlencode
 import yaml
 
 from readiness.authoring import Unobservable
-from readiness.facts import routing
+from readiness.facts import mute_times, routing
 from readiness.facts.http import exchange
+from readiness.facts.relabeling import relabeled
 from readiness.facts.target import Target, declared
 from readiness.model import Reason
 from readiness.profile import Monitoring
@@ -65,6 +67,7 @@ SIGNALS: Mapping[str, str] = {
         r"cnpg_pg_database_(xid|mx)_age|ccp_transaction_wraparound\w*|pg_transaction_id_age\w*"
     ),
 }
+_CLOCK = re.compile(r"\b(time|timestamp|minute|hour|day_of_\w+|days_in_month|month|year|absent\w*)\s*\(")
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d|w|y)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 
@@ -97,6 +100,7 @@ class Rule:
         unread: why its expression could not be read by us.
         selectors: what its expression reads, without what recording rules read for it.
         labels: that it gives its alerts, those that are made of templates left out.
+        firing: it fires now.
     """
 
     name: str
@@ -109,10 +113,16 @@ class Rule:
     unread: str | None
     selectors: tuple[Selector, ...]
     labels: Mapping[str, str]
+    firing: bool = False
 
     @property
     def subject(self) -> str:
         return f"{self.name} ({self.at})"
+
+    @property
+    def constant(self) -> bool:
+        """It fires, and always will: it reads neither a series nor a clock."""
+        return self.firing and not self.selectors and not self.unread and not _CLOCK.search(self.query)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +305,7 @@ def _rule(
     interval: float,
     trouble: str | None,
     labels: Mapping[str, Any] | None,
+    firing: bool = False,
 ) -> Rule:
     unread = None
     try:
@@ -312,6 +323,7 @@ def _rule(
         unread=unread,
         selectors=read,
         labels={str(k): str(v) for k, v in (labels or {}).items() if "{{" not in str(v)},
+        firing=firing,
     )
 
 
@@ -329,6 +341,7 @@ def _loaded(own: Monitoring, target: Target) -> list[Rule]:
                 interval=float(group.get("interval") or 60),
                 trouble=r.get("lastError") or ("it can't be evaluated" if r.get("health") == "err" else None),
                 labels=r.get("labels"),
+                firing=r.get("state") == "firing",
             )
             for group in told["groups"]
             for r in group["rules"]
@@ -515,23 +528,64 @@ def _reached(
     """As `AlertRoutes.reached`."""
     try:
         rules = AlertRules.take(target)
+        api = Api.of(target.profile.monitoring, target)
+        sent = _Sent.by(api)
+        now = datetime.fromtimestamp(api.now(), UTC)
     except Unobservable as refusal:
         return {"the alerts of each trouble": refusal}
-    telling = routing.told(config)
+    telling, intervals = routing.told(config), mute_times.intervals(config)
+    constant = {r.subject: labels for r in rules.alerting if r.constant and (labels := sent.labels(r)) is not None}
+
+    def unheard(rule: Rule) -> str | None:
+        labels = sent.labels(rule)
+        if labels is None:
+            return "is dropped by alert_relabel_configs"
+        if by := routing.silenced(silences, labels):
+            return f"is silenced by {', '.join(by)}"
+        if by := routing.inhibited(config.get("inhibit_rules") or (), labels, constant):
+            return f"is inhibited by {', '.join(by)}, which always fires"
+        heard = {
+            (end.receiver, mute_times.muted(end.route, intervals, now) if end.receiver in telling else "tells nobody")
+            for end in routing.ends(config["route"], labels)
+        }
+        why = [f"{receiver} ({said})" for receiver, said in heard if said is not None]
+        return f"goes to {', '.join(sorted(why))}" if len(why) == len(heard) else None
+
     found: dict[str, tuple[str, ...] | Unobservable] = {}
     for kind in rules.kinds:
-        why = []
         sound = [r for r in rules.of_kind(kind) if not r.trouble and not rules.dead(r)]
-        for rule in sound:
-            labels = {**rule.labels, "alertname": rule.name}
-            to = routing.receivers(config["route"], labels)
-            if by := routing.silenced(silences, labels):
-                why.append(f"{rule.subject} is silenced by {', '.join(by)}")
-            elif not to & telling:
-                why.append(f"{rule.subject} goes to {', '.join(sorted(to))}")
+        why = [f"{rule.subject} {said}" for rule in sound if (said := unheard(rule)) is not None]
         if sound:
             found[kind] = tuple(why) if len(why) == len(sound) else ()
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """What Prometheus makes of alerts before it sends them: for all, and for each Alertmanager of its configuration."""
+
+    every: Sequence[Mapping[str, Any]]
+    each: tuple[Sequence[Mapping[str, Any]], ...]
+
+    @classmethod
+    def by(cls, api: Api) -> Self:
+        """Raises: Unobservable: Prometheus doesn't show its configuration."""
+        try:
+            alerting = yaml.safe_load(api.get("status/config")["yaml"]).get("alerting") or {}
+            each = tuple(a.get("alert_relabel_configs") or () for a in alerting.get("alertmanagers") or ())
+            return cls(alerting.get("alert_relabel_configs") or (), each)
+        except (KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
+            raise Unobservable(Reason.ERROR, "Prometheus' configuration is not of the form that its API has") from error
+
+    def labels(self, rule: Rule) -> Mapping[str, str] | None:
+        """Those of its alerts that are known where they arrive; None where they are sure to be dropped."""
+        known = relabeled(self.every, {**rule.labels, "alertname": rule.name})
+        if known is None or not self.each:
+            return known
+        arriving = [labels for steps in self.each if (labels := relabeled(steps, known)) is not None]
+        if not arriving:
+            return None
+        return dict(set.intersection(*(set(labels.items()) for labels in arriving)))
 
 
 def _mute(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 Labels = Mapping[str, str]
@@ -24,20 +25,52 @@ def told(config: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def receivers(route: Mapping[str, Any], labels: Labels, inherited: str = "") -> frozenset[str]:
-    """All receivers that an alert may come to: of the first route below that takes it, of others behind `continue`, else its own."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """A route that an alert may come to rest at."""
+
+    receiver: str
+    route: Mapping[str, Any]
+
+
+def ends(route: Mapping[str, Any], labels: Labels, inherited: str = "") -> list[End]:
+    """Where an alert may come to: the first route below that takes it, others behind `continue`, else the route itself."""
     own = route.get("receiver") or inherited
-    found: set[str] = set()
+    found: list[End] = []
     taken = False
     for below in route.get("routes") or ():
         takes = _takes(below, labels)
         if takes is False:
             continue
-        found |= receivers(below, labels, own)
+        found += ends(below, labels, own)
         taken = taken or takes is True
         if takes and not below.get("continue"):
             break
-    return frozenset(found if taken else {*found, own})
+    return found if taken else [*found, End(own, route)]
+
+
+def receivers(route: Mapping[str, Any], labels: Labels) -> frozenset[str]:
+    return frozenset(end.receiver for end in ends(route, labels))
+
+
+def inhibited(rules: Sequence[Mapping[str, Any]], labels: Labels, constant: Mapping[str, Labels]) -> tuple[str, ...]:
+    """Those of the alerts that always fire which are sure to inhibit one with these labels.
+
+    Args:
+        constant: the subject of an alert that always fires -> its labels.
+    """
+    return tuple(
+        subject
+        for subject, source in constant.items()
+        if any(
+            _side(rule, "source", source) is True
+            and _side(rule, "target", labels) is True
+            and all(name in labels and labels[name] == source.get(name) for name in rule.get("equal") or ())
+            # What matches both sides isn't inhibited by what does so, too: itself, first of all.
+            and (_side(rule, "source", labels) is False or _side(rule, "target", source) is False)
+            for rule in rules
+        )
+    )
 
 
 def silenced(silences: Sequence[Mapping[str, Any]], labels: Labels) -> tuple[str, ...]:
@@ -58,9 +91,17 @@ _SIGNS = {(True, False): "=", (True, True): "=~", (False, False): "!=", (False, 
 
 
 def _takes(route: Mapping[str, Any], labels: Labels) -> bool | None:
-    holding = [_holds(name, "=", str(value), labels) for name, value in (route.get("match") or {}).items()]
-    holding += [_holds(name, "=~", str(value), labels) for name, value in (route.get("match_re") or {}).items()]
-    for text in route.get("matchers") or ():
+    return _meets(route.get("match"), route.get("match_re"), route.get("matchers"), labels)
+
+
+def _side(rule: Mapping[str, Any], side: str, labels: Labels) -> bool | None:
+    return _meets(rule.get(f"{side}_match"), rule.get(f"{side}_match_re"), rule.get(f"{side}_matchers"), labels)
+
+
+def _meets(equal: Any, patterns: Any, matchers: Any, labels: Labels) -> bool | None:
+    holding = [_holds(name, "=", str(value), labels) for name, value in (equal or {}).items()]
+    holding += [_holds(name, "=~", str(value), labels) for name, value in (patterns or {}).items()]
+    for text in matchers or ():
         holding += _of_text(str(text), labels)
     return _all(holding)
 
