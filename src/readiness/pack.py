@@ -519,7 +519,7 @@ _FRAMES = frozenset(["_scope", "_adrift", "_examined", "_healthy", "_unseen", "_
 _LISTINGS = frozenset(["_healthy", "_nameless", "_schemaid"])
 
 
-# Of few rows a merge join is no better than the others, and ways to make one are a tenth of what there is to plan.
+# A merge join of catalogs is no better than the others, and ways to make one are a tenth of what there is to plan.
 _PLANNED_SOON = {"enable_mergejoin": "off"}
 
 
@@ -538,7 +538,7 @@ def _look(
         whole = statement(
             query, header, ignored_schemas, target.owned_tables, left_out_schemas=anchors.left_out_schemas
         )
-        return postgres.ask(whole, (MOST_FINDINGS,), marker=info.id, settings=settings)
+        return postgres.ask(whole, (MOST_FINDINGS,), marker=info.id, settings={**settings, **_PLANNED_SOON})
 
     def listed(settings: Mapping[str, str]) -> Asked:
         every = listing(query, header, ignored_schemas, anchors.left_out_schemas)

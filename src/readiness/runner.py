@@ -94,8 +94,7 @@ def run(
     """Ask the checks in order, yielding each result as it is there.
 
     A check that isn't selected is unknown: leaving it out never raises a score. Where an answer is awaited, the next
-    question is sent before it is read, and before the checks between that only compute, of facts that are there: the
-    server works meanwhile.
+    question is sent before it is read, and before checks between that only compute: the server works meanwhile.
 
     Args:
         clock: seconds, for what each check takes; one that stands still while a session rests leaves that out.
@@ -114,11 +113,11 @@ def run(
         return _Sent(check, answer, clock() - started)
 
     def next_sent(place: int) -> _Sent | None:
-        """The next question, sent, if nothing from a place on that comes before it may take long."""
+        """The next question, sent, if what comes before it, from a place on, only computes."""
         if not to_send:
             return None
         between = takewhile(lambda check: check is not to_send[0], islice(in_order, place, None))
-        waits = any(c.info.id in chosen and not (c.computes and facts.have(c.facts.values())) for c in between)
+        waits = any(c.info.id in chosen and not c.computes for c in between)
         return None if waits else asking(to_send.popleft())
 
     sent: _Sent | None = None
@@ -131,6 +130,8 @@ def run(
             sent.receive()
             own, sent = sent, next_sent(place + 1)
         else:
+            if sent is not None and not facts.have(check.facts.values()):
+                sent.receive()  # to take a fact may last long, and must find no transaction open
             own = asking(check)
         yield told(check, own.outcome(owned_tables), own.seconds)
 
