@@ -331,7 +331,11 @@ class Copy:
         """
         files = relations(self.data)
         self.held = [path for path, size in files if size >= HELD_BYTES]
-        self._begin_pages([path for path, size in files if size < HELD_BYTES])
+        split = {_folder(path) for path in self.held} | {"global"}  # where our control file comes to lie
+        self._begin_pages(
+            [path for path, size in files if size < HELD_BYTES and _folder(path) in split],
+            {_folder(path) for path, _ in files} - split,
+        )
 
     def begin_rest(self, read: Collection[str]) -> None:
         """Check the large files that were held back, but for those that the server reads: it checks each page as it comes to it.
@@ -346,13 +350,13 @@ class Copy:
         if not rest or self._begin_pages(rest):
             self.held = []
 
-    def _begin_pages(self, files: Sequence[str]) -> bool:
+    def _begin_pages(self, files: Iterable[str], folders: Iterable[str] = ()) -> bool:
         folder = self.workshop.folder / f"pages-{len(self.pages)}"
         with suppress(OSError):
             control = shut_down((self.data / "global/pg_control").read_bytes())
             if control is None:
                 return False
-            link(self.data, folder, files)
+            link(self.data, folder, files, folders)
             (folder / "global/pg_control").write_bytes(control)
             self.give_all(folder)
             self.pages.append(self.begin([self.tool("pg_checksums"), "--check", "-D", folder], number=len(self.pages)))
@@ -854,8 +858,8 @@ def relations(data: Path) -> list[tuple[str, int]]:
     return [(path, size) for path, size in found if path != "global/pg_control"]
 
 
-def link(data: Path, into: Path, files: Iterable[str]) -> None:
-    """A folder with links to some files of a data folder, but without a control file.
+def link(data: Path, into: Path, files: Iterable[str], folders: Iterable[str] = ()) -> None:
+    """A folder with links to some files and to some whole folders of a data folder, but without a control file.
 
     Raises:
         OSError: the file system knows none.
@@ -863,14 +867,20 @@ def link(data: Path, into: Path, files: Iterable[str]) -> None:
     for tree in ("base", "global", "pg_tblspc"):
         (into / tree).mkdir(parents=True)
     os.link(data / "PG_VERSION", into / "PG_VERSION")
+    for path in folders:
+        (into / path).parent.mkdir(parents=True, exist_ok=True)
+        (into / path).symlink_to(data / path)
     made = set()
     for path in files:
-        place, _, _ = path.rpartition("/")
-        if place not in made:
+        if (place := _folder(path)) not in made:
             (into / place).mkdir(parents=True, exist_ok=True)
             made.add(place)
         with suppress(FileNotFoundError):
             os.link(f"{data}/{path}", f"{into}/{path}")
+
+
+def _folder(path: str) -> str:
+    return path.rpartition("/")[0]
 
 
 _STATE = 16  # of ControlFileData: behind two numbers of 32 bits and one of 64, in every version
