@@ -20,7 +20,6 @@ import sys
 import tempfile
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -267,11 +266,6 @@ def _wait(process: subprocess.Popen[Any], seconds: float) -> None:
 
 def empty(folder: Path) -> None:
     """Remove the files of a folder side by side, what is largest first: each waits for the disk, a thousand of a cluster's for a second."""
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  slow to import
-
-    def unlink(path: str) -> None:
-        with suppress(OSError):  # what stays is the keeper's
-            os.unlink(path)  # noqa: PTH108  a thousand times
 
     def size(path: str) -> int:
         with suppress(OSError):
@@ -279,9 +273,19 @@ def empty(folder: Path) -> None:
         return 0
 
     files = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]  # noqa: PTH118
-    files.sort(key=size, reverse=True)
-    with ThreadPoolExecutor(4) as pool:
-        deque(pool.map(unlink, files), maxlen=0)
+    files.sort(key=size)
+
+    def unlink() -> None:
+        with suppress(IndexError):
+            while path := files.pop():
+                with suppress(OSError):  # what stays is the keeper's
+                    os.unlink(path)  # noqa: PTH108  a thousand times
+
+    threads = [threading.Thread(target=unlink) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 @contextmanager
