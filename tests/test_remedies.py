@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 import stage
+from asking import ask
+from asking import found as asked_found
+from asking import remedies as asked_remedies
 from conftest import Database
 from readiness import migration_files, remedies, sqltext
 from readiness.facts.migrations import MigrationFolder
@@ -209,6 +212,58 @@ def test_a_framework_without_a_form_gets_numbered_sql(tmp_path: Path):
     assert [f.path for f in files] == ["0001_mend_some_defect.sql", "0001_mend_some_defect.down.sql"]
     assert migration_files.framework_of([tmp_path], None) == migration_files.PLAIN
     assert migration_files.framework_of([tmp_path], "goose") == "goose"
+
+
+def test_names_are_free_of_what_is_there_and_of_each_other(embedded_database: Database):
+    """An index or a check that has the name already, keys of one column, and two columns of one table."""
+    embedded_database.run("""
+        create table p (id int primary key);
+        create table t (id int primary key, a int references p, b_c int references p, seen bool, heard bool, live bool not null);
+        create index on t (a) where live;
+        create index on t (a) where not live;
+        create table t_b (id int primary key, c int references p, "ÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄÄ" int references p);
+        create table "T t" (id int primary key, a int references p, long_and_long_and_long_and_long_and_long_and_long int references p);
+        alter table t add constraint readiness_not_null_seen check (id is not null);
+        alter table t add constraint again foreign key (a) references p;
+    """)
+    checks = ("performance/fk-without-index", "schema/nullable-boolean-column")
+    offered = [text for check in checks for text in asked_remedies(ask(check, embedded_database.dsn()))]
+    assert len(offered) == 9
+    found, by_hand = remedies.read(run_of(*offered))
+    assert by_hand == []
+    made = remedies.migrations(found, {})
+    for migration in made:
+        for statement in migration.up:
+            embedded_database.run(statement)
+    assert [f for check in checks for f in asked_found(ask(check, embedded_database.dsn()))] == []
+    for migration in reversed(made):
+        for statement in migration.down or ():
+            embedded_database.run(statement)
+    with embedded_database.connect() as connection:
+        left = connection.execute("select indexrelid::regclass::text from pg_index where indrelid = 't'::regclass")
+        assert {name for (name,) in left} == {"t_pkey", "t_a_idx", "t_a_idx1"}
+
+
+def test_two_statements_make_no_index_of_one_name():
+    found, _ = remedies.read(
+        run_of(
+            "create index t_b_c_idx on s.t (b_c);",
+            "create index t_b_c_idx on s.t_b (c);",
+            "create index t_b_c_idx on other.t_b (c);",
+            "create index t_b_c_idx on s.t (b_c);",
+            "create index on s.t (b, c);",
+        )
+    )
+    assert [r.steps[0].sql for r in found] == [
+        "create index t_b_c_idx on s.t (b_c)",
+        "create index t_b_c_idx_1 on s.t_b (c)",
+        "create index t_b_c_idx on other.t_b (c)",
+        "create index t_b_c_idx on s.t (b_c)",
+        "create index t_b_c_idx1 on s.t (b, c)",
+    ]
+    name = step(f'create index on s."{"Ä" * 31}" (a);').sql.split()[2].strip('"')
+    assert len(name.encode()) <= 63
+    assert step(f'create index on s."{"Ä" * 31}" (a);').undo == f'drop index s."{name}"'
 
 
 # -- the frameworks themselves ---------------------------------------------------------------------------------

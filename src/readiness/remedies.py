@@ -13,7 +13,7 @@ from enum import IntEnum
 
 from readiness import sqltext
 from readiness.document import CheckPart, FindingPart, RunDocument
-from readiness.model import count_of
+from readiness.model import count_of, quote_ident
 
 
 class Phase(IntEnum):
@@ -94,7 +94,7 @@ def read(run: RunDocument) -> tuple[list[Remedy], list[ByHand]]:
     """The remedies of a run's findings, in the order in which they are to be applied; and what has none that a file can hold."""
     found: list[Remedy] = []
     by_hand: list[ByHand] = []
-    names: set[str] = set()
+    names: dict[tuple[str, str], str] = {}
     for check in run.checks:
         for finding in check.findings:
             if not check.weight or finding.waived:
@@ -107,7 +107,7 @@ def read(run: RunDocument) -> tuple[list[Remedy], list[ByHand]]:
     return sorted(found, key=lambda r: (r.phase, r.check)), by_hand
 
 
-def _read(check: CheckPart, finding: FindingPart, names: set[str]) -> Remedy | ByHand:
+def _read(check: CheckPart, finding: FindingPart, names: dict[tuple[str, str], str]) -> Remedy | ByHand:
     def by_hand(why: str) -> ByHand:
         return ByHand(check=check.id, subject=finding.subject, why=why, remedy=finding.remedy)
 
@@ -306,25 +306,43 @@ _UNDOS: Sequence[tuple[str, _Made]] = (
 )
 
 
-def _named(sql: str, taken: set[str]) -> str:
-    """An index without a name gets the one that Postgres would give it, so that it can be dropped again."""
-    plain = re.fullmatch(
-        rf"(create\s+(?:unique\s+)?index\s+(?:concurrently\s+)?)on\s+({_Q})\s*(\((?P<columns>{_I}(?:\s*,\s*{_I})*)\).*)",
+def _named(sql: str, taken: dict[tuple[str, str], str]) -> str:
+    """An index without a name gets the one that Postgres would give it, so that it can be dropped again; two get no name twice.
+
+    Args:
+        taken: (schema, name) -> the statement that makes it; grows.
+    """
+    index = re.fullmatch(
+        rf"(?P<create>create\s+(?:unique\s+)?index\s+(?:concurrently\s+)?)(?P<name>{_I}\s+)??on\s+(?P<table>{_Q})\s*(?P<rest>.*)",
         sql,
         re.IGNORECASE | re.DOTALL,
     )
-    if plain is None:
+    if index is None:
         return sql
-    table = plain[2].rpartition(".")[2].strip('"')
-    columns = [c.strip().strip('"') for c in plain["columns"].split(",")]
-    stem = re.sub(r"\W+", "_", "_".join([table, *columns]))[:58]
-    name, n = f"{stem}_idx", 0
-    while name in taken:
+    schema, _, table = index["table"].rpartition(".")
+    if index["name"]:
+        wanted = _unquoted(index["name"].strip())
+    elif plain := re.match(rf"\((?P<columns>{_I}(?:\s*,\s*{_I})*)\)", index["rest"]):
+        columns = [_unquoted(c.strip()) for c in plain["columns"].split(",")]
+        wanted = _clipped(re.sub(r"\W+", "_", "_".join([_unquoted(table), *columns])), 56) + "_idx"
+    else:
+        return sql
+    named, n = f"{index['create']}{quote_ident(wanted)} on {index['table']} {index['rest']}", 0
+    stem, name = _clipped(wanted, 60), wanted
+    while taken.setdefault((schema, name), named) != named:
         n += 1
-        name = f"{stem}_idx{n}"
-    taken.add(name)
-    quoted = name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else f'"{name}"'
-    return f"{plain[1]}{quoted} on {plain[2]} {plain[3]}"
+        name = f"{stem}_{n}" if index["name"] else f"{stem}{n}"
+        named = f"{index['create']}{quote_ident(name)} on {index['table']} {index['rest']}"
+    return named
+
+
+def _clipped(name: str, most: int) -> str:
+    """As many of a name's characters as its first bytes hold."""
+    return name.encode()[:most].decode(errors="ignore")
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
 
 
 # -- putting together ------------------------------------------------------------------------------------------

@@ -185,7 +185,7 @@ def test_an_index_is_proposed_with_what_the_planner_makes_of_it(million: Databas
         return outcome
 
     by_hand = look().findings[0]
-    assert by_hand.remedy == "create index concurrently on public.orders (customer, id);"
+    assert by_hand.remedy == "create index concurrently orders_customer_id_idx on public.orders (customer, id);"
     assert "not estimated" in str(by_hand.evidence["effect"])
     if not (DEBIAN.parent.parent.parent.parent / "share/postgresql/15/extension/hypopg.control").exists():
         pytest.skip("hypopg is not installed (apt-get install postgresql-15-hypopg)")

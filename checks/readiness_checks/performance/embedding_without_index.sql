@@ -22,18 +22,52 @@ select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
     ns.oid as schemaid,
-    served.operator_classes is not null
-    or size.estimated_rows < coalesce(
-        nullif(pg_catalog.current_setting('readiness.rows', true), ''), '10000'
-    )::pg_catalog.int8 as ok,
-    pg_catalog.format(
-        case
-            -- CONCURRENTLY is not for partitioned tables
-            when c.relkind = 'p' then 'create index on %I.%I using hnsw (%I %I);'
-            else 'create index concurrently on %I.%I using hnsw (%I %I);'
-        end,
-        ns.nspname, c.relname, att.attname, t.typname || '_cosine_ops'
-    ) as remedy,
+    its.ok,
+    case
+        when not its.ok
+            then
+                pg_catalog.format(
+                    case
+                        -- CONCURRENTLY is not for partitioned tables
+                        when c.relkind = 'p' then 'create index %I on %I.%I using hnsw (%I %I);'
+                        else 'create index concurrently %I on %I.%I using hnsw (%I %I);'
+                    end,
+                    -- as Postgres would name it, with the next number where it is taken
+                    (
+                        select
+                            base.name || coalesce(
+                                pg_catalog.max(
+                                    coalesce(
+                                        nullif(pg_catalog.substring(taken.relname::pg_catalog.text, '\d*$'), ''), '0'
+                                    )::pg_catalog.int4 + 1
+                                )::pg_catalog.text, ''
+                            )
+                        from (
+                            select
+                                -- cut to 56 bytes
+                                pg_catalog.substr(
+                                    pg_catalog.format(
+                                        '_______%s_%s', c.relname, att.attname
+                                    )::pg_catalog.name::pg_catalog.text,
+                                    8
+                                ) || '_idx' as name
+                        ) as base
+                        left join pg_catalog.pg_class as taken
+                            on
+                                taken.relnamespace = ns.oid
+                                and taken.relname >= base.name::pg_catalog.name
+                                and taken.relname < (base.name || ':')::pg_catalog.name
+                                and pg_catalog.substr(
+                                    taken.relname::pg_catalog.text, pg_catalog.length(base.name) + 1
+                                ) ~ '^\d{0,3}$'
+                        group by base.name
+                    ),
+                    ns.nspname,
+                    c.relname,
+                    att.attname,
+                    t.typname || '_cosine_ops'
+                )
+    end as remedy,
     pg_catalog.format_type(att.atttypid, att.atttypmod) as type,
     size.estimated_rows,
     served.operator_classes
@@ -63,6 +97,13 @@ left join (
     where ix.indisvalid and ix.indpred is null and am.amname not in ('btree', 'hash')
     group by ix.indrelid, key.attnum
 ) as served on att.attrelid = served.indrelid and att.attnum = served.attnum
+cross join lateral (
+    select
+        served.operator_classes is not null
+        or size.estimated_rows < coalesce(
+            nullif(pg_catalog.current_setting('readiness.rows', true), ''), '10000'
+        )::pg_catalog.int8 as ok
+) as its
 where
     t.typname in ('vector', 'halfvec', 'sparsevec')
     and t.typtype = 'b'

@@ -90,19 +90,49 @@ select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, j.polname) as subject,
     c.oid as objid,
     ns.oid as schemaid,
-    j.led or size.estimated_rows < coalesce(
-        nullif(pg_catalog.current_setting('readiness.rows', true), ''), '1000'
-    )::pg_catalog.int8 as ok,
+    its.ok,
     case
-        when pg_catalog.cardinality(j.columns) = 1
+        when not its.ok and pg_catalog.cardinality(j.columns) = 1
             then
                 pg_catalog.format(
                     case
                         -- CONCURRENTLY is not for partitioned tables
-                        when c.relkind = 'p' then 'create index on %I.%I (%I);'
-                        else 'create index concurrently on %I.%I (%I);'
+                        when c.relkind = 'p' then 'create index %I on %I.%I (%I);'
+                        else 'create index concurrently %I on %I.%I (%I);'
                     end,
-                    ns.nspname, c.relname, j.columns[1]
+                    -- as Postgres would name it, with the next number where it is taken
+                    (
+                        select
+                            base.name || coalesce(
+                                pg_catalog.max(
+                                    coalesce(
+                                        nullif(pg_catalog.substring(taken.relname::pg_catalog.text, '\d*$'), ''), '0'
+                                    )::pg_catalog.int4 + 1
+                                )::pg_catalog.text, ''
+                            )
+                        from (
+                            select
+                                -- cut to 56 bytes
+                                pg_catalog.substr(
+                                    pg_catalog.format(
+                                        '_______%s_%s', c.relname, j.columns[1]
+                                    )::pg_catalog.name::pg_catalog.text,
+                                    8
+                                ) || '_idx' as name
+                        ) as base
+                        left join pg_catalog.pg_class as taken
+                            on
+                                taken.relnamespace = ns.oid
+                                and taken.relname >= base.name::pg_catalog.name
+                                and taken.relname < (base.name || ':')::pg_catalog.name
+                                and pg_catalog.substr(
+                                    taken.relname::pg_catalog.text, pg_catalog.length(base.name) + 1
+                                ) ~ '^\d{0,3}$'
+                        group by base.name
+                    ),
+                    ns.nspname,
+                    c.relname,
+                    j.columns[1]
                 )
     end as remedy,
     j.columns,
@@ -119,4 +149,10 @@ cross join lateral (
     inner join pg_catalog.pg_class as leaf on part.oid = leaf.oid
     where part.root = c.oid
 ) as size
+cross join lateral (
+    select
+        j.led or size.estimated_rows < coalesce(
+            nullif(pg_catalog.current_setting('readiness.rows', true), ''), '1000'
+        )::pg_catalog.int8 as ok
+) as its
 order by subject

@@ -1,4 +1,6 @@
-from collections.abc import Iterator
+import hashlib
+import itertools
+from collections.abc import Container, Iterator
 
 from readiness import RATIO, Answer, NotApplicable, Observation, Unseen, check, quote_ident
 from readiness.facts.catalog import CanonicalSchema, Conformance
@@ -46,7 +48,14 @@ def column_differs(canonical: CanonicalSchema, definitions: Definitions) -> Answ
                     subject=subject,
                     ok=not differences,
                     evidence=evidence,
-                    remedy=_remedy(table.live.quoted, quote_ident(name), wanted, live, differences),
+                    remedy=_remedy(
+                        table.live.quoted,
+                        quote_ident(name),
+                        wanted,
+                        live,
+                        differences,
+                        _check_name(name, table.live.constraints),
+                    ),
                 )
             )
     if not answers:
@@ -83,10 +92,12 @@ def _form(column: Column | DefinedColumn) -> str:
     return " ".join(words)
 
 
-def _remedy(table: str, column: str, wanted: Column, live: DefinedColumn | None, differences: list[str]) -> str | None:
+def _remedy(
+    table: str, column: str, wanted: Column, live: DefinedColumn | None, differences: list[str], check_name: str
+) -> str | None:
     """The statements that close every difference; None where one of them has none."""
     if live is None:
-        return _add(table, column, wanted)
+        return _add(table, column, wanted, check_name)
     statements: list[str] = []
     changes_type = "type" in differences or "collation" in differences
     for difference in differences:
@@ -99,7 +110,7 @@ def _remedy(table: str, column: str, wanted: Column, live: DefinedColumn | None,
                 statements.append(_change_type(table, column, wanted, drop_default=bool(live.default)))
             case "nullability":
                 statements.append(
-                    _not_null(table, column)
+                    _not_null(table, column, check_name)
                     if live.nullable
                     else f"alter table {table} alter column {column} drop not null;"
                 )
@@ -125,7 +136,7 @@ def _remedy(table: str, column: str, wanted: Column, live: DefinedColumn | None,
     return "\n".join(statements) or None
 
 
-def _add(table: str, column: str, wanted: Column) -> str:
+def _add(table: str, column: str, wanted: Column, check_name: str) -> str:
     words = [f"alter table {table} add column {column} {wanted.type}"]
     if wanted.collation:
         words.append(f"collate {wanted.collation}")
@@ -139,7 +150,7 @@ def _add(table: str, column: str, wanted: Column) -> str:
     added = ("-- Rewrites the table under an exclusive lock.\n" if rewrites else "") + " ".join(words) + ";"
     if wanted.nullable or wanted.identity:
         return added
-    return f"{added}\n-- Fill it for the rows that are there; then:\n{_not_null(table, column)}"
+    return f"{added}\n-- Fill it for the rows that are there; then:\n{_not_null(table, column, check_name)}"
 
 
 def _change_type(table: str, column: str, wanted: Column, *, drop_default: bool) -> str:
@@ -151,8 +162,17 @@ def _change_type(table: str, column: str, wanted: Column, *, drop_default: bool)
     )
 
 
-def _not_null(table: str, column: str) -> str:
-    check_name = quote_ident("readiness_not_null")
+def _check_name(column: str, taken: Container[str]) -> str:
+    """For the check that stands in for NOT NULL meanwhile; schema/nullable-boolean-column names it alike.
+
+    One that is left of an earlier try is another. Quoted.
+    """
+    short = column if len(column.encode()) <= 40 else hashlib.md5(column.encode(), usedforsecurity=False).hexdigest()
+    names = (f"readiness_not_null_{short}{f'_{n}' if n else ''}" for n in itertools.count())
+    return quote_ident(next(name for name in names if name not in taken))
+
+
+def _not_null(table: str, column: str, check_name: str) -> str:
     return (
         f"-- The check is validated without stopping writes; then the column's own takes no scan.\n"
         f"alter table {table} add constraint {check_name} check ({column} is not null) not valid;\n"

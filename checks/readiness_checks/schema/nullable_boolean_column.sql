@@ -18,17 +18,46 @@ select
     c.oid as objid,
     ns.oid as schemaid,
     att.attnotnull as ok,
-    pg_catalog.format(
-        E'-- Rows where it is null must be filled before.\n'
-        'alter table %1$I.%2$I add constraint %4$I check (%3$I is not null) not valid;\n'
-        'alter table %1$I.%2$I validate constraint %4$I;\n'
-        'alter table %1$I.%2$I alter column %3$I set not null;\n'
-        'alter table %1$I.%2$I drop constraint %4$I;',
-        ns.nspname,
-        c.relname,
-        att.attname,
-        'readiness_not_null'
-    ) as remedy
+    case
+        when not att.attnotnull
+            then pg_catalog.format(
+                E'-- Rows where it is null must be filled before.\n'
+                'alter table %1$I.%2$I add constraint %4$I check (%3$I is not null) not valid;\n'
+                'alter table %1$I.%2$I validate constraint %4$I;\n'
+                'alter table %1$I.%2$I alter column %3$I set not null;\n'
+                'alter table %1$I.%2$I drop constraint %4$I;',
+                ns.nspname,
+                c.relname,
+                att.attname,
+                -- a column's own, and not one that is left of an earlier try
+                (
+                    select
+                        pg_catalog.min(
+                            'readiness_not_null_' || short.name || coalesce('_' || nullif(n, 0)::pg_catalog.text, '')
+                        )
+                    from (
+                        select
+                            case
+                                when pg_catalog.octet_length(att.attname::pg_catalog.text) <= 40
+                                    then att.attname::pg_catalog.text
+                                else pg_catalog.md5(att.attname::pg_catalog.text)
+                            end as name
+                    ) as short
+                    cross join pg_catalog.generate_series(0, 9) as n
+                    where
+                        not exists (
+                            select
+                            from pg_catalog.pg_constraint as taken
+                            where
+                                taken.conrelid = c.oid
+                                and taken.conname
+                                = 'readiness_not_null_'
+                                || short.name
+                                || coalesce('_' || nullif(n, 0)::pg_catalog.text, '')
+                        )
+                )
+            )
+    end as remedy
 from pg_catalog.pg_attribute as att
 inner join pg_catalog.pg_class as c on att.attrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid

@@ -8,6 +8,7 @@ effect; then only what the scan really read and kept speaks for it.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,7 +62,7 @@ class IndexSuggestions:
                 scan = max(scans, key=lambda n: (n.rows or 0) + (n.removed or 0), default=None)
                 try:
                     if scan is not None and (index := _index(postgres, scan)):
-                        found[name] = _asked(session, target, name, scan, index)
+                        found[name] = _asked(session, target, name, scan, *index)
                 except Unobservable:
                     continue
         finally:
@@ -75,13 +76,17 @@ def _wasteful(node: Node) -> bool:
     return node.kind == "Seq Scan" and node.table is not None and seen >= READ and (node.rows or 0) < KEPT * seen
 
 
-def _index(postgres: Postgres, scan: Node) -> str | None:
-    """What stands behind ON in CREATE INDEX; None where the condition gives none, or one like it is there."""
+def _index(postgres: Postgres, scan: Node) -> tuple[str, str] | None:
+    """A free name, and what stands behind ON in CREATE INDEX; None where the condition gives none, or one like it is there."""
     rows = postgres.rows(_COLUMNS, (scan.table,), marker="advice")
     columns = compared(scan.condition or "", [row["name"] for row in rows if row["name"] is not None])
     if not columns or any(columns == (row["leads"] or [])[: len(columns)] for row in rows):
         return None
-    return f"{scan.table} ({', '.join(quote_ident(c) for c in columns)})"
+    (beside,) = postgres.rows(_BESIDE, (scan.table,), marker="advice")
+    stem = "_".join([beside["name"], *columns]).encode()[:56].decode(errors="ignore")
+    names = (f"{stem}_idx{n or ''}" for n in itertools.count())
+    name = next(n for n in names if n not in beside["taken"])
+    return quote_ident(name), f"{scan.table} ({', '.join(quote_ident(c) for c in columns)})"
 
 
 def compared(condition: str, columns: Sequence[str]) -> list[str]:
@@ -115,11 +120,11 @@ def _comparisons(condition: str, columns: Sequence[str]) -> Iterator[tuple[str, 
     return ((column, operator) for _, column, operator in sorted(found))
 
 
-def _asked(session: Postgres | None, target: Target, name: str, scan: Node, index: str) -> Suggestion:
+def _asked(session: Postgres | None, target: Target, name: str, scan: Node, index_name: str, index: str) -> Suggestion:
     assert scan.table is not None
     suggestion = Suggestion(
         table=scan.table,
-        statement=f"create index concurrently on {index};",
+        statement=f"create index concurrently {index_name} on {index};",
         taken=None,
         cost=None,
         cost_with=None,
@@ -165,6 +170,19 @@ select pg_catalog.quote_ident(ns.nspname) as schema
 from pg_catalog.pg_extension as x
 inner join pg_catalog.pg_namespace as ns on x.extnamespace = ns.oid
 where x.extname = 'hypopg'
+"""
+
+# A table's own name, and names in its schema that an index of it may not have.
+_BESIDE = """
+select c.relname::text as name, array(
+    select o.relname::text
+    from pg_catalog.pg_class as o
+    where
+        o.relnamespace = c.relnamespace
+        and pg_catalog.starts_with(o.relname::text, pg_catalog.left(c.relname::text, 14))
+)::text[] as taken
+from pg_catalog.pg_class as c
+where c.oid = pg_catalog.to_regclass($1)
 """
 
 # A table's columns, and beside the first of them the columns of each index that is for all rows.
