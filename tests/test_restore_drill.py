@@ -21,7 +21,7 @@ import pytest
 import stage
 from asking import ask
 from asking import found as found_in
-from conftest import DEBIAN
+from conftest import DEBIAN, Database
 from readiness import embedded
 from readiness import profile as profiles
 from readiness.drills import DrillError, copies, likeness, restore, snapshot
@@ -628,6 +628,58 @@ def test_a_dump_is_compared_with_the_snapshot_of_its_moment_and_a_poor_one_fails
     poor.write_text(poor.read_text()[:-200])
     with pytest.raises(DrillError, match=r"no good backup poor\.sql"):
         kept.drill("dumps", backup="poor.sql")
+
+
+def test_incremental_base_backups_are_put_together(embedded_cluster: Cluster, embedded_database: Database):
+    """Of PostgreSQL 17 and later; each as its manifest says."""
+    made, folder = embedded_cluster, embedded_cluster.workshop.folder / "increments"
+    (folder / "base").mkdir(parents=True)
+    (folder / "space").mkdir()
+    for place in (folder, folder / "base", folder / "space"):
+        made.give(place)
+    with made.connect() as admin:
+        admin.execute("alter system set summarize_wal = on")
+        admin.execute("select pg_reload_conf()")
+        admin.execute(f"create tablespace increments location '{folder}/space'".encode())
+    try:
+        embedded_database.run("create table kept tablespace increments as select generate_series(1, 3000) as id")
+
+        def take(name: str, *options: str) -> None:
+            mapped = f"{folder}/space={folder}/base-{name}"
+            made.tool(
+                "pg_basebackup", "-X", "fetch", "-c", "fast", "-D", f"{folder}/base/{name}", "-T", mapped, *options
+            )
+
+        def drill(name: str) -> Result:
+            stores = {"base": {"tool": "basebackup", "directory": "base"}}
+            source = profiles.Source(profile=Profile.model_validate({"name": "kept", "backups": stores}), folder=folder)
+            options = Options(store="base", backup=name, account="nobody" if made.owner else None)
+            return restore.drill(source, embedded_database.dsn(), options=options)
+
+        take("first")
+        embedded_database.run("delete from kept where id > 2990; create table second as select 1 as id")
+        take("second", f"--incremental={folder}/base/first/backup_manifest")
+        embedded_database.run("insert into kept values (0)")
+        take("third", "-Ft", "-z", f"--incremental={folder}/base/second/backup_manifest")
+        found = drill("third")
+        assert (found.findings, found.like.rows, found.passed) == ([], 2992, True)
+        with made.connect(embedded_database.name) as session:
+            (path,) = session.execute("select pg_relation_filepath('kept')").fetchone()  # type: ignore[misc]
+        file = folder / "base/first" / path
+        data = bytearray(file.read_bytes())
+        data[8000] ^= 0xFF
+        file.write_bytes(data)
+        damaged = drill("third").findings
+        assert len(damaged) == 1
+        assert f'the backup is not what its manifest says: checksum mismatch for file "{path}"' in damaged[0]
+    finally:
+        with made.connect() as admin:
+            admin.execute("alter system reset summarize_wal")
+            admin.execute("select pg_reload_conf()")
+        embedded_database.run("drop table if exists kept")
+        with made.connect() as admin:
+            admin.execute("drop tablespace increments")
+        shutil.rmtree(folder)
 
 
 def test_what_barman_keeps_comes_back(kept: Kept):

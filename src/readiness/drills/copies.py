@@ -31,7 +31,7 @@ from readiness import embedded
 from readiness.authoring import Unobservable
 from readiness.drills import DrillError
 from readiness.embedded import EmbeddedError, Runtime, Workshop
-from readiness.facts.backups import Backup, archives, barman
+from readiness.facts.backups import Backup, archives, barman, basebackups
 from readiness.facts.backups import dumps as dump_files
 from readiness.facts.backups.packed import suffix_of
 
@@ -501,13 +501,30 @@ class BaseBackup:
         return ("restore_command", "recovery.signal") if self.wal else ("pg_basebackup",)
 
     def needs_bytes(self, backup: Backup, database_bytes: int) -> int:
-        return max(backup.size_bytes, database_bytes)
+        if backup.prior is None:
+            return max(backup.size_bytes, database_bytes)
+        return backup.size_bytes + 2 * database_bytes  # of a tar the parts lie beside what they give together
 
     def restore(self, copy: Copy, backup: Backup, until: datetime | None) -> None:
         folder = self.directory / backup.label
         if until is not None and self.wal is None:
             raise DrillError("a point in time needs the archived WAL: declare the store's wal_directory")
         _see_readable(copy, self.wal)
+        chain = basebackups.chain(folder)
+        if len(chain) > 1:
+            self._combine(copy, chain)
+        else:
+            self._fetch(copy, folder)
+        copy.settle()
+        copy.relink()
+        place = shlex.quote(str(self.wal.resolve())).replace("%", "%%") if self.wal else ""
+        copy.start(
+            restore_command=_FETCH.format(place=place) if self.wal else "false",
+            target=_target(until),
+            control=copy.control(),
+        )
+
+    def _fetch(self, copy: Copy, folder: Path) -> None:
         began = time.perf_counter()
         copy.told(f"copying {folder}")
         plain = (folder / "PG_VERSION").is_file()
@@ -518,31 +535,45 @@ class BaseBackup:
             # Links are followed: of a backup that keeps its tablespaces or its WAL beside it we want the files.
             copy.run(["cp", "-RLp", f"{folder}/.", copy.data], as_server=False)
         else:
-            self._unpack(copy, folder)
+            self._unpack(folder, copy, copy.data)
         copy.give_all(copy.data)
         copy.step("fetch", began)
         began = time.perf_counter()
         _end_verify(copy, verified or _begin_verify(copy, folder / "backup_manifest", copy.data))
         copy.step("manifest", began)
-        copy.settle()
-        copy.relink()
-        if (copy.data / "backup_label").is_file() and "INCREMENTAL FROM" in (copy.data / "backup_label").read_text():
-            raise DrillError(f"{backup.label}: is incremental; put it together first (pg_combinebackup)")
-        place = shlex.quote(str(self.wal.resolve())).replace("%", "%%") if self.wal else ""
-        copy.start(
-            restore_command=_FETCH.format(place=place) if self.wal else "false",
-            target=_target(until),
-            control=copy.control(),
-        )
 
-    def _unpack(self, copy: Copy, folder: Path) -> None:
+    def _combine(self, copy: Copy, chain: Sequence[Path]) -> None:
+        """A full base backup and the incremental ones above it, each as its manifest says, put together."""
+        began = time.perf_counter()
+        copy.told(f"combining {', '.join(folder.name for folder in chain)}")
+        copy.under_way.set()
+        parts = [folder if (folder / "PG_VERSION").is_file() else self._part(copy, folder) for folder in chain]
+        spaces = [link for link in (parts[-1] / "pg_tblspc").glob("[0-9]*") if link.is_symlink()]
+        mapped = [f"--tablespace-mapping={link.readlink()}={copy.tablespaces / link.name}" for link in spaces]
+        words: list[str | Path] = [copy.tool("pg_combinebackup"), "--no-sync", *mapped, "-o", copy.data, *parts]
+        copy.run(words, as_server=False)
+        copy.give_all(copy.data)
+        copy.give_all(copy.tablespaces)
+        copy.step("fetch", began)
+        began = time.perf_counter()
+        for folder, part in zip(chain, parts, strict=True):
+            _end_verify(copy, _begin_verify(copy, folder / "backup_manifest", part))
+        copy.step("manifest", began)
+
+    def _part(self, copy: Copy, folder: Path) -> Path:
+        part = copy.workshop.folder / f"part-{folder.name}"
+        self._unpack(folder, copy, part)
+        shutil.copyfile(folder / "backup_manifest", part / "backup_manifest")
+        return part
+
+    def _unpack(self, folder: Path, copy: Copy, data: Path) -> None:
         archives = {p.name.partition(".")[0]: p for p in folder.iterdir() if re.search(r"\.tar(\.\w+)?$", p.name)}
         if "base" not in archives:
             raise RestoreError(f"{folder.name}: holds neither a data folder nor base.tar")
-        copy.data.mkdir(mode=0o700)
-        into = {"base": copy.data, "pg_wal": copy.data / "pg_wal"}
+        data.mkdir(mode=0o700)
+        into = {"base": data, "pg_wal": data / "pg_wal"}
         for name in sorted(archives, key=lambda n: n != "base"):
-            place = into.get(name) or copy.data / "pg_tblspc" / name
+            place = into.get(name) or data / "pg_tblspc" / name
             place.mkdir(mode=0o700, parents=True, exist_ok=True)
             copy.run(["tar", "-xf", archives[name], "-C", place], as_server=False)
 
@@ -579,7 +610,8 @@ def _end_verify(copy: Copy, begun: Beginning | None) -> None:
         said = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         told = "; ".join(line.removeprefix("pg_verifybackup: error: ") for line in said[:3])
         raise RestoreError(f"the backup is not what its manifest says: {_line(told)}")
-    copy.checked.append("manifest")
+    if "manifest" not in copy.checked:  # of several parts
+        copy.checked.append("manifest")
 
 
 # -- pgBackRest --------------------------------------------------------------------------------------------------

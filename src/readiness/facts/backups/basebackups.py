@@ -154,6 +154,22 @@ def _label(folder: Path) -> str | None:
     return ""
 
 
+def chain(folder: Path) -> list[Path]:
+    """The full backup that one builds on, the incremental ones above it, and itself.
+
+    Raises:
+        FileNotFoundError: one of them isn't beside it.
+    """
+    beside, label = [f for f in sorted(folder.parent.iterdir()) if f.is_dir()], cache(_label)
+    found = [folder]
+    while "INCREMENTAL FROM LSN" in (label(found[0]) or ""):
+        below = folder.parent / _summed_from(found[0], beside, label)
+        if below in found or below not in beside:
+            raise FileNotFoundError(f"what {found[0].name} builds on isn't beside it")
+        found.insert(0, below)
+    return found
+
+
 def _summed_from(folder: Path, beside: Sequence[Path], label_of: Callable[[Path], str | None]) -> str:
     """The folder beside an incremental backup that it builds on; no folder's name where there is none."""
     wanted = re.search(r"(?m)^INCREMENTAL FROM LSN: (\S+)", label_of(folder) or "")
