@@ -17,16 +17,66 @@ links:
   - https://www.postgresql.org/docs/current/datatype-enum.html
 ---*/
 -- By name: status, state, kind, priority, severity, level or type alone, or behind an underscore. A guess, so told and
--- not counted. Any CHECK that names the column, or any foreign key on it, keeps it; so does a domain with a CHECK.
+-- not counted. Any CHECK that compares the column with something, or any foreign key on it, keeps it; so does a domain
+-- with a CHECK, or over an enum. One that only asks for a value at all, that is true whatever it is, or that isn't
+-- enforced keeps nothing. Conditions are read as the parser stores them: pg_get_constraintdef() would wait behind DDL.
+with recursive domains (oid, base) as (
+    select
+        t.oid,
+        t.oid as base
+    from pg_catalog.pg_type as t
+    where t.typtype = 'd'
+    union all
+    select
+        d.oid,
+        t.typbasetype
+    from domains as d
+    inner join pg_catalog.pg_type as t on d.base = t.oid
+    where t.typtype = 'd'
+),
+
+kept_domains as (
+    select d.oid
+    from domains as d
+    inner join pg_catalog.pg_type as t on d.base = t.oid
+    where
+        t.typtype = 'e'
+        or exists (
+            select
+            from pg_catalog.pg_constraint as con
+            where
+                con.contypid = d.base
+                and con.contype = 'c'
+                and con.conbin::pg_catalog.text ~ '[{](?:CONST|FUNCEXPR|SUBLINK) '
+        )
+)
+
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
     ns.oid as schemaid,
-    t.typtype in ('e', 'd')
+    t.typtype = 'e'
+    or t.oid in (select d.oid from kept_domains as d)
     or exists (
         select
         from pg_catalog.pg_constraint as con
-        where con.conrelid = c.oid and con.contype in ('c', 'f') and att.attnum = any (con.conkey)
+        where
+            con.conrelid = c.oid
+            and att.attnum = any (con.conkey)
+            and (
+                con.contype = 'f'
+                or (
+                    con.contype = 'c'
+                    -- with something to compare it with, and no `or true` at either end
+                    and con.conbin::pg_catalog.text ~ '[{](?:CONST|FUNCEXPR|SUBLINK) '
+                    and con.conbin::pg_catalog.text
+                    !~ '^[{]BOOLEXPR :boolop or :args \([{]CONST :consttype 16 [^{}]*\[ 1 '
+                    and con.conbin::pg_catalog.text
+                    !~ '^[{]BOOLEXPR :boolop or .*[{]CONST :consttype 16 [^{}]*\[ 1 [^{}]*[}]\)[^{}]*[}]$'
+                    -- told only from 18 on
+                    and (con.convalidated or pg_catalog.to_jsonb(con) ->> 'conenforced' is distinct from 'false')
+                )
+            )
     ) as ok,
     pg_catalog.format_type(att.atttypid, att.atttypmod) as type
 from (
