@@ -102,6 +102,7 @@ def test_they_answer_on_every_version(older_cluster: Cluster):
         ("operations/silent-log", "log_temp_files", "-1", "0"),
         ("operations/silent-log", "log_autovacuum_min_duration", "-1", "1s"),
         ("operations/silent-log", "log_min_duration_statement", "-1", "0"),
+        ("operations/silent-log", "log_min_duration_statement", "24d", "1h"),
     ],
 )
 def test_a_setting_is_found_and_set_right(own: Cluster, check: str, setting: str, bad: str, good: str):
@@ -126,7 +127,21 @@ def test_a_setting_is_found_and_set_right(own: Cluster, check: str, setting: str
 def test_a_sample_of_the_slow_statements_will_do(own: Cluster):
     run(own, "alter system set log_min_duration_sample = '500ms'; select pg_reload_conf()")
     assert eventually(lambda: "log_min_duration_statement" not in findings("operations/silent-log", own.dsn()))
-    run(own, "alter system reset log_min_duration_sample; select pg_reload_conf()")
+    run(own, "alter system set log_statement_sample_rate = 0; select pg_reload_conf()")
+    assert eventually(lambda: "log_min_duration_statement" in findings("operations/silent-log", own.dsn())), (
+        "of nothing"
+    )
+    run(
+        own,
+        "alter system reset log_statement_sample_rate; alter system reset log_min_duration_sample; select pg_reload_conf()",
+    )
+    # What the auditor's role has for itself says nothing of the others.
+    run(own, "alter role postgres set log_min_duration_statement = '1s'")
+    outcome = ask("operations/silent-log", own.dsn())
+    run(own, "alter role postgres reset log_min_duration_statement")
+    assert isinstance(outcome, Examined)
+    assert [u.subject for u in outcome.unseen] == ["log_min_duration_statement"]
+    assert "log_min_duration_statement" not in found(outcome)
 
 
 def test_settings_of_roles_and_databases_count(own: Cluster):

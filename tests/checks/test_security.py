@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -116,6 +117,9 @@ def test_weak_auth_rule():
     )
     assert judged("weak-auth-rule", given) == {3, 4, 5}, "the last one is never met"
     assert judged("weak-auth-rule", replace(given, listen="localhost")) == set()
+    third = replace(given.rules[2], proved=True)
+    proved = replace(given, rules=(*given.rules[:2], third, *given.rules[3:]))
+    assert judged("weak-auth-rule", proved) == {4, 5}
 
 
 def test_local_trust_rule():
@@ -248,6 +252,16 @@ def test_lines_as_the_server_reads_them(database: Database, debian_cluster: Clus
         assert "host all nobody_there fe80::/10 reject" in told
         without_tls = set() if database.cluster is debian_cluster else {"pg_hba.conf:1"}
         assert found(ask("security/dead-rule", database.dsn())) == without_tls
+    if database.cluster is debian_cluster:
+        shutil.copy(
+            database.cluster.workshop.folder / "server.crt", authority := database.cluster.data / "authority.crt"
+        )
+        database.cluster.give(authority)
+        proved = "hostssl all all 127.0.0.7/32 trust clientcert=verify-full"
+        lines = (proved, proved.replace("0.7", "0.8").replace("full", "ca"))
+        with loaded(database.cluster, hba=lines, ssl_ca_file="authority.crt"):
+            trusted = found(ask("security/local-trust-rule", database.dsn()))
+            assert trusted & {"pg_hba.conf:1", "pg_hba.conf:2"} == {"pg_hba.conf:2"}, "of any role's certificate"
     with loaded(database.cluster, hba=broken):
         assert found(ask("security/dead-rule", database.dsn())) == {"pg_hba.conf:1"}
         unsure = ask("security/plaintext-rule", database.dsn())
@@ -460,6 +474,16 @@ def test_connection_logging_off(database: Database):
         assert found(ask(check, database.dsn())) == set()
         with loaded(database.cluster, log_min_messages="fatal"):  # which those lines are below
             assert found(ask(check, database.dsn())) >= names
+        if database.cluster.runtime.major >= 18:  # a list, kept as it was typed
+            for value, off in {
+                "false": True,
+                "NO": True,
+                "receipt": True,
+                "Receipt, Authorization": False,
+                "TRUE": False,
+            }.items():
+                with loaded(database.cluster, log_connections=value):
+                    assert ("log_connections" in found(ask(check, database.dsn()))) is off, value
         with database.connect() as admin:
             admin.execute(f"alter database {database.name} set log_error_verbosity = terse")
         assert isinstance(ask(check, database.dsn()), Unknown), "the database's own setting covers the server's"
@@ -514,6 +538,9 @@ def test_weak_password_setting(database: Database, role: str):
     with loaded(database.cluster, password_encryption="md5"):
         assert found(ask(check, database.dsn())) == {"password_encryption"}
         assert found(ask(check, database.bare_dsn())) == {"password_encryption"}
+    database.run(f"alter role {role} set password_encryption = 'SCRAM-SHA-256'")
+    assert found(ask(check, database.dsn())) == set()
+    database.run(f"alter role {role} reset password_encryption")
     database.run(f"alter role {role} in database {database.name} set password_encryption = md5")
     outcome = ask(check, database.dsn())
     assert found(outcome) == {f"password_encryption of role {role} in database {database.name}"}

@@ -15,6 +15,8 @@ links:
   - https://www.postgresql.org/docs/current/runtime-config-logging.html
 ---*/
 -- Without a destination, or with log_min_messages = fatal, no such line is written, whatever these say.
+-- Since 18 log_connections is a list, kept as it was typed: of a session's steps `authorization` alone names role and
+-- database.
 -- reset_val is what a new session gets. Where a role's or a database's own setting covers the server's, that can't be
 -- seen.
 with wanted as (
@@ -25,7 +27,8 @@ with wanted as (
         pg_catalog.current_setting('log_destination') <> ''
         and pg_catalog.current_setting('log_min_messages') not in ('fatal', 'panic')
         and case s.name
-            when 'log_connections' then s.reset_val not in ('', 'off')
+            when 'log_connections'
+                then pg_catalog.lower(s.reset_val) ~ '(^|[ ,])(on|true|yes|1|all|authorization)($|[ ,])'
             when 'log_disconnections' then s.reset_val = 'on'
             when 'log_error_verbosity' then s.reset_val <> 'terse'
             else

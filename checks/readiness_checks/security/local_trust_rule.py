@@ -22,6 +22,8 @@ def local_trust_rule(rules: ConnectionRules) -> Answer:
     for rule in rules.in_force():
         at_home = rule.kind == "local" or len(rule.from_elsewhere) < len(rule.addresses)
         if at_home:
-            open_ = rule.method == "trust" and (rule.kind == "local" or rules.met(rule, from_host=True))
+            open_ = (
+                rule.method == "trust" and not rule.proved and (rule.kind == "local" or rules.met(rule, from_host=True))
+            )
             answers.append(Observation(subject=rule.place, ok=not open_, evidence={"line": rule.text}))
     return answers

@@ -24,11 +24,12 @@ def weak_auth_rule(rules: ConnectionRules) -> Answer:
     """No client from elsewhere comes in by its word alone.
 
     `trust` asks for nothing, `ident` believes the client's host, `password` has the password sent as it is, for a server
-    that may not be yours. From another host none of them proves who is there.
+    that may not be yours. From another host none of them proves who is there, unless the line asks for a certificate of the
+    role's own, too (`clientcert=verify-full`).
     """
     answers = []
     for rule in rules.in_force():
-        weak = rule.method in WEAK and rules.met(rule)
+        weak = rule.method in WEAK and not rule.proved and rules.met(rule)
         evidence = {"line": rule.text, "means": WEAK[rule.method] if weak else None}
         answers.append(Observation(subject=rule.place, ok=not weak, evidence=evidence))
     return answers

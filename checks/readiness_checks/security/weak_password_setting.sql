@@ -81,7 +81,7 @@ said as (
 
 select
     said.subject,
-    case when not said.covered then said.value = 'scram-sha-256' end as ok,
+    case when not said.covered then pg_catalog.lower(said.value) = 'scram-sha-256' end as ok,
     case when said.covered then 'not_observable' end as unseen,
     case
         when said.reset = 'system'

@@ -46,6 +46,7 @@ class Rule:
         kind: local, host, hostssl, hostnossl, hostgssenc, hostnogssenc.
         addresses: the networks that it matches, or one word of its own (samehost, samenet, a host name); empty for local.
         address: the same, as the line has it.
+        proved: the client must have a certificate of the role's own, whatever the method asks for (clientcert=verify-full).
         never: why no session can ever meet it, where the server says so itself: hostssl on a server without TLS.
     """
 
@@ -56,6 +57,7 @@ class Rule:
     addresses: tuple[Network | str, ...]
     address: str
     method: str
+    proved: bool = False
     never: str | None = None
 
     @property
@@ -244,6 +246,7 @@ def _rule(row: Mapping[str, Any]) -> Rule:
         addresses=addresses,
         address=address or "",
         method=row["method"],
+        proved=row["proved"],
         never=row["error"],
     )
 
@@ -256,6 +259,7 @@ _COLUMNS = """
     r.address,
     r.netmask,
     r.auth_method as method,
+    coalesce('clientcert=verify-full' = any (r.options), false) as proved,
     r.error
 from pg_catalog.pg_hba_file_rules as r
 """
