@@ -6,15 +6,18 @@ import gzip
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from asking import ask, found
 from conftest import Database
+from readiness import embedded
 from readiness.embedded import Cluster
-from readiness.facts.backups import dumps
+from readiness.facts.backups import dumps, held
 from readiness.facts.backups.held import Database as Database_
 from readiness.model import Examined, Unknown
 from readiness.profile import Profile
@@ -303,6 +306,30 @@ def test_a_table_that_came_after_a_whole_dump_is_no_fault(
         "create table second (id int); alter table first rename to old; create table first (id int); drop table old"
     )
     assert found(ask(CHECK, source.dsn(), profile=PROFILE, folder=tmp_path)) == set()
+
+
+def test_where_commits_are_timed_a_later_table_is_told_from_one_that_was_left_out(tmp_path: Path):
+    with embedded.cluster(fast=True, purpose="test", settings={"track_commit_timestamp": "on"}) as cluster:
+        with cluster.connect() as admin:
+            admin.execute("create table first as select 1 as id")
+            admin.execute("create role bare login password 'of-a-test'")
+        dsn = cluster.dsn(user="bare", password="of-a-test")
+        target = tmp_path / "dumped.sql"
+        _dump(cluster, "postgres", "-f", target)
+        os.utime(target, (time.time() - 3,) * 2)
+        with cluster.connect() as admin:
+            admin.execute("create table later as select 1 as id")
+        whole = ask(CHECK, dsn, profile=PROFILE, folder=tmp_path)
+        assert isinstance(whole, Examined)
+        assert not whole.findings
+        os.utime(target, (time.time() + 3,) * 2)  # as one that was made behind it, without it
+        less = ask(CHECK, dsn, profile=PROFILE, folder=tmp_path)
+        assert isinstance(less, Unknown)
+        assert "public.later: made after it, or left out of it" in less.unseen[0].detail
+        tables = {"public.later": held.Table(oid=2**20, empty=False, since=datetime.now(UTC) - timedelta(days=2))}
+        database = held.Database(names={"postgres"}, tables=tables)
+        (backup,) = dumps.read(tmp_path, database).backups
+        assert (backup.wrong or "").startswith("it lacks the rows of public.later")
 
 
 def test_a_folder_that_was_packed_by_others_is_an_archive(made: tuple[Cluster, Path], tmp_path: Path):

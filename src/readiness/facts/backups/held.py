@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from statistics import median_low
 
 from readiness.authoring import Unobservable
@@ -237,8 +237,14 @@ def tables(postgres: Postgres) -> tuple[Mapping[str, Table] | str, frozenset[str
     except Unobservable as refusal:
         return refusal.detail, frozenset()
     return {
-        row["name"]: Table(oid=row["oid"], empty=row["empty"], since=row["since"]) for row in rows if row["keeps"]
+        row["name"]: Table(oid=row["oid"], empty=row["empty"], since=_moment(row["since"]))
+        for row in rows
+        if row["keeps"]
     }, frozenset(row["name"] for row in rows if not row["keeps"])
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 # Statistics are each server's own: on a standby nothing was ever inserted.
@@ -263,7 +269,7 @@ select
     ) as empty,
     case
         when pg_catalog.current_setting('track_commit_timestamp') = 'on'
-            then pg_catalog.pg_xact_commit_timestamp(t.xmin)
+            then extract(epoch from pg_catalog.pg_xact_commit_timestamp(t.xmin))::pg_catalog.float8
     end as since
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as n on c.relnamespace = n.oid
