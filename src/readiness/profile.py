@@ -638,6 +638,8 @@ class BackupStore(_Section):
             raise ValueError("a provider's store names the command that lists its backups")
         if self.tool in ("basebackup", "pg_dump") and self.directory is None:
             raise ValueError(f"a {self.tool} store names its directory")
+        if self.left_out and self.tool != "pg_dump":
+            raise ValueError(f"left_out is of dumps: a {self.tool} store has all tables or none")
         return self
 
     @property

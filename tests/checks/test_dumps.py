@@ -332,6 +332,13 @@ def test_where_commits_are_timed_a_later_table_is_told_from_one_that_was_left_ou
         assert (backup.wrong or "").startswith("it lacks the rows of public.later")
 
 
+def test_of_other_stores_nothing_is_left_out():
+    with pytest.raises(ValueError, match="left_out is of dumps: a pgbackrest store has all tables or none"):
+        Profile.model_validate(
+            {"name": "kept", "backups": {"repo": {"tool": "pgbackrest", "stanza": "main", "left_out": ["public.t"]}}}
+        )
+
+
 def test_a_folder_that_was_packed_by_others_is_an_archive(made: tuple[Cluster, Path], tmp_path: Path):
     _, folder = made
     (toc,) = folder.glob("directory/toc.dat")
