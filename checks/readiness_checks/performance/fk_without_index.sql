@@ -96,14 +96,16 @@ from (
                 )
                 and (
                     ix.indpred is null
-                    -- `where a is not null`: such rows are all that the look can find. Compared as the parser stores
-                    -- it, since pg_get_expr() would wait behind DDL.
+                    -- `where a is not null and b is not null`: such rows are all that the look can find. Compared as
+                    -- the parser stores it, since pg_get_expr() would wait behind DDL.
                     or (
-                        pg_catalog.cardinality(fk.conkey) = 1
-                        and ix.indpred::text ~ (
-                            '^[(]?[{]NULLTEST :arg [{]VAR :varno 1 :varattno ' || fk.conkey[1]::text || ' '
+                        ix.indpred::text
+                        !~ '[{](?!BOOLEXPR :boolop and |NULLTEST |VAR )|:nulltesttype 0 |:argisrow true|:varattno -'
+                        and not exists (
+                            select
+                            from pg_catalog.regexp_matches(ix.indpred::text, ':varattno (\d+) ', 'g') as told (attnum)
+                            where told.attnum[1]::int2 <> all (fk.conkey)
                         )
-                        and ix.indpred::text ~ ':nulltesttype 1 '
                     )
                 )
         ) as ok,

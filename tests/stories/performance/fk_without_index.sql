@@ -11,10 +11,14 @@ create index on ok_swapped (b, a);
 create table ok_primary (p int references parent, n int, primary key (p, n));
 create table ok_not_null (id int primary key, p int references parent);
 create index on ok_not_null (p) where p is not null;
+create table ok_both_not_null (id int primary key, a int, b int, foreign key (a, b) references parent (a, b));
+create index on ok_both_not_null (a, b) where a is not null and b is not null;
+create table ok_one_not_null (id int primary key, a int, b int, foreign key (a, b) references parent (a, b));
+create index on ok_one_not_null (a, b) where b is not null;
 create table ok_partitioned (id int, p int references parent) partition by range (id);
 create index on ok_partitioned (p);
 create table ok_part_1 partition of ok_partitioned for values from (0) to (10);
---- broken: public."nullif":nullif_p_fkey, public.both_null:both_null_p_fkey, public.sum_null:sum_null_p_fkey, public."none":none_p_fkey, public.second:second_p_fkey, public.included:included_p_fkey, public.partial:partial_p_fkey, public.expression:expression_p_fkey, public.brin:brin_p_fkey, public.gap:gap_a_b_fkey, public.part:part_p_fkey, public.invalid:invalid_p_fkey, "Odd ""Schema"."T, x":"T, x_p_fkey"
+--- broken: public.of_another:of_another_a_b_fkey, public.either:either_a_b_fkey, public.when_null:when_null_a_b_fkey, public."nullif":nullif_p_fkey, public.both_null:both_null_p_fkey, public.sum_null:sum_null_p_fkey, public."none":none_p_fkey, public.second:second_p_fkey, public.included:included_p_fkey, public.partial:partial_p_fkey, public.expression:expression_p_fkey, public.brin:brin_p_fkey, public.gap:gap_a_b_fkey, public.part:part_p_fkey, public.invalid:invalid_p_fkey, "Odd ""Schema"."T, x":"T, x_p_fkey"
 create table "none" (id int primary key, p int references parent);
 create table second (id int primary key, p int references parent, x int);
 create index on second (x, p);
@@ -41,3 +45,9 @@ create table both_null (id int primary key, p int references parent);
 create index on both_null (p) where (p, id) is not null;
 create table sum_null (id int primary key, p int references parent);
 create index on sum_null (p) where (p + 0) is not null;
+create table of_another (id int primary key, a int, b int, x int, foreign key (a, b) references parent (a, b));
+create index on of_another (a, b) where a is not null and x is not null;
+create table either (id int primary key, a int, b int, foreign key (a, b) references parent (a, b));
+create index on either (a, b) where a is not null or id is not null;
+create table when_null (id int primary key, a int, b int, foreign key (a, b) references parent (a, b));
+create index on when_null (a, b) where a is null and b is not null;
