@@ -300,7 +300,7 @@ def _cost(postgres: Postgres, server: Server | None) -> CostPart | None:
     return CostPart(
         statements=cost.statements,
         longest_ms=round(cost.longest_ms, 1),
-        rested_seconds=round(cost.rested_seconds, 1),
+        rested_seconds=round(cost.rested_seconds, 3),
         cpu_ms=None if cost.cpu_ms is None else round(cost.cpu_ms, 1),
         blocks=cost.blocks,
     )

@@ -536,9 +536,14 @@ def _look(
 
     def framed(settings: Mapping[str, str]) -> Asked:
         whole = statement(
-            query, header, ignored_schemas, target.owned_tables, left_out_schemas=anchors.left_out_schemas
+            query,
+            header,
+            ignored_schemas,
+            target.owned_tables,
+            left_out_schemas=anchors.left_out_schemas,
+            most=str(MOST_FINDINGS),
         )
-        return postgres.ask(whole, (MOST_FINDINGS,), marker=info.id, settings={**settings, **_PLANNED_SOON})
+        return postgres.ask(whole, marker=info.id, settings={**settings, **_PLANNED_SOON}, at_once=True)
 
     def listed(settings: Mapping[str, str]) -> Asked:
         every = listing(query, header, ignored_schemas, anchors.left_out_schemas)
