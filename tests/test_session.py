@@ -211,20 +211,6 @@ AT_ONCE = [
 ]
 
 
-def test_limits_hold_in_one_message_too(older_cluster: Cluster, opened: Open):
-    """Where one message holds a whole transaction, the limit is of the statement alone, and a role's own counts for nothing."""
-    with stage.database(older_cluster) as made:
-        made.run(f"alter role {made.bare_role} set statement_timeout = '250ms'")
-        session = opened(made.bare_dsn())
-        assert refused(session, "select pg_catalog.pg_sleep(9)", at_once=True, seconds=0.1).reason is Reason.TIMEOUT
-        assert rows(session, "select pg_catalog.pg_sleep(0.5)::text as slept", at_once=True) == [{"slept": ""}]
-        assert "read-only" in refused(session, "create table x ()", at_once=True).detail
-        assert "before any query" in refused(session, "set transaction read write", at_once=True).detail
-        assert rows(session, "select pg_catalog.current_setting('transaction_read_only') as it", at_once=True) == [
-            {"it": "on"}
-        ]
-
-
 @pytest.mark.parametrize("statement", AT_ONCE)
 def test_asked_at_once_it_is_answered_the_same(embedded_database: Database, opened: Open, statement: str):
     session = opened(embedded_database.bare_dsn())
@@ -610,9 +596,7 @@ def test_an_audit_that_is_killed_leaves_no_statement_behind(embedded_database: D
 
     def sleeping() -> list[int]:
         return [
-            pid
-            for pid, query in backends(embedded_database.cluster, embedded_database.name)
-            if "readiness:schema/slow" in query  # its text lies behind what pg_stat_activity shows of a message
+            pid for pid, query in backends(embedded_database.cluster, embedded_database.name) if "pg_sleep(58)" in query
         ]
 
     with stage.start(*command, env=stage.environment(tmp_path), cwd=tmp_path) as auditor:
@@ -976,19 +960,6 @@ def test_a_dba_sees_who_asks(database: Database, opened: Open):
         ).fetchall()
     assert len(kept) == 2
     assert all("/* readiness:schema/odd */" in query for (query,) in kept)
-
-
-def test_who_asks_stands_in_front_of_a_whole_message(embedded_database: Database, opened: Open):
-    session = opened(embedded_database.bare_dsn())
-    asked = session.ask("select pg_catalog.pg_sleep(0.5)::text as slept", marker="schema/odd", at_once=True)
-    assert stage.eventually(
-        lambda: [
-            q
-            for _, q in backends(embedded_database.cluster, embedded_database.name)
-            if "readiness:schema/odd" in q[:200]
-        ]
-    )
-    assert asked.rows() == [{"slept": ""}]
 
 
 def test_one_connection_is_enough(database: Database, tmp_path: Path):

@@ -145,7 +145,7 @@ def test_rests_are_not_of_that_time(database: Database, monkeypatch: pytest.Monk
     profile = Profile.model_validate({"name": "test", "probing": {"sample_seconds": 0.5}})
     target = Target(profile=profile, folder=Path(), now=NOW)
     with at_work(database):
-        postgres = Postgres(database.dsn(), share_when_busy=0.03)
+        postgres = Postgres(database.dsn(), share_when_busy=0.01)
         samples = TextSamples.take(postgres, target)
         assert postgres.rested_seconds > 0.5
         assert (len(samples.columns), samples.unseen) == (8, ())

@@ -130,6 +130,7 @@ _GUARDS: tuple[tuple[str, str, int], ...] = (
 
 _BEGIN = sql.SQL("begin /* readiness */ transaction isolation level read committed read only")
 _SET = sql.SQL("set /* readiness */ local {} = {}")
+_SELECT = sql.SQL("select /* readiness */ ")
 _CALL = sql.SQL("pg_catalog.set_config({}, {}, true)")
 
 
@@ -201,8 +202,8 @@ class Postgres:
             marker: who asks; stands in a comment before the statement.
             settings: transaction-local settings beside the guards.
             seconds: the server's limit for this statement, where it differs from the session's.
-            at_once: where it has no parameters, the whole transaction goes in one message, and the server keeps no copies
-                of it. For what is asked by the hundred: a third of what a small statement takes.
+            at_once: where it has no parameters, the transaction's end goes with it in one message, and the server keeps
+                no copies of it. For what is asked by the hundred: a fifth of what a small statement takes.
 
         Raises:
             Unobservable: with the reason, and the GRANT that would help where that is known.
@@ -564,12 +565,8 @@ class Postgres:
         alone = without_semicolons(statement) if at_once and not parameters and _plain_literals(connection) else None
         started = time.perf_counter()
         try:
-            limit = seconds or self._statement_seconds
-            if alone is None:
-                self._begin(connection, limit, settings)
-                self._send(connection, statement, parameters, marker)
-            else:
-                self._send_whole(connection, alone, marker, limit, settings)
+            self._begin(connection, seconds or self._statement_seconds, settings)
+            self._send(connection, statement if alone is None else alone, parameters, marker, ends=alone is not None)
             yield
             return self._received(connection)
         finally:
@@ -578,48 +575,44 @@ class Postgres:
             self._pace.asked(time.perf_counter() - started)
 
     def _begin(self, connection: _Connection, seconds: float, settings: Mapping[str, str]) -> None:
-        connection.deadline = time.monotonic() + seconds + GRACE_SECONDS
-        connection.execute(self._opening(seconds, settings))
-
-    def _opening(self, seconds: float, settings: Mapping[str, str], marker: str = "") -> sql.Composed:
         # `set local` is neither analysed nor planned and answers no row: half of what set_config() takes. But it takes a
         # list for one name, so it is for the guards. Behind the first query nothing makes the transaction read-write.
         guards = [("statement_timeout", f"{round(seconds * 1000)}ms"), *self._guards]
         calls = [_CALL.format(sql.Literal(name), sql.Literal(value)) for name, value in settings.items()]
-        # The mark stands in front, since pg_stat_activity shows a message's first kilobyte, and in a query's text, of which
-        # pg_stat_statements keeps one for all; of each `begin` with a mark of its own it would keep another.
-        select = sql.SQL(marked("select", marker) + " ") + sql.SQL(", ").join(calls)
-        return sql.SQL("; ").join([_BEGIN, select, _guarded(tuple(guards))])
-
-    def _send(self, connection: _Connection, statement: str, parameters: Sequence[Any], marker: str) -> None:
-        self.statements += 1
-        # the extended protocol takes one statement, never `commit; insert ...`
-        given = Transformer.from_context(connection)
-        values = given.dump_sequence(parameters, [PyFormat.AUTO] * len(parameters))
-        connection.pgconn.send_query_params(marked(statement, marker).encode(), values, given.types, given.formats)
-        connection.wait(generators.send(connection.pgconn))
-
-    def _send_whole(
-        self, connection: _Connection, alone: str, marker: str, seconds: float, settings: Mapping[str, str]
-    ) -> None:
-        """Send a transaction in one message, around a statement without a semicolon."""
-        self.statements += 1
-        opening = self._opening(seconds, settings, marker).as_string(connection)
-        # the end on a line of its own, for the statement may end in a comment
-        message = f"{opening}; {marked(alone, marker)}\n; {_ROLLBACK}"
+        opening = [_BEGIN, _guarded(tuple(guards)), _SELECT + sql.SQL(", ").join(calls)]
         connection.deadline = time.monotonic() + seconds + GRACE_SECONDS
-        connection.pgconn.send_query(message.encode())
+        connection.execute(sql.SQL("; ").join(opening))
+
+    def _send(
+        self,
+        connection: _Connection,
+        statement: str,
+        parameters: Sequence[Any],
+        marker: str,
+        *,
+        ends: bool = False,
+    ) -> None:
+        """Send a statement; one that `ends` the transaction, too, has no semicolon in it."""
+        self.statements += 1
+        text = marked(statement, marker)
+        if ends:
+            # on a line of its own, for the statement may end in a comment
+            connection.pgconn.send_query(f"{text}\n; {_ROLLBACK}".encode())
+        else:
+            # the extended protocol takes one statement, never `commit; insert ...`
+            given = Transformer.from_context(connection)
+            values = given.dump_sequence(parameters, [PyFormat.AUTO] * len(parameters))
+            connection.pgconn.send_query_params(text.encode(), values, given.types, given.formats)
         connection.wait(generators.send(connection.pgconn))
 
     def _received(self, connection: _Connection) -> _Received:
-        """The answer to a statement, sent by itself, or as the last but one of a message that ends the transaction."""
         results = connection.wait(generators.fetch_many(connection.pgconn))
         for result in results:
             if result.status == pq.ExecStatus.FATAL_ERROR:
                 raise errors.error_from_result(result, connection.info.encoding)
             if result.status not in _ANSWERED:
                 raise psycopg.ProgrammingError("the statement copies, instead of answering with rows")
-        return _Received(connection, results[-2] if len(results) > 1 else results[0])
+        return _Received(connection, results[0])
 
     def _execute(self, connection: _Connection, statement: str, parameters: Sequence[Any], marker: str) -> list[Row]:
         self._send(connection, statement, parameters, marker)
@@ -748,7 +741,7 @@ _FIRST_WORD = re.compile(r"\s*(?:--[^\n]*\n\s*|/\*.*?\*/\s*)*\w+", re.DOTALL)
 
 def marked(statement: str, marker: str) -> str:
     """The statement with a comment that says whose it is, behind its first word: pg_stat_statements cuts one before it."""
-    comment = f" /* readiness:{_MARKER_UNSAFE.sub('-', marker)} */" if marker else " /* readiness */"
+    comment = f" /* readiness:{_MARKER_UNSAFE.sub('-', marker)} */"
     first = _FIRST_WORD.match(statement)
     at = first.end() if first else 0
     return f"{statement[:at]}{comment}{statement[at:]}"
