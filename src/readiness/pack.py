@@ -334,14 +334,12 @@ def statement(
     owned_tables: Collection[str] = (),
     *,
     left_out_schemas: Sequence[int] | None = None,
-    most: str = "$1",
 ) -> str:
     """The complete statement, as it runs. See the module's docstring.
 
     Args:
         left_out_schemas: their oids, where they were looked up; else they are looked up each time, which is dearer.
         owned_tables: always quoted; tables that a service owns alone, counted by themselves beside their schema.
-        most: findings to send, a parameter or a number.
     """
     anchor = SUBJECT_KINDS[header.subject]
     observed = _observed(query, ignored_schemas)
@@ -399,7 +397,7 @@ found as materialized (
     from judged as j
     where j.ok is not true
     order by j.subject::text collate "C"
-    limit {most}
+    limit {MOST_FINDINGS}
 ),
 shown as (
     -- no healthy subject that is listed comes behind this one, which spares the others their way to a sort
@@ -500,7 +498,7 @@ def for_psql(
 
     def framed(query: str) -> str:
         in_order = 'order by l.ok is true, l.subject::text collate "C"'
-        return f"{statement(query, header, ignored_schemas, most=str(MOST_FINDINGS))}\n{in_order};"
+        return f"{statement(query, header, ignored_schemas)}\n{in_order};"
 
     shown = framed(bare(parts["query"]))
     for major, query in sorted(variants.items()):
@@ -536,12 +534,7 @@ def _look(
 
     def framed(settings: Mapping[str, str]) -> Asked:
         whole = statement(
-            query,
-            header,
-            ignored_schemas,
-            target.owned_tables,
-            left_out_schemas=anchors.left_out_schemas,
-            most=str(MOST_FINDINGS),
+            query, header, ignored_schemas, target.owned_tables, left_out_schemas=anchors.left_out_schemas
         )
         return postgres.ask(whole, marker=info.id, settings={**settings, **_PLANNED_SOON}, at_once=True)
 

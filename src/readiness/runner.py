@@ -110,7 +110,7 @@ def run(
     def asking(check: Check) -> _Sent:
         started = clock()
         answer = _asked(check, facts, parameters(check.info.id), owned_tables)
-        return _Sent(check, answer, clock() - started)
+        return _Sent(check, answer, clock, clock() - started)
 
     def next_sent(place: int) -> _Sent | None:
         """The next question, sent, if what comes before it, from a place on, only computes."""
@@ -142,18 +142,19 @@ class _Sent:
 
     check: Check
     answer: Outcome | Awaited
+    clock: Callable[[], float]
     seconds: float
 
     def receive(self) -> None:
-        started = time.perf_counter()
+        started = self.clock()
         if isinstance(self.answer, Awaited):
             self.answer.receive()
-        self.seconds += time.perf_counter() - started
+        self.seconds += self.clock() - started
 
     def outcome(self, owned_tables: Container[str]) -> Outcome:
-        started = time.perf_counter()
+        started = self.clock()
         found = _read(self.check, self.answer, owned_tables) if isinstance(self.answer, Awaited) else self.answer
-        self.seconds += time.perf_counter() - started
+        self.seconds += self.clock() - started
         return found
 
 
