@@ -894,6 +894,29 @@ def test_the_next_question_is_sent_before_an_answer_is_read():
     ]
 
 
+def test_what_each_check_takes_is_told_by_the_clock_that_is_given():
+    """One that stands still while a session rests, also before a second question that an answer makes necessary."""
+    now = 0.0
+
+    def passing(seconds: float, value: Any = None) -> Any:
+        nonlocal now
+        now += seconds
+        return value
+
+    steps = Awaited(lambda: passing(2), lambda: passing(4, GOOD))
+    check = Check(info=info(), facts={}, ask=lambda: passing(1, steps), source="", sends=True)
+    (result,) = runner.run(
+        [check],
+        runner.Facts({}),
+        parameters=lambda _: {},
+        selected=lambda _: True,
+        now=NOW,
+        evidence_days=7,
+        clock=lambda: now,
+    )
+    assert result.seconds == 7
+
+
 def test_a_question_is_on_its_way_while_others_compute():
     happened: list[str] = []
 
