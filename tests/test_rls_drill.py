@@ -42,11 +42,11 @@ HOLES = {
     ),
     "any_delete": (
         "create policy lets on any_delete for delete using (true)",
-        ("app deletes another tenant's rows: its policies let it",),
+        ("app deletes other tenants' rows: its policies let it",),
     ),
     "any_insert": (
         "create policy lets on any_insert for insert with check (true)",
-        ("app inserts rows as another tenant's: its policies let it",),
+        ("app inserts other tenants' rows: its policies let it",),
     ),
     "hands_over": (
         f"drop policy upd on hands_over; create policy upd on hands_over for update using ({WALL}) with check (true)",
@@ -86,6 +86,111 @@ HOLES = {
         "using (coalesce(current_setting('app.tenant', true), '') = '' or tenant::text = current_setting('app.tenant', true))",
         ("app sees rows without a tenant set", "app sees rows with an empty tenant"),
     ),
+    "empty_writes_all": (
+        "".join(
+            f"drop policy {p} on empty_writes_all; create policy {p} on empty_writes_all for {c} "
+            f"(coalesce(current_setting('app.tenant', true), '') = '' or {WALL});"
+            for p, c in (("ins", "insert with check"), ("upd", "update using"), ("del", "delete using"))
+        ),
+        tuple(
+            f"app {verb} rows {how}: its policies let it"
+            for verb in ("inserts", "changes", "deletes")
+            for how in ("without a tenant set", "with an empty tenant")
+        ),
+    ),
+    # A role that inherits nothing and may set another one; what is set for the role's own sessions.
+    "by_set_role": (
+        "create policy lets on by_set_role for select to {app}_other using (true);"
+        "grant select on by_set_role to {app}_other",
+        ("app (set role app_other) sees other tenants' rows: its policies let it",),
+    ),
+    "by_own_setting": (
+        "create policy lets on by_own_setting for select using (current_setting('app.kind', true) = 'staff')",
+        ("app sees other tenants' rows: its policies let it",),
+    ),
+    "asks_what_is_closed": (
+        "create table members (tenant uuid); drop policy sel on asks_what_is_closed;"
+        "create policy sel on asks_what_is_closed for select using (tenant in (select m.tenant from members as m))",
+        ("app doesn't see a tenant's own rows: permission denied for table members",),
+    ),
+    # A view of a view, one whose owner has a policy of his own, one of what was kept.
+    "behind_views": (
+        "create view deep as select id, note from behind_views; create view top as select * from deep;"
+        "alter view top owner to {app}_other; grant select on deep to {app}_other; grant select on top to {app};"
+        "create policy rep on behind_views for select to {app}_other using (true);"
+        "grant select on behind_views to {app}_other; create view told as select id, note from behind_views;"
+        "alter view told owner to {app}_other; grant select on told to {app};"
+        "create materialized view kept as select id, note from behind_views; create view of_kept as select * from kept;"
+        "alter view of_kept owner to {app}_other; grant select on kept to {app}_other; grant select on of_kept to {app}",
+        (
+            *(f"without a tenant app sees all of the view public.{v}" for v in ("of_kept", "told", "top")),
+            "app (set role app_other) sees other tenants' rows: its policies let it",
+            "without a tenant app (set role app_other) sees all of the view public.deep",
+            "without a tenant app (set role app_other) sees all of the view public.kept",
+        ),
+    ),
+    "no_barrier": (
+        f"create view filtered as select * from no_barrier where {WALL}; grant select on filtered to {{app}}",
+        ("app reaches other tenants' rows behind the view public.filtered: it is no security barrier",),
+    ),
+    "through_views": (
+        f"create view mine with (security_barrier) as select id, tenant, note from through_views where {WALL};"
+        "grant select, insert, update, delete on mine to {app};"
+        "create view bin as select id from through_views; grant delete on bin to {app}",
+        (
+            "app inserts other tenants' rows through the view public.mine",
+            "app hands rows over to another tenant through the view public.mine",
+            "app deletes other tenants' rows through the view public.bin",
+        ),
+    ),
+    # Functions that name what reads the table, in capitals, or call one that does.
+    "called": (
+        "create view of_called as select * from called; create table called_2026 () inherits (called);"
+        "create function by_view() returns setof called language sql security definer as 'select * from public.of_called';"
+        "create function in_capitals() returns setof called language sql security definer as 'SELECT * FROM PUBLIC.CALLED';"
+        "create function plain() returns setof called language sql as 'select * from public.called';"
+        "create function by_function() returns setof called language plpgsql security definer "
+        "as 'begin return query select * from public.plain(); end';"
+        "create function by_part() returns setof called language sql security definer "
+        "as 'select * from public.called_2026'; insert into called_2026 (id, tenant) select 10 + id, tenant from called",
+        tuple(
+            f"app sees other tenants' rows through the function public.{f}()"
+            for f in ("by_function", "by_part", "by_view", "in_capitals")
+        ),
+    ),
+    "made": (
+        "alter table made drop column tenant cascade, add doc jsonb not null default '{{}}';"
+        f"update made set doc = jsonb_build_object('t', case when id % 2 = 0 then '{A}' else '{B}' end);"
+        "alter table made add tenant uuid generated always as ((doc ->> 't')::uuid) stored;"
+        f"create policy sel on made for select using ({WALL}); create policy del on made for delete using ({WALL});"
+        f"create policy upd on made for update using ({WALL}) with check (true);"
+        "create policy ins on made for insert with check (true)",
+        (
+            "app inserts other tenants' rows: its policies let it",
+            "app hands rows over to another tenant: its policies let it",
+        ),
+    ),
+    # Walls of other kinds that hold.
+    "holds": (
+        f"drop policy sel on holds; create policy sel on holds for select using (true);"
+        f"create policy strict on holds as restrictive for select using ({WALL});"
+        f"create view own with (security_barrier) as select id, tenant, note from holds where {WALL} with check option;"
+        "grant select, insert, update, delete on own to {app};"
+        "create function touch() returns trigger language plpgsql as 'begin new.note := ''x''; return new; end';"
+        "create trigger touch before insert or update on holds for each row execute function touch();"
+        "create function claim() returns trigger language plpgsql as "
+        "'begin new.tenant := current_setting(''app.tenant'')::uuid; return new; end';"
+        "create trigger claim before insert on holds for each row execute function claim();"
+        "create function any_left() returns bool language sql security definer as 'select exists (select from public.holds)'",
+        (),
+    ),
+    "made_well": (
+        "alter table made_well drop column tenant cascade, add doc jsonb not null default '{{}}';"
+        f"update made_well set doc = jsonb_build_object('t', case when id % 2 = 0 then '{A}' else '{B}' end);"
+        "alter table made_well add tenant uuid generated always as ((doc ->> 't')::uuid) stored;"
+        f"create policy all_of_it on made_well using ({WALL})",
+        (),
+    ),
 }
 
 
@@ -94,7 +199,12 @@ def platform(debian_cluster: Cluster) -> Iterator[Database]:
     """Tables of two tenants, each with a hole of its own, and a role that works on them."""
     with stage.database(debian_cluster) as made:
         app = made.bare_role
-        made.run(f"create role {app}_power bypassrls login; grant usage on schema public to {app}_power")
+        made.run(
+            f"create role {app}_power bypassrls login; grant usage on schema public to {app}_power;"
+            f"create role {app}_other; alter role {app} noinherit; grant {app}_other to {app};"
+            f"grant usage, create on schema public to {app}_other;"
+            f"alter role {app} in database {made.name} set app.kind = 'staff'"
+        )
         for table, (change, _) in HOLES.items():
             made.run(f"""
                 create table {table} (
@@ -113,7 +223,7 @@ def platform(debian_cluster: Cluster) -> Iterator[Database]:
             made.run(change.format(app=app))
         yield made
         with made.connect() as admin:
-            admin.execute(f"drop owned by {app}_power; drop role {app}_power".encode())
+            admin.execute(f"drop owned by {app}_power, {app}_other; drop role {app}_power, {app}_other".encode())
 
 
 def lay(folder: Path, database: Database, *tables: str, roles: tuple[str, ...] = ()) -> Path:
@@ -161,9 +271,13 @@ def content(database: Database) -> list[object]:
 
 
 def test_sound_tables_pass_and_the_next_audit_says_so_until_they_change(platform: Database, tmp_path: Path):
-    profile = Profile.model_validate(
-        {"name": "walled", "row_security": {"tables": ["public.sound"], "roles": [platform.bare_role]}}
-    )
+    walled = {
+        "tables": ["public.sound"],
+        "roles": [platform.bare_role],
+        "column": "tenant",
+        "settings": {"app.tenant": "{tenant}"},
+    }
+    profile = Profile.model_validate({"name": "walled", "row_security": walled})
     lay(tmp_path, platform, "sound")
     unasked = ask("security/row-security-unproven", platform.bare_dsn(), profile=profile)
     assert isinstance(unasked, Unknown)
@@ -186,6 +300,37 @@ def test_sound_tables_pass_and_the_next_audit_says_so_until_they_change(platform
     assert "changed since" in changed.detail or any("changed since" in u.detail for u in changed.unseen)
     platform.run("drop view late")
     assert isinstance(outcome(), Examined)
+    other = Profile.model_validate({"name": "walled", "row_security": {**walled, "settings": {"app.who": "{tenant}"}}})
+    assert isinstance(
+        ask("security/row-security-unproven", platform.bare_dsn(), profile=other, drills=records), Unknown
+    )
+    # What a policy asks, what is granted on a column, what is set for the role's sessions: each is part of the wall.
+    app = platform.bare_role
+    for change, back in (
+        (
+            f"revoke update on sound from {app}; grant update (note) on sound to {app}",
+            f"grant update on sound to {app}",
+        ),
+        (f"alter role {app} set app.kind = 'other'", f"alter role {app} reset app.kind"),
+        (
+            "create trigger late before insert on sound for each row execute function touch()",
+            "drop trigger late on sound",
+        ),
+    ):
+        platform.run(change)
+        assert isinstance(outcome(), Unknown), change
+        platform.run(back)
+    platform.run(f"revoke update (note) on sound from {app}")
+    platform.run("create function is_own(uuid) returns bool language sql as 'select $1 is null'")
+    platform.run("create policy asks on sound as restrictive using (is_own(tenant) or true)")
+    assert drill(tmp_path, platform).code == 0
+    store = open_store(tmp_path / "e.db", now=datetime.now(UTC))
+    records = DrillRecords(records=tuple(store.drills("walled")), now=datetime.now(UTC))
+    store.close()
+    assert isinstance(outcome(), Examined)
+    platform.run("create or replace function is_own(uuid) returns bool language sql as 'select true'")
+    assert isinstance(outcome(), Unknown)
+    platform.run("drop policy asks on sound; drop function is_own(uuid)")
 
 
 def test_a_finding_of_the_drill_fails_the_check(platform: Database):
@@ -254,6 +399,31 @@ def test_what_can_not_be_tried_is_told(platform: Database, tmp_path: Path):
     assert [w for w in writer if "SECURITY DEFINER and may change rows, and was not called" in w] == writer
     assert ["wipe" in w for w in writer] == [True]
     platform.run("drop function wipe(int), is_wise()")
+    # Ways around that can't be walked: text put together when it is called; what another relation's trigger or rule writes.
+    app = platform.bare_role
+    platform.run(f"""
+        create function any_of(text) returns setof json language plpgsql security definer as
+            'begin return query execute format(''select to_json(x) from %I as x'', $1); end';
+        create table inbox (id int, tenant uuid); create table outbox (id int, tenant uuid);
+        grant insert on inbox, outbox to {app};
+        create function moves() returns trigger language plpgsql security definer as
+            'begin insert into public.sound (id, tenant) values (new.id, new.tenant); return null; end';
+        create trigger moves after insert on inbox for each row execute function moves();
+        create rule also as on insert to outbox do also insert into sound (id, tenant) values (new.id, new.tenant);
+        create procedure tell(inout told json) language plpgsql security definer as
+            'begin select json_agg(s) into told from public.sound as s; end';
+    """)
+    around = drill(tmp_path, platform, "--no-evidence", "-f", "json").document["unproved"]
+    assert sorted(line.replace(app, "app") for line in around) == [
+        "public.sound: app may write to public.inbox, whose trigger moves writes here past the policies; look at it",
+        "public.sound: app may write to public.outbox, whose rule also writes here past the policies; look at it",
+        "public.sound: app: public.any_of(text) is SECURITY DEFINER and runs text put together when it is called; look at it",
+        "public.sound: app: public.tell(INOUT told json) is SECURITY DEFINER and could not be called; look at it",
+    ]
+    platform.run(
+        "drop function any_of(text); drop procedure tell(json); drop table inbox, outbox; drop function moves()"
+    )
+    assert drill(tmp_path, platform, "--no-evidence").code == 0
     lay(tmp_path, platform, "untold")
     assert "has no column 'tenant'" in drill(tmp_path, platform).err
     lay(tmp_path, platform, "sound", roles=("nobody_of_a_test",))

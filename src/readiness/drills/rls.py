@@ -1,6 +1,7 @@
 """Row level security, tried: every declared role reads and writes every tenant table, as this tenant, that one, and nobody.
 
-Each probe is a transaction of its own that is rolled back; those that read are read-only beside. What writes touches one
+A role tries it as itself, with what is set for its sessions, and as every role that it may set. What can be written through
+a view is written through it, too. Each probe is a transaction of its own that is rolled back; those that read are read-only beside. What writes touches one
 row at most: the row counts itself in a setting, in a `where` that reads no column (reading one would bring the policies
 for select in, and hide a hole that an update without `where` has). An insert is another's own row once more: the server
 asks the policies before the primary key, so that which of the two refuses it tells whether the wall holds, and no row
@@ -10,9 +11,10 @@ comes to be.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +28,8 @@ from readiness.facts.walls import Definer, Part, View, Wall
 
 PROBE_SECONDS = 5.0
 _MOST_PARTS = 50
+_MOST_ROLES = 20
+"""As how many of the roles that it may set a role tries each table."""
 
 # True for the first row that gets this far: the policies, as barriers, go before it.
 _ONE = sql.SQL(
@@ -33,7 +37,19 @@ _ONE = sql.SQL(
     " '0')::pg_catalog.int4 + 1)::pg_catalog.text, true)::pg_catalog.int4 <= 1"
 )
 _TOOK_EFFECT = errors.IntegrityError  # a constraint spoke, which it does only of a row that the policies let through
+_SET_ROLE = re.compile(r" \(set role .*?\)(?=[ :])")
 _NOT_TRIED = (errors.QueryCanceled, errors.LockNotAvailable, errors.OperationalError)
+
+
+_Statement = tuple[sql.Composed, tuple[Any, ...]]
+
+_RIGHTS = {
+    "insert": "has_any_column_privilege",
+    "update": "has_any_column_privilege",
+    "delete": "has_table_privilege",
+    "truncate": "has_table_privilege",
+}
+"""What may be written -> who says whether it may."""
 
 
 @dataclass(slots=True)
@@ -89,14 +105,50 @@ class _Table:
     stranger: str | None
     others: list[str] | None
     values: Mapping[str, list[str]]
-    guarded: bool
-    """Whether a trigger looks at rows before they are written: what it changes or refuses is part of the wall."""
+    guarded: frozenset[str]
+    """insert, update: where a trigger may change a row's tenant before it is written."""
+    triggered: bool
+    """Whether a trigger sees rows before they are written at all: what it refuses is part of the wall."""
+    made_of: tuple[str, ...]
+    """The columns that the tenant's is generated from."""
+    plain: frozenset[str]
+    """The columns that can be written at all."""
 
     def others_of(self, tenant: str | None) -> list[str] | None:
         """What must not be shown to a tenant; None for whatever is not its own."""
         if not self.values:
             return self.others
         return [value for who, theirs in self.values.items() if who != tenant for value in theirs]
+
+
+@dataclass(frozen=True, slots=True)
+class _Actor:
+    """Who tries: a declared role, perhaps after it set another one."""
+
+    login: str
+    becomes: str | None = None
+
+    @property
+    def role(self) -> str:
+        """Whose rights count."""
+        return self.becomes or self.login
+
+    def __str__(self) -> str:
+        return self.login if self.becomes is None else f"{self.login} (set role {self.becomes})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Door:
+    """Where rows are written: the table, or a view of it."""
+
+    name: sql.Composable
+    oid: int
+    takes: tuple[str, ...] = ("insert", "update", "delete")
+    view: View | None = None
+
+    @property
+    def through(self) -> str:
+        return f" through the view {self.view.quoted}" if self.view else ""
 
 
 def drill(
@@ -128,30 +180,40 @@ def drill(
         work.roles_exist()
         found = {name: Tried(wall.sha256) for name, wall in walls.items() if wall is not None}
         tables = [t for name, tried in found.items() if (t := work.table(name, walls[name], tried)) is not None]
+        trials = [
+            (t, actor, found[t.wall.quoted]) for t in tables for r in declared.roles for actor in work.actors(t, r)
+        ]
         # A setting that was ever set is '' from then on, in this session: first as it is for a new one.
         for tenant in (None, "", "a", "b", "stranger"):
-            for table in tables:
-                for role in declared.roles:
-                    who = getattr(table, tenant) if tenant else tenant
-                    if tenant and who is None:
-                        continue
-                    work.reads(table, role, who, found[table.wall.quoted])
-        for table in tables:
-            for role in declared.roles:
-                work.rights(table, role, found[table.wall.quoted])
-                if writes:
-                    work.writes(table, role, found[table.wall.quoted])
-                else:
-                    found[table.wall.quoted].unproved.append(f"{role}: what it may write was not tried (--read-only)")
+            for table, actor, tried in trials:
+                who = getattr(table, tenant) if tenant else tenant
+                if tenant and who is None:
+                    continue
+                work.reads(table, actor, who, tried)
+                if writes and not who:
+                    work.writes_as_nobody(table, actor, who, tried)
+        for table, actor, tried in trials:
+            work.rights(table, actor, tried)
+            if writes:
+                work.writes(table, actor, tried)
+            else:
+                tried.unproved.append(f"{actor}: what it may write was not tried (--read-only)")
     for tried in found.values():
-        tried.findings, tried.unproved = _distinct(tried.findings), list(dict.fromkeys(tried.unproved))
+        tried.findings, tried.unproved = _distinct(tried.findings), _distinct(tried.unproved)
     return found
 
 
-def _distinct(findings: Sequence[str]) -> list[str]:
-    """Each once; who sees others' rows as a tenant needs no word on what is seen as nobody."""
-    as_tenant = {f.replace(_others("t"), _others(who)) for f in findings if _others("t") in f for who in (None, "")}
-    return [f for f in dict.fromkeys(findings) if f not in as_tenant]
+def _distinct(lines: Sequence[str]) -> list[str]:
+    """Each once: what is open to a tenant needs no word as nobody, nor what is open to a role by the roles that it may set."""
+    told: dict[str, str] = {}
+    for line in sorted(lines, key=lambda f: ("(set role " in f, any(_others(w) in f for w in (None, "")))):
+        plain = _SET_ROLE.sub("", line)
+        as_tenant = plain
+        for who in (None, ""):
+            as_tenant = as_tenant.replace(_others(who), _others("t"))
+        if plain not in told and (plain == as_tenant or as_tenant not in told):
+            told[plain] = line
+    return [line for line in dict.fromkeys(lines) if told.get(_SET_ROLE.sub("", line)) == line]
 
 
 class _Refused(Exception):  # noqa: N818  an answer
@@ -168,9 +230,11 @@ class _Work:
         self.declared = declared
         self.tenant_of: dict[str, str] = {}
         """A value that belongs to a tenant -> the tenant."""
+        self.of_login: dict[str, list[tuple[str, str]]] = {}
         self.milliseconds = max(1, round(seconds * 1000))
         row = self._one("select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = current_user")
         # What a policy sees as session_user is the application's too, where we may.
+        self.superuser = bool(row[0])
         self.become = sql.SQL("set local session authorization {}" if row[0] else "set local role {}")
 
     # -- the ground ------------------------------------------------------------------------------------------------
@@ -180,12 +244,39 @@ class _Work:
             if not self._rows("select from pg_catalog.pg_roles as r where r.rolname = %s", (role,)):
                 raise DrillError(f"there is no role {role!r}; row_security.roles or services.*.role name it")
             try:
-                with self._as(role, None):
+                with self._as(_Actor(role), None):
                     pass
             except (errors.InsufficientPrivilege, _Refused) as error:
                 raise DrillError(
                     f"the drill's role may not act as {role!r}; run it as a superuser, or: grant the role to it"
                 ) from error
+
+    def actors(self, table: _Table, role: str) -> list[_Actor]:
+        """A declared role, and what it may become; but for whom the policies don't bind, which is told as such."""
+        exempt = self._exempt(table, role)
+        may = "set" if self.session.info.server_version >= 160000 else "member"
+        others = [
+            name
+            for (name,) in self._rows(
+                "select r.rolname::text from pg_catalog.pg_roles as r "
+                "inner join pg_catalog.pg_roles as me on me.rolname = %s and not me.rolsuper "
+                "where r.oid <> me.oid and pg_catalog.pg_has_role(me.oid, r.oid, %s) order by 1",
+                (role, may),
+            )
+            if name not in exempt
+        ]
+        return [_Actor(role), *(_Actor(role, name) for name in others[:_MOST_ROLES])]
+
+    def _exempt(self, table: _Table, role: str) -> list[str]:
+        rows = self._rows(
+            "select r.rolname::text from pg_catalog.pg_roles as r "
+            "inner join pg_catalog.pg_class as c on c.oid = %s "
+            "inner join pg_catalog.pg_roles as me on me.rolname = %s and not me.rolsuper "
+            "where r.oid <> me.oid and pg_catalog.pg_has_role(me.oid, r.oid, 'member') "
+            "and (r.rolsuper or r.rolbypassrls or (c.relowner = r.oid and not c.relforcerowsecurity)) order by 1",
+            (table.wall.oid, role),
+        )
+        return [name for (name,) in rows]
 
     def table(self, name: str, wall: Wall | None, tried: Tried) -> _Table | None:
         """What to try a table with; None, and why, where it can't be."""
@@ -194,15 +285,10 @@ class _Work:
         if column is None:
             tried.unproved.append("which column holds the tenant is not declared (row_security.column or .columns)")
             return None
-        facts = self._rows(
-            "select pg_catalog.format_type(a.atttypid, a.atttypmod), exists (select from pg_catalog.pg_trigger as t "
-            "where t.tgrelid = a.attrelid and not t.tgisinternal and t.tgtype & 3 = 3 and t.tgenabled <> 'D') "
-            "from pg_catalog.pg_attribute as a where a.attrelid = %s and a.attname = %s and not a.attisdropped",
-            (wall.oid, column),
-        )
+        facts = self._rows(_COLUMN, {"table": wall.oid, "column": column})
         if not facts:
             raise DrillError(f"{name} has no column {column!r}; mend row_security.column or .columns")
-        kind, guarded = facts[0]
+        kind, made_of, plain, guarded, triggered = facts[0]
         table, quoted = sql.SQL(wall.quoted), sql.Identifier(column)
         owner = self.declared.owners.get(name)
         try:
@@ -227,7 +313,10 @@ class _Work:
             stranger=self._stranger(table, quoted, kind, owner),
             others=list(self.declared.tenants) or None,
             values=self._values(table, quoted, owner, tenants) if owner else {},
-            guarded=guarded,
+            guarded=frozenset(guarded),
+            triggered=triggered,
+            made_of=tuple(made_of),
+            plain=frozenset(plain),
         )
 
     def _tenants(self, table: sql.Composable, column: sql.Composable, kind: str) -> list[str]:
@@ -306,49 +395,97 @@ class _Work:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
-    def reads(self, table: _Table, role: str, tenant: str | None, tried: Tried) -> None:
+    def reads(self, table: _Table, role: _Actor, tenant: str | None, tried: Tried) -> None:
         """As a role, as a tenant (None: nothing set; '': set to nothing): see one's own rows, and no other's."""
-        seen = self._shown_columns(role, table.wall.oid)
+        seen = self._shown_columns(role.role, table.wall.oid)
         column = sql.Identifier(table.column)
         if table.column in seen:
             if self._shows(table, table.name, column, role, tenant, tried):
                 cause = self._cause(table, role)
                 tried.findings.append(f"{role} sees {_others(tenant)}: {cause}")
-            elif tenant in (table.a, table.b):
-                own = sql.SQL("select exists (select from {} as t where t.{}::text = %s)").format(table.name, column)
-                answer = self._ask(own, (tenant,), role, tenant, tried, "its own rows", closed=None)
-                if answer is False:
-                    tried.findings.append(f"{role} doesn't see a tenant's own rows")
+            elif tenant and tenant in (table.a, table.b) and role.becomes is None:
+                self._sees_own(table, role, tenant, tried)
         elif seen:
             tried.unproved.append(f"{role}: it may read other columns than the tenant's; what it sees can't be told")
         for view in table.wall.views:
-            columns = self._shown_columns(role, view.oid)
+            columns = self._shown_columns(role.role, view.oid)
             if table.column in columns:
                 if self._shows(table, sql.SQL(view.quoted), column, role, tenant, tried):
                     tried.findings.append(f"{role} sees {_others(tenant)} through the view {view.quoted}")
-            elif columns and view.exempt and tenant is None:
+                elif tenant and self._peeks(table, view, role, tenant, tried):
+                    tried.findings.append(
+                        f"{role} reaches other tenants' rows behind the view {view.quoted}: it is no security barrier, so a "
+                        "function in its reader's condition is shown rows that the view leaves out"
+                    )
+            elif columns and tenant is None:
                 self._whole_view(view, role, tried)
         for definer in table.wall.definers:
             self._call(definer, table, role, tenant, tried)
         for part in table.wall.parts[:_MOST_PARTS]:
-            if table.column in self._shown_columns(role, part.oid) and self._shows(
+            if table.column in self._shown_columns(role.role, part.oid) and self._shows(
                 table, sql.SQL(part.quoted), column, role, tenant, tried
             ):
                 tried.findings.append(f"{role} sees {_others(tenant)} in {part.quoted}, asked by its own name")
 
+    def _sees_own(self, table: _Table, role: _Actor, tenant: str, tried: Tried) -> None:
+        own = sql.SQL("select exists (select from {} as t where t.{}::text = %s)").format(
+            table.name, sql.Identifier(table.column)
+        )
+        try:
+            with self._as(role, tenant):
+                seen = self._one_as(own, (tenant,))[0]
+        except _Refused as refusal:
+            if refusal.denied:  # of what a policy asks: the table itself it may read
+                tried.findings.append(f"{role} doesn't see a tenant's own rows: {refusal}")
+            else:
+                tried.unproved.append(f"{role}: its own rows: {refusal}")
+        except psycopg.Error as error:
+            tried.unproved.append(f"{role}: its own rows: {_line(error)}")
+        else:
+            tried.probes += 1
+            if not seen:
+                tried.findings.append(f"{role} doesn't see a tenant's own rows")
+
+    def _peeks(self, table: _Table, view: View, role: _Actor, tenant: str, tried: Tried) -> bool:
+        """Whether a function in a query's condition is shown others' rows before the view's own condition leaves them out.
+
+        The planner asks what costs less first; the one here costs as little as such a condition can, reading one column.
+        """
+        if not view.exempt:
+            return False
+        look = sql.SQL(
+            "select count(*) from {} as t where pg_catalog.set_config('readiness.shown', t.{}::text, true) is null"
+        )
+        try:
+            with self._as(role, tenant):
+                for method in ("enable_indexscan", "enable_bitmapscan", "enable_indexonlyscan"):  # as anybody may
+                    self.session.execute("select pg_catalog.set_config(%s, 'off', true)", (method,))
+                self._one_as(look.format(sql.SQL(view.quoted), sql.Identifier(table.column)), ())
+                (shown,) = self._one("select pg_catalog.current_setting('readiness.shown', true)")
+        except (psycopg.Error, _Refused) as error:
+            tried.unproved.append(f"{role}: what lies behind the view {view.quoted}: {_line(error)}")
+            return False
+        tried.probes += 1
+        others = table.others_of(tenant)
+        return bool(shown) and shown != tenant and (others is None or shown in others)
+
     def _shows(
-        self, table: _Table, where: sql.Composable, column: sql.Composable, role: str, tenant: str | None, tried: Tried
+        self,
+        table: _Table,
+        where: sql.Composable,
+        column: sql.Composable,
+        role: _Actor,
+        tenant: str | None,
+        tried: Tried,
     ) -> bool:
         """Whether it shows rows of another tenant; rows of none are nobody's secret."""
         query = sql.SQL(
             "select exists (select from {0} as t where t.{1}::text <> %s and (%s::text[] is null or t.{1}::text = any (%s)))"
         ).format(where, column)
         others = table.others_of(tenant)
-        return (
-            self._ask(query, (tenant or "", others, others), role, tenant, tried, "others' rows", closed=False) is True
-        )
+        return self._ask(query, (tenant or "", others, others), role, tenant, tried, "others' rows") is True
 
-    def _whole_view(self, view: View, role: str, tried: Tried) -> None:
+    def _whole_view(self, view: View, role: _Actor, tried: Tried) -> None:
         """A view that doesn't tell the tenant: nobody must not see in it what we see."""
         query = sql.SQL("select count(*), sum(pg_catalog.hashtextextended(v::text, 0)) from {} as v").format(
             sql.SQL(view.quoted)
@@ -359,20 +496,26 @@ class _Work:
             with self._bounded():
                 ours = self.session.execute(query).fetchone()
         except (psycopg.Error, _Refused) as error:
-            tried.unproved.append(f"{role}: the view {view.quoted}: {_line(error)}")
+            if view.exempt or isinstance(error, _NOT_TRIED):
+                tried.unproved.append(f"{role}: the view {view.quoted}: {_line(error)}")
             return
         tried.probes += 1
         if theirs is None or theirs[0] == 0:
             return
         if theirs == ours:
             tried.findings.append(f"without a tenant {role} sees all of the view {view.quoted}")
-        else:
+        elif view.exempt:
             tried.unproved.append(
                 f"{role}: the view {view.quoted} passes over the policies, and doesn't tell the tenant"
             )
 
-    def _call(self, definer: Definer, table: _Table, role: str, tenant: str | None, tried: Tried) -> None:
+    def _call(self, definer: Definer, table: _Table, role: _Actor, tenant: str | None, tried: Tried) -> None:
         if not self._may("has_function_privilege", role, definer.oid, "execute"):
+            return
+        if not definer.named:
+            tried.unproved.append(
+                f"{role}: {definer.quoted} is SECURITY DEFINER and runs text put together when it is called; look at it"
+            )
             return
         if not definer.tells:
             if definer.writes:
@@ -417,36 +560,26 @@ class _Work:
 
     # -- rights that no policy holds back -----------------------------------------------------------------------------
 
-    def rights(self, table: _Table, role: str, tried: Tried) -> None:
+    def rights(self, table: _Table, role: _Actor, tried: Tried) -> None:
         if self._may("has_table_privilege", role, table.wall.oid, "truncate"):
             tried.findings.append(f"{role} may truncate it, and no policy holds that back")
-        exempt = self._rows(
-            "select r.rolname::text from pg_catalog.pg_roles as r "
-            "inner join pg_catalog.pg_class as c on c.oid = %s "
-            "inner join pg_catalog.pg_roles as me on me.rolname = %s and not me.rolsuper "
-            "where r.oid <> me.oid and pg_catalog.pg_has_role(me.oid, r.oid, 'member') "
-            "and (r.rolsuper or r.rolbypassrls or (c.relowner = r.oid and not c.relforcerowsecurity)) order by 1",
-            (table.wall.oid, role),
-        )
         tried.probes += 2
-        tried.findings.extend(f"{role} may become {name}, whom the policies don't bind" for (name,) in exempt)
+        if role.becomes is None:
+            exempt = self._exempt(table, role.login)
+            tried.findings.extend(f"{role} may become {name}, whom the policies don't bind" for name in exempt)
         for part in table.wall.parts[:_MOST_PARTS]:
             self._part(part, role, tried)
         if (more := len(table.wall.parts) - _MOST_PARTS) > 0:
             tried.unproved.append(f"{role}: {more} more tables below it can be asked by their own names")
+        for detour in table.wall.detours:
+            if any(self._may(_RIGHTS[right], role, detour.oid, right) for right in detour.rights):
+                tried.unproved.append(
+                    f"{role} may write to {detour.quoted}, whose {detour.by} writes here past the policies; look at it"
+                )
 
-    def _part(self, part: Part, role: str, tried: Tried) -> None:
+    def _part(self, part: Part, role: _Actor, tried: Tried) -> None:
         """What may be written in a partition by its own name, where the table's policies don't count."""
-        rights = [
-            right
-            for right, function in (
-                ("insert", "has_any_column_privilege"),
-                ("update", "has_any_column_privilege"),
-                ("delete", "has_table_privilege"),
-                ("truncate", "has_table_privilege"),
-            )
-            if self._may(function, role, part.oid, right)
-        ]
+        rights = [right for right, function in _RIGHTS.items() if self._may(function, role, part.oid, right)]
         tried.probes += 1
         if rights and not part.walled:
             tried.findings.append(
@@ -459,94 +592,191 @@ class _Work:
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    def writes(self, table: _Table, role: str, tried: Tried) -> None:
+    def writes(self, table: _Table, role: _Actor, tried: Tried) -> None:
         """As a role: one's own rows can be written, as far as rights say it; no other's, and none into another's hands."""
-        if self._may("has_any_column_privilege", role, table.wall.oid, "insert"):
-            self._inserts(table, role, tried)
-        updatable = self._writable(table, role, "update")
-        if updatable:
-            self._updates(table, role, updatable, tried)
-        if self._may("has_table_privilege", role, table.wall.oid, "delete"):
-            delete = sql.SQL("delete from {} where {}").format(table.name, _ONE)
-            if table.stranger is None:
-                tried.unproved.append(f"{role}: no tenant could be made up to try its deletes with")
-            elif self._writes(delete, (), role, table.stranger, tried, "delete", table):
-                tried.findings.append(f"{role} deletes another tenant's rows: {self._cause(table, role)}")
-            if self._writes(delete, (), role, table.a, tried, "delete", table) is False:
-                tried.findings.append(f"{role} may delete, and no policy lets it delete a tenant's own rows")
+        for door in self._doors(table):
+            self._inserts(table, door, role, tried)
+            self._updates(table, door, role, tried)
+            self._deletes(table, door, role, tried)
 
-    def _inserts(self, table: _Table, role: str, tried: Tried) -> None:
-        columns = self._writable(table, role, "insert")
-        if table.column not in columns:
+    def writes_as_nobody(self, table: _Table, role: _Actor, tenant: str | None, tried: Tried) -> None:
+        """With no tenant set (None), or set to nothing (''): nothing can be written."""
+        for door in self._doors(table):
+            why = self._why(table, door, role)
+            insert, into = self._insert(table, door, role, table.a), _others(tenant)
+            if insert and self._writes(*insert, role, tenant, tried, "insert", table, door):
+                tried.findings.append(f"{role} inserts {into}{why()}")
+            update = self._hand_over(table, door, role, table.a) or self._touch(table, door, role)
+            if update and self._writes(*update, role, tenant, tried, "update", table, door):
+                tried.findings.append(f"{role} changes {into}{why()}")
+            delete = self._delete(door, role)
+            if delete and self._writes(*delete, role, tenant, tried, "delete", table, door):
+                tried.findings.append(f"{role} deletes {into}{why()}")
+
+    def _doors(self, table: _Table) -> list[_Door]:
+        views = [_Door(name=sql.SQL(v.quoted), oid=v.oid, takes=v.takes, view=v) for v in table.wall.views if v.takes]
+        return [_Door(name=table.name, oid=table.wall.oid), *views]
+
+    def _why(self, table: _Table, door: _Door, role: _Actor) -> Callable[[], str]:
+        return lambda: door.through or f": {self._cause(table, role)}"
+
+    def _deletes(self, table: _Table, door: _Door, role: _Actor, tried: Tried) -> None:
+        delete = self._delete(door, role)
+        if delete is None:
             return
-        listed = sql.SQL(", ").join(map(sql.Identifier, columns))
-        insert = sql.SQL(
-            "insert into {0} ({1}) overriding system value select {1} from pg_catalog.jsonb_populate_record(null::{0}, %s)"
-        ).format(table.name, listed)
+        if table.stranger is None:
+            tried.unproved.append(f"{role}: no tenant could be made up to try its deletes with")
+        elif self._writes(*delete, role, table.stranger, tried, "delete", table, door):
+            tried.findings.append(f"{role} deletes other tenants' rows{self._why(table, door, role)()}")
+        if (
+            self._owns_up(door, role)
+            and self._writes(*delete, role, table.a, tried, "delete", table, door, own=True) is False
+        ):
+            tried.findings.append(f"{role} may delete, and no policy lets it delete a tenant's own rows")
+
+    def _inserts(self, table: _Table, door: _Door, role: _Actor, tried: Tried) -> None:
         pairs = [(table.a, table.b)] if table.b else []
         for asker, other in [*pairs, (table.stranger, table.a)]:
             if asker is None or other is None:
                 continue
-            row = self._row(table, other)
-            if row and self._writes(insert, (row,), role, asker, tried, "insert", table):
-                tried.findings.append(f"{role} inserts rows as another tenant's: {self._cause(table, role)}")
+            insert = self._insert(table, door, role, other)
+            if insert and self._writes(*insert, role, asker, tried, "insert", table, door):
+                tried.findings.append(f"{role} inserts other tenants' rows{self._why(table, door, role)()}")
                 break
-        row = self._row(table, table.a)
-        if row and self._writes(insert, (row,), role, table.a, tried, "insert", table) is False:
+        own = self._insert(table, door, role, table.a) if self._owns_up(door, role) else None
+        if own and self._writes(*own, role, table.a, tried, "insert", table, door, own=True) is False:
             tried.findings.append(f"{role} may insert, and no policy lets it insert a tenant's own rows")
 
-    def _updates(self, table: _Table, role: str, updatable: Sequence[str], tried: Tried) -> None:
-        column = sql.Identifier(table.column)
-        if table.column not in updatable:
-            other = sql.Identifier(updatable[0])
-            update = sql.SQL("update {} set {} = {} where {}").format(table.name, other, other, _ONE)
-            if table.stranger and self._writes(update, (), role, table.stranger, tried, "update", table):
-                tried.findings.append(f"{role} changes another tenant's rows: {self._cause(table, role)}")
-            return
-        hand_over = sql.SQL("update {} set {} = %s::{} where {}").format(table.name, column, sql.SQL(table.type), _ONE)
+    def _updates(self, table: _Table, door: _Door, role: _Actor, tried: Tried) -> None:
+        why = self._why(table, door, role)
+        take = self._hand_over(table, door, role, table.stranger) if table.stranger else None
+        touch = None if take else self._touch(table, door, role)
         if table.stranger is None:
-            tried.unproved.append(f"{role}: no tenant could be made up to try its updates with")
-        elif self._writes(hand_over, (table.stranger,), role, table.stranger, tried, "update", table):
-            tried.findings.append(f"{role} takes over another tenant's rows: {self._cause(table, role)}")
+            if self._writable(table, door, role, "update"):
+                tried.unproved.append(f"{role}: no tenant could be made up to try its updates with")
+        elif take and self._writes(*take, role, table.stranger, tried, "update", table, door):
+            tried.findings.append(f"{role} takes over other tenants' rows{why()}")
+        elif touch and self._writes(*touch, role, table.stranger, tried, "update", table, door):
+            tried.findings.append(f"{role} changes other tenants' rows{why()}")
         other_tenant = table.b or table.stranger
-        if other_tenant and self._writes(hand_over, (other_tenant,), role, table.a, tried, "update", table):
-            tried.findings.append(f"{role} hands rows over to another tenant: {self._cause(table, role)}")
-        if self._writes(hand_over, (table.a,), role, table.a, tried, "update", table) is False:
+        give = self._hand_over(table, door, role, other_tenant) if other_tenant else None
+        if give and self._writes(*give, role, table.a, tried, "update", table, door):
+            tried.findings.append(f"{role} hands rows over to another tenant{why()}")
+        keep = self._hand_over(table, door, role, table.a) if self._owns_up(door, role) else None
+        if keep and self._writes(*keep, role, table.a, tried, "update", table, door, own=True) is False:
             tried.findings.append(f"{role} may update, and no policy lets it update a tenant's own rows")
+
+    @staticmethod
+    def _owns_up(door: _Door, role: _Actor) -> bool:
+        """Whether it must be able to write a tenant's own rows, by what it was granted; a view or another role needn't."""
+        return door.view is None and role.becomes is None
+
+    def _delete(self, door: _Door, role: _Actor) -> _Statement | None:
+        if "delete" not in door.takes or not self._may("has_table_privilege", role, door.oid, "delete"):
+            return None
+        return sql.SQL("delete from {} where {}").format(door.name, _ONE), ()
+
+    def _insert(self, table: _Table, door: _Door, role: _Actor, tenant: str) -> _Statement | None:
+        """A tenant's own row once more. Not where a check option is asked only when the row is in: the key refuses it before."""
+        columns = self._writable(table, door, role, "insert")
+        if not (table.column in columns or set(table.made_of) & set(columns)) or (door.view and door.view.checked):
+            return None
+        row = self._row(table, tenant)
+        listed = sql.SQL(", ").join(map(sql.Identifier, columns))
+        insert = sql.SQL(
+            "insert into {0} ({1}) overriding system value select {1} from pg_catalog.jsonb_populate_record(null::{2}, %s)"
+        ).format(door.name, listed, table.name)
+        return (insert, (row,)) if row else None
+
+    def _hand_over(self, table: _Table, door: _Door, role: _Actor, tenant: str) -> _Statement | None:
+        """Any row into a tenant's hands."""
+        columns = self._writable(table, door, role, "update")
+        if table.column in columns:
+            update = sql.SQL("update {} set {} = %s::{} where {}").format(
+                door.name, sql.Identifier(table.column), sql.SQL(table.type), _ONE
+            )
+            return update, (tenant,)
+        if not table.made_of or not set(table.made_of) <= set(columns) or (row := self._row(table, tenant)) is None:
+            return None
+        becomes = sql.SQL(", ").join(sql.SQL("{0} = r.{0}").format(sql.Identifier(c)) for c in table.made_of)
+        return sql.SQL("update {} set {} from pg_catalog.jsonb_populate_record(null::{}, %s) as r where {}").format(
+            door.name, becomes, table.name, _ONE
+        ), (row,)
+
+    def _touch(self, table: _Table, door: _Door, role: _Actor) -> _Statement | None:
+        """Any row, in a column that says nothing of the tenant, and without reading it."""
+        columns = [c for c in self._writable(table, door, role, "update") if c not in (table.column, *table.made_of)]
+        if not columns:
+            return None
+        return sql.SQL("update {} set {} = default where {}").format(door.name, sql.Identifier(columns[-1]), _ONE), ()
 
     def _writes(
         self,
         statement: sql.Composed,
         parameters: Sequence[Any],
-        role: str,
-        tenant: str,
+        role: _Actor,
+        tenant: str | None,
         tried: Tried,
         what: str,
         table: _Table,
+        door: _Door,
+        *,
+        own: bool = False,
     ) -> bool | None:
-        """Whether a row got through; None where that can't be told."""
-        through = False
+        """Whether a row got through; None where that can't be told.
+
+        Args:
+            own: it is a tenant's own row, so that getting through is no hole.
+        """
+        guarded = what in table.guarded or (door.view is not None and door.view.instead)
         try:
-            with self._as(role, tenant, read_only=False):
-                through = self.session.execute(statement, parameters).rowcount > 0
-        except _TOOK_EFFECT:
-            through = True
+            through = self._gets_through(statement, parameters, role, tenant)
+            if through and guarded and not own and self.superuser:
+                # Whether the wall holds without what the trigger makes of the row.
+                through = self._gets_through(statement, parameters, role, tenant, triggers=False)
         except _NOT_TRIED as error:
             tried.unproved.append(f"{role}: {what}: {_line(error)}")
             return None
-        except errors.InsufficientPrivilege:
-            pass
         except (psycopg.Error, _Refused) as error:
-            if table.guarded:  # a trigger's own refusal
+            if table.triggered or guarded:  # a trigger's own refusal
                 tried.probes += 1
                 return None
-            tried.unproved.append(f"{role}: {what}: {_line(error)}")
+            if not tenant or isinstance(
+                error, errors.WithCheckOptionViolation
+            ):  # whatever asks for a tenant refuses nobody
+                tried.probes += 1
+                return False
+            tried.unproved.append(f"{role}: {what}{door.through}: {_line(error)}")
             return None
-        if through and table.guarded and what != "delete":
-            tried.unproved.append(f"{role}: {what}: a trigger may have changed the row's tenant on its way in")
+        if through and guarded and not own:
+            tried.unproved.append(
+                f"{role}: {what}{door.through}: a trigger may have changed the row's tenant on its way in"
+            )
+            return None
+        if through is None:
+            tried.unproved.append(f"{role}: {what}{door.through}: a trigger kept the row out, or put it elsewhere")
             return None
         tried.probes += 1
         return through
+
+    def _gets_through(
+        self,
+        statement: sql.Composed,
+        parameters: Sequence[Any],
+        role: _Actor,
+        tenant: str | None,
+        *,
+        triggers: bool = True,
+    ) -> bool | None:
+        """Whether a row was written, in the end; None for one that was to be added and neither was nor was refused."""
+        try:
+            with self._as(role, tenant, read_only=False, triggers=triggers):
+                done = self.session.execute(statement, parameters)
+                return True if done.rowcount > 0 else None if (done.statusmessage or "").startswith("INSERT") else False
+        except _TOOK_EFFECT:
+            return True
+        except errors.InsufficientPrivilege:
+            return False
 
     def _row(self, table: _Table, tenant: str) -> str | None:
         query = sql.SQL("select pg_catalog.to_jsonb(t) from {} as t where t.{} = %s::{} limit 1").format(
@@ -558,18 +788,23 @@ class _Work:
             return json.dumps(row[0]) if row else None
         return None
 
-    def _writable(self, table: _Table, role: str, right: str) -> list[str]:
+    def _writable(self, table: _Table, door: _Door, role: _Actor, right: str) -> list[str]:
+        if right not in door.takes:
+            return []
         rows = self._rows(
-            "select a.attname::text from pg_catalog.pg_attribute as a where a.attrelid = %s and a.attnum > 0 "
+            "select a.attname::text from pg_catalog.pg_attribute as a "
+            "inner join pg_catalog.pg_class as c on a.attrelid = c.oid where c.oid = %s and a.attnum > 0 "
             "and not a.attisdropped and a.attgenerated = '' and (%s = 'insert' or a.attidentity <> 'a') "
-            "and pg_catalog.has_column_privilege(%s, a.attrelid, a.attnum, %s) order by a.attnum",
-            (table.wall.oid, right, role, right),
+            "and (c.relkind <> 'v' or pg_catalog.pg_column_is_updatable(c.oid, a.attnum, true)) "
+            "and pg_catalog.has_schema_privilege(%s, c.relnamespace, 'usage') "
+            "and pg_catalog.has_column_privilege(%s, c.oid, a.attnum, %s) order by a.attnum",
+            (door.oid, right, role.role, role.role, right),
         )
-        return [name for (name,) in rows]
+        return [name for (name,) in rows if name in table.plain]
 
     # -- sessions --------------------------------------------------------------------------------------------------
 
-    def _cause(self, table: _Table, role: str) -> str:
+    def _cause(self, table: _Table, role: _Actor) -> str:
         with suppress(psycopg.Error, _Refused), self._as(role, None):
             row = self.session.execute("select pg_catalog.row_security_active(%s::oid)", (table.wall.oid,)).fetchone()
             if row == (True,):
@@ -578,7 +813,7 @@ class _Work:
             "select case when r.rolsuper then 'it is a superuser' when r.rolbypassrls then 'it has BYPASSRLS' end, "
             "pg_catalog.pg_has_role(r.oid, c.relowner, 'usage'), c.relrowsecurity "
             "from pg_catalog.pg_roles as r, pg_catalog.pg_class as c where r.rolname = %s and c.oid = %s",
-            (role, table.wall.oid),
+            (role.role, table.wall.oid),
         )
         if not on:
             return "row level security is not enabled"
@@ -590,14 +825,12 @@ class _Work:
         self,
         query: sql.Composed,
         parameters: Sequence[Any],
-        role: str,
+        role: _Actor,
         tenant: str | None,
         tried: Tried,
         what: str,
-        *,
-        closed: bool | None,
     ) -> bool | None:
-        """A yes-or-no question; `closed` where the server refuses."""
+        """A yes-or-no question; no where the server refuses."""
         try:
             with self._as(role, tenant):
                 answer = bool(self._one_as(query, parameters)[0])
@@ -606,7 +839,7 @@ class _Work:
                 tried.unproved.append(f"{role}: {what}: {refusal}")
                 return None
             tried.probes += 1
-            return closed
+            return False
         except psycopg.Error as error:
             tried.unproved.append(f"{role}: {what}: {_line(error)}")
             return None
@@ -630,15 +863,27 @@ class _Work:
                 self.session.execute("rollback")
 
     @contextmanager
-    def _as(self, role: str, tenant: str | None, *, read_only: bool = True) -> Iterator[None]:
-        """As the application's role, with what it sets for a tenant."""
+    def _as(self, role: _Actor, tenant: str | None, *, read_only: bool = True, triggers: bool = True) -> Iterator[None]:
+        """As the application's role, with what is set for its sessions, and what it sets for a tenant."""
         with self._bounded(read_only=read_only):
-            self.session.execute(self.become.format(sql.Identifier(role)))
+            if not triggers:
+                self.session.execute("select pg_catalog.set_config('session_replication_role', 'replica', true)")
+            for name, value in self._set_for(role.login):
+                self.session.execute("select pg_catalog.set_config(%s, %s, true)", (name, value))
+            self.session.execute(self.become.format(sql.Identifier(role.login)))
+            if role.becomes is not None:
+                self.session.execute(sql.SQL("set local role {}").format(sql.Identifier(role.becomes)))
             who = self.tenant_of.get(tenant, tenant) if tenant else tenant
             for name, form in self.declared.settings.items() if who is not None else ():
                 value = form.replace("{tenant}", who) if who else ""
                 self.session.execute("select pg_catalog.set_config(%s, %s, true)", (name, value))
             yield
+
+    def _set_for(self, login: str) -> list[tuple[str, str]]:
+        """What policies may read that a role's sessions begin with; the drill's own limits stay its own."""
+        if login not in self.of_login:
+            self.of_login[login] = [(name, value) for name, value in self._rows(_OF_ROLE, (login,))]
+        return self.of_login[login]
 
     def _one_as(self, query: sql.Composed, parameters: Sequence[Any]) -> tuple[Any, ...]:
         try:
@@ -660,15 +905,21 @@ class _Work:
         )
         return {name for (name,) in rows}
 
-    def _may(self, function: str, role: str, oid: int, right: str) -> bool:
-        asked = sql.SQL("select pg_catalog.{}(%s, %s::oid, %s)").format(sql.Identifier(function))
-        return bool(self._one(asked, (role, oid, right))[0])
+    def _may(self, function: str, role: _Actor, oid: int, right: str) -> bool:
+        asked = sql.SQL(
+            "select pg_catalog.{}(%s, %s::oid, %s) and pg_catalog.has_schema_privilege(%s, coalesce("
+            "(select c.relnamespace from pg_catalog.pg_class as c where c.oid = %s and %s <> 'execute'), "
+            "(select p.pronamespace from pg_catalog.pg_proc as p where p.oid = %s)), 'usage')"
+        ).format(sql.Identifier(function))
+        return bool(self._one(asked, (role.role, oid, right, role.role, oid, right, oid))[0])
 
-    def _one(self, query: str | sql.Composed, parameters: Sequence[Any] = ()) -> tuple[Any, ...]:
+    def _one(self, query: str | sql.Composed, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> tuple[Any, ...]:
         (row,) = self._rows(query, parameters)
         return row
 
-    def _rows(self, query: str | sql.Composed, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def _rows(
+        self, query: str | sql.Composed, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[tuple[Any, ...]]:
         asked = query if isinstance(query, sql.Composable) else query.encode()
         return self.session.execute(asked, parameters).fetchall()
 
@@ -683,3 +934,68 @@ def _others(tenant: str | None) -> str:
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
+
+
+# A tenant's column: its type; what it is generated from; the table's columns that can be written; and at what a trigger,
+# by the words of its function, may put another tenant there.
+_COLUMN = """
+select
+    pg_catalog.format_type(a.atttypid, a.atttypmod),
+    array(
+        select o.attname::text
+        from pg_catalog.pg_attrdef as d
+        inner join pg_catalog.pg_depend as x
+            on d.oid = x.objid and x.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+            and x.refobjid = d.adrelid and x.refobjsubid <> d.adnum
+        inner join pg_catalog.pg_attribute as o on o.attrelid = x.refobjid and o.attnum = x.refobjsubid
+        where a.attgenerated <> '' and d.adrelid = a.attrelid and d.adnum = a.attnum order by o.attnum
+    ),
+    array(
+        select o.attname::text from pg_catalog.pg_attribute as o
+        where o.attrelid = a.attrelid and o.attnum > 0 and not o.attisdropped and o.attgenerated = ''
+    ),
+    array(
+        select distinct e.command
+        from pg_catalog.pg_trigger as t
+        inner join pg_catalog.pg_proc as p on t.tgfoid = p.oid
+        inner join pg_catalog.pg_language as l on p.prolang = l.oid
+        inner join (values ('insert', 4), ('update', 16)) as e (command, bit) on t.tgtype & e.bit <> 0
+        where
+            t.tgrelid = a.attrelid and not t.tgisinternal and t.tgtype & 3 = 3 and t.tgenabled <> 'D'
+            and p.pronamespace <> 'pg_catalog'::pg_catalog.regnamespace
+            and (
+                l.lanname <> 'plpgsql'
+                or p.prosrc ~* '\\m(new\\s*:?=|into\\s+(strict\\s+)?new\\M|execute\\M)'
+                or pg_catalog.lower(a.attname::text)
+                    = any (pg_catalog.string_to_array(pg_catalog.regexp_replace(pg_catalog.lower(p.prosrc), '[^\\w$]+', ' ', 'g'), ' '))
+                or a.attname !~ '^[\\w$]+$'
+            )
+    ),
+    exists (
+        select from pg_catalog.pg_trigger as t
+        where t.tgrelid = a.attrelid and not t.tgisinternal and t.tgtype & 3 = 3 and t.tgenabled <> 'D'
+    )
+from pg_catalog.pg_attribute as a
+where a.attrelid = %(table)s and a.attname = %(column)s and not a.attisdropped
+"""
+
+# What is set for a role's sessions here when they begin, the nearest last: what policies, and functions that they ask, may
+# read. How the server works for it (limits, plans) is left as the drill has it.
+_OF_ROLE = """
+select
+    pg_catalog.split_part(o.setting, '=', 1),
+    pg_catalog.substr(o.setting, pg_catalog.strpos(o.setting, '=') + 1)
+from pg_catalog.pg_db_role_setting as d
+cross join lateral pg_catalog.unnest(d.setconfig) as o (setting)
+inner join pg_catalog.pg_roles as r on d.setrole = r.oid
+where
+    r.rolname = %s
+    and d.setdatabase in (
+        0, (select b.oid from pg_catalog.pg_database as b where b.datname = pg_catalog.current_database())
+    )
+    and (
+        pg_catalog.strpos(pg_catalog.split_part(o.setting, '=', 1), '.') > 0
+        or pg_catalog.split_part(o.setting, '=', 1) in ('role', 'search_path', 'row_security')
+    )
+order by d.setdatabase <> 0
+"""
