@@ -234,9 +234,7 @@ below (table_oid, part) as (
     inner join pg_catalog.pg_inherits as i on b.part = i.inhparent
 ),
 functions as materialized (
-    select
-        p.oid, p.proname, p.prosecdef, p.proowner, l.lanname, t.source,
-        pg_catalog.string_to_array(pg_catalog.regexp_replace(t.source, '[^\\w$]+', ' ', 'g'), ' ') as words
+    select p.oid, p.proname, p.prosecdef, p.proowner, l.lanname, t.source
     from pg_catalog.pg_proc as p
     inner join pg_catalog.pg_language as l on p.prolang = l.oid and l.lanname not in ('c', 'internal')
     inner join pg_catalog.pg_namespace as ns on p.pronamespace = ns.oid and ns.nspname !~ '^(pg_|information_schema$)'
@@ -251,31 +249,49 @@ functions as materialized (
             where x.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass and x.objid = p.oid and x.deptype = 'e'
         )
 ),
+words as materialized (
+    -- Each word of a function's text; those before a parenthesis with it.
+    select f.oid, pg_catalog.rtrim(w.word, '(') as word, pg_catalog.right(w.word, 1) = '(' as called
+    from functions as f
+    cross join lateral (
+        select distinct pg_catalog.unnest(
+            pg_catalog.string_to_array(
+                pg_catalog.regexp_replace(
+                    pg_catalog.regexp_replace(f.source, '"?\\s*\\(', '( ', 'g'), '[^\\w$(]+', ' ', 'g'
+                ), ' '
+            )
+        ) as word
+    ) as w
+),
 calls as materialized (
-    select distinct caller.oid as caller, called.oid as called
-    from (
-        select f.oid, pg_catalog.unnest(f.words) as word from functions as f
-    ) as caller
-    inner join functions as called on caller.word = pg_catalog.lower(called.proname::text) and caller.oid <> called.oid
-    inner join functions as by on caller.oid = by.oid
-    where by.source ~ (
-        '(^|[^\\w$])' || pg_catalog.regexp_replace(pg_catalog.lower(called.proname::text), '([^\\w])', '\\\\\\1', 'g') || '"?\\s*\\('
-    )
+    select distinct w.oid as caller, f.oid as called
+    from words as w
+    inner join functions as f on w.word = pg_catalog.lower(f.proname::text) and w.oid <> f.oid
+    where w.called
+),
+sources (table_oid, relname) as (
+    -- What a text may name to reach the table: itself, what reads it, what is below it.
+    select d.oid, pg_catalog.lower(d.relname::text) from declared as d
+    union
+    select r.table_oid, pg_catalog.lower(c.relname::text)
+    from reads as r
+    inner join pg_catalog.pg_class as c on r.reader = c.oid
+    union
+    select b.table_oid, pg_catalog.lower(c.relname::text)
+    from below as b
+    inner join pg_catalog.pg_class as c on b.part = c.oid
 ),
 named as (
-    select n.table_oid, f.oid
+    select n.table_oid, n.oid
     from (
-        select d.oid, d.relname from declared as d
+        select s.table_oid, w.oid
+        from sources as s
+        inner join words as w on s.relname = w.word
         union
-        select r.table_oid, c.relname from reads as r inner join pg_catalog.pg_class as c on r.reader = c.oid
-        union
-        select b.table_oid, c.relname from below as b inner join pg_catalog.pg_class as c on b.part = c.oid
-    ) as n (table_oid, relname)
-    inner join functions as f
-        on case
-            when n.relname ~ '^[\\w$]+$' then pg_catalog.lower(n.relname::text) = any (f.words)
-            else pg_catalog.strpos(f.source, pg_catalog.lower(n.relname::text)) > 0
-        end
+        select s.table_oid, f.oid
+        from sources as s
+        inner join functions as f on s.relname ~ '[^\\w$]' and pg_catalog.strpos(f.source, s.relname) > 0
+    ) as n
     union
     select n.table_oid, c.caller
     from named as n
