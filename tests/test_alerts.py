@@ -23,17 +23,22 @@ from conftest import Database
 from readiness.drills import alerts
 from readiness.embedded import Cluster
 from readiness.facts import mute_times, routing
-from readiness.facts.drills import DrillRecords
+from readiness.facts.drills import DrillRecord, DrillRecords
 from readiness.facts.monitoring import AlertRules, _blanket, _mute, seconds_of
 from readiness.facts.relabeling import relabeled
 from readiness.facts.target import Target
 from readiness.history import open_store
-from readiness.model import Examined, Outcome, Unknown
+from readiness.model import Examined, Outcome, Unknown, Unseen
 from readiness.profile import Profile
+from readiness_checks.operations.alert_unproven import alert_unproven
 from test_metrics import get, program
 from test_monitoring import MONITORING, Prometheus
 
-SETTINGS = {"max_connections": 100.0, "superuser_reserved_connections": 3.0}
+SETTINGS = {
+    "max_connections": 100.0,
+    "superuser_reserved_connections": 3.0,
+    "autovacuum_freeze_max_age": 2e8,
+}
 USED = "sum by (instance) (pg_stat_activity_count)"
 
 # Rule -> its expression and `for`; and what the drill says of it, or that it is proved, or that it is none of this trouble.
@@ -57,8 +62,14 @@ FIRE = {
     ),
     "disk soon": ("predict_linear(node_filesystem_avail_bytes[1h], 4 * 3600) < 0", "10m"),
     "ids": ("pg_database_wraparound_age_datfrozenxid_seconds > 1.5e9", "10m"),
+    "recorded with a label": ('instance:tagged{tier="db"} > 90', "5m"),
+    "but in maintenance": (f"{USED} > 80 unless on() maintenance_mode == 1", "5m"),
+    "of the primary": ("pg_stat_replication_pg_wal_lsn_diff > 1e9 and on(instance) pg_replication_is_replica == 0", ""),
+    "listed": ('sum({__name__=~"pg_stat_activity_count|pg_backends"}) > 80', ""),
 }
 NEVER = {
+    # Three of the hundred are kept for superusers.
+    "more than the application gets": (f"{USED} > 97", "", "no value that its metrics"),
     "more than all": (
         f"{USED} / max by (instance) (pg_settings_max_connections) > 1.5",
         "",
@@ -71,7 +82,19 @@ NEVER = {
     "beyond the last id": ("pg_database_wraparound_age_datfrozenxid_seconds > 2.2e9", "", "no value that its metrics"),
 }
 CLOCK = {"in office hours": (f"{USED} > 80 and on() hour() >= 9", "")}
-ALWAYS = {"always": (f"{USED} >= 0", "", "fires although all is well")}
+ALWAYS = {
+    "always": (f"{USED} >= 0", "", "fires although all is well"),
+    "before autovacuum": ("pg_database_wraparound_age_datfrozenxid_seconds > 1.5e8", "", "fires although all is well"),
+}
+LATE = {
+    "milliseconds": ("pg_replication_lag_seconds > 30000", "replication-lag"),
+    "a share as percent": ("100 * node_filesystem_avail_bytes / node_filesystem_size_bytes < 0.1", "disk"),
+    "hours as days": ("time() - pgbackrest_backup_last_timestamp > 26 * 86400", "backup-age"),
+    "milliseconds on average": (
+        "rate(pg_stat_statements_total_time_seconds[5m]) / rate(pg_stat_statements_calls[5m]) > 500",
+        "slow-queries",
+    ),
+}
 OTHER = {
     "nobody connected": (f"{USED} < 1", "5m"),
     "not told": ("absent(pg_stat_activity_count)", "5m"),
@@ -80,8 +103,11 @@ OTHER = {
 
 
 def write_rules(path: Path, *rules: dict[str, Any]) -> None:
-    recorded = {"record": "instance:used", "expr": USED}
-    path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [recorded, *rules]}]}))
+    recorded = [
+        {"record": "instance:used", "expr": USED},
+        {"record": "instance:tagged", "expr": USED, "labels": {"tier": "db"}},
+    ]
+    path.write_text(yaml.safe_dump({"groups": [{"name": "g", "rules": [*recorded, *rules]}]}))
 
 
 def alert(name: str, expr: str, held: str = "", *_: str) -> dict[str, Any]:
@@ -110,6 +136,49 @@ def test_rules_that_never_fire_are_told_from_rules_that_do(tmp_path: Path):
     write_rules(tmp_path / "r.yml", alert("broken", "sum(("))
     unread = alerts.drill(rules_of(tmp_path, rule_files=["*.yml"]), "promtool", settings=SETTINGS).values()
     assert all("these can't be: broken" in t.unproved[0] and not t.findings for t in unread)
+
+
+def test_rules_that_fire_late_alone_or_for_the_opposite_are_no_proof(tmp_path: Path):
+    program("promtool")
+
+    def tried(*rules: dict[str, Any], kinds: Sequence[str]) -> dict[str, alerts.Tried]:
+        write_rules(tmp_path / "r.yml", *rules)
+        made = rules_of(tmp_path, rule_files=["*.yml"], alerts=list(kinds))
+        return alerts.drill(made, "promtool", settings=SETTINGS, hours=1, step=60)
+
+    late = [alert(name, expr) for name, (expr, _) in LATE.items()]
+    for name, (_, kind) in LATE.items():
+        (said,) = tried(*late, kinds=[kind])[kind].findings
+        assert said.startswith(f"{name} (r.yml, g) fires late: not yet at "), said
+    # Beside one in time they tell that it got worse.
+    both = tried(*late, alert("in time", "pg_replication_lag_seconds > 60"), kinds=["replication-lag"])
+    assert not both["replication-lag"].findings
+    # Of sessions that were left in a transaction; of nobody; by the clock.
+    idle = 'sum(pg_stat_activity_count{state=~"idle in transaction.*"}) > 5'
+    assert tried(alert("left", idle), kinds=["connections"])["connections"].findings == [
+        "no rule reads a metric that tells of it"
+    ]
+    (said,) = tried(alert("none", *OTHER["not told"]), kinds=["connections"])["connections"].findings
+    assert "what reads its metrics is for something else: none (r.yml, g)" in said
+    by_clock = tried(alert("noon", *CLOCK["in office hours"]), kinds=["connections"])["connections"]
+    now = datetime.now(UTC)
+    record = DrillRecord(
+        id="a",
+        kind="alerts",
+        target="watched",
+        system_identifier=None,
+        taken_at=now,
+        expires_at=now + timedelta(days=1),
+        passed=True,
+        evidence={
+            "rules": [f"connections {by_clock.sha256}"],
+            "unproved": [f"connections: {line}" for line in by_clock.unproved],
+        },
+    )
+    rules = rules_of(tmp_path, rule_files=["*.yml"], alerts=["connections"])
+    (answer,) = alert_unproven.ask(DrillRecords(records=(record,), now=now), rules)
+    assert isinstance(answer, Unseen)
+    assert "asks for the hour" in answer.detail
 
 
 def test_the_rules_that_ship_are_proved(tmp_path: Path):

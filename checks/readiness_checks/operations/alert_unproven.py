@@ -39,6 +39,9 @@ def alert_unproven(drills: DrillRecords, rules: AlertRules) -> Answer:
             why = "its rules changed since" if kind in tried else "it was not tried"
             return Unseen(subject=kind, reason=Reason.STALE, detail=why, unlock=unlock)
         findings = told("findings", kind)
+        if not findings and not told("proved", kind):
+            why = "; ".join(told("unproved", kind)) or "no rule was seen to fire in it"
+            return Unseen(subject=kind, reason=Reason.NOT_OBSERVABLE, detail=why[:1000], unlock=unlock)
         return Observation(
             subject=kind,
             ok=not findings,

@@ -2,7 +2,9 @@
 
 A world is made for each rule of what it reads, with the labels that Prometheus really has where it was asked: then sides
 that never match, or a label that is not there, show. In trouble a figure moves to the worst that it can be (all connections
-in use, a lag of a day, no byte free) within half of the time, and stays there. What no value can meet never fires.
+in use, a lag of a day, no byte free) within half of the time, and stays there. What no value can meet never fires. What
+fires in the worst only, and not in a trouble that nobody would sleep through (a lag of an hour, a backup a week old), is
+late: a unit was mistaken, or the threshold is worth nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import yaml
 
@@ -37,35 +40,45 @@ class _Course:
     Args:
         form: gauge (goes from well to sick), counter (grows by these a second), timestamp (of something that happens all
             the time, or last did `sick` seconds before the beginning).
+        bad: short of the worst, and more than enough that somebody must be told.
     """
 
     form: str
     well: float
     sick: float
+    bad: float
 
 
 # Metric -> its course, the first that matches; max_connections and its like are put in by name.
 _COURSES: tuple[tuple[str, _Course], ...] = (
-    (r"pgbouncer_\w*maxwait\w*", _Course("gauge", 0, 300)),
-    (r"\w+_waiting\w*", _Course("gauge", 0, 100)),
-    (r"pg_long_running_transactions", _Course("gauge", 0, 50)),
-    (r"\w*(max_tx_duration|mean|avg|max|p95|oldest)\w*", _Course("gauge", 0.001, DAY)),
+    (r"pgbouncer_\w*maxwait\w*", _Course("gauge", 0, 300, 60)),
+    (r"\w+_waiting\w*", _Course("gauge", 0, 100, 50)),
+    (r"pg_long_running_transactions", _Course("gauge", 0, 50, 20)),
+    (r"\w*(max_tx_duration|mean|avg|max|p95|oldest)\w*", _Course("gauge", 0.001, DAY, 3600)),
     (r"pg_stat_database_active_time\w*|pg_stat_statements_\w*(time|seconds)\w*|ccp_stat_statements_\w*(time|seconds)\w*|"
-     r"pgbouncer_stats_\w*(duration|time)\w*", _Course("counter", 0.001, 10_000)),
-    (r"patroni_xlog_replayed_timestamp", _Course("timestamp", 0, DAY)),
-    (r"(pg|cnpg|ccp|aws)_\w*(replication|replica)_?\w*(bytes|diff|size)\w*", _Course("gauge", 0, 1e12)),
-    (r"(pg|cnpg|ccp|aws)_\w*(replication|replica)_?\w*lag\w*", _Course("gauge", 0, DAY)),
-    (r"\w*(timestamp|last_available|last_successful)\w*", _Course("timestamp", 0, 60 * DAY)),
-    (r"(pgbackrest|ccp_backrest|barman|walg|velero)_\w+", _Course("gauge", 3600, 60 * DAY)),
+     r"pgbouncer_stats_\w*(duration|time)\w*", _Course("counter", 0.001, 10_000, 60)),
+    (r"patroni_xlog_replayed_timestamp", _Course("timestamp", 0, DAY, 3600)),
+    (r"(pg|cnpg|ccp|aws)_\w*(replication|replica)_?\w*(bytes|diff|size)\w*", _Course("gauge", 0, 1e12, 1e11)),
+    (r"(pg|cnpg|ccp|aws)_\w*(replication|replica)_?\w*lag\w*", _Course("gauge", 0, DAY, 3600)),
+    (r"\w*(timestamp|last_available|last_successful)\w*", _Course("timestamp", 0, 60 * DAY, 7 * DAY)),
+    (r"(pgbackrest|ccp_backrest|barman|walg|velero)_\w+", _Course("gauge", 3600, 60 * DAY, 7 * DAY)),
     (r"(node_filesystem_(avail|free)|kubelet_volume_stats_available|windows_logical_disk_free|ccp_nodemx_data_disk_available)_bytes|"
-     r"aws_rds_free_storage_space_\w+", _Course("gauge", 9e10, 0)),
+     r"aws_rds_free_storage_space_\w+", _Course("gauge", 9e10, 0, 5e8)),
     (r"(node_filesystem_size|kubelet_volume_stats_capacity|windows_logical_disk_size)_bytes|ccp_nodemx_data_disk_total_bytes",
-     _Course("gauge", 1e11, 1e11)),
-    (r"\w*(percent|perc)\w*", _Course("gauge", 5, 100)),
+     _Course("gauge", 1e11, 1e11, 1e11)),
+    (r"\w*(percent|perc)\w*", _Course("gauge", 5, 100, 99)),
     # The server stops giving ids three million before the end of what 31 bits count.
-    (r"\w*(xid|frozen|mxid|wraparound|_mx_|transaction_id)\w*", _Course("gauge", 5e7, 2**31 - 3e6)),
-    (r"pg_stat_database_xact_\w+|pg_stat_statements_calls\w*|pgbouncer_stats_queries\w*", _Course("counter", 100, 0.1)),
+    (r"\w*(xid|frozen|mxid|wraparound|_mx_|transaction_id)\w*", _Course("gauge", 5e7, 2**31 - 3e6, 2e9)),
+    (r"pg_stat_database_xact_\w+|pg_stat_statements_calls\w*|pgbouncer_stats_queries\w*", _Course("counter", 100, 0.1, 0.5)),
 )  # fmt: skip
+_BAD = {
+    "slow-queries": "an hour, or two minutes on average",
+    "replication-lag": "an hour, or 100 GB",
+    "backup-age": "a week",
+    "disk": "half a percent free",
+    "wraparound": "2 billion transactions",
+}
+"""The trouble that nobody would sleep through, in words, where it is not the worst that can be."""
 _CLOCK = re.compile(r"\b(hour|minute|day_of_week|day_of_month|month)\s*\(\s*\)")
 _LIKE_SLOW = r"pg_stat_database_xact_\w+|pg_stat_statements_calls\w*|pgbouncer_stats_queries\w*"
 
@@ -76,12 +89,14 @@ class Tried:
 
     Args:
         proved: rules that fire in it, and are silent when all is well.
+        late: those of them that fire in the worst of it alone.
     """
 
     sha256: str
     proved: list[str] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
     unproved: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
 
 
 def drill(
@@ -118,6 +133,15 @@ def drill(
             for rule in of_kind:
                 trial = _Trial(workshop, promtool, rules, rule, kind, settings, hours, max(step, 1.0))
                 trial.judge(tried)
+            if tried.proved and set(tried.proved) == set(tried.late):
+                tried.findings.extend(
+                    f"{name} fires late: not yet at {_BAD.get(kind, 'all of it')}" for name in tried.late
+                )
+            elif of_kind and not (tried.proved or tried.findings or tried.unproved):
+                others = ", ".join(r.subject for r in of_kind)
+                tried.findings.append(
+                    f"no rule fires in it; what reads its metrics is for something else: {others}"[:1000]
+                )
     return found
 
 
@@ -127,6 +151,25 @@ class _Fired:
 
     fires: bool
     at_once: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    """What a rule does in trouble.
+
+    Args:
+        fires, at_once: as `_Fired`, in the worst.
+        in_time: its condition holds short of that, too.
+        well: it fires when all is well.
+    """
+
+    fires: bool
+    at_once: bool
+    in_time: bool
+    well: bool
+
+
+_Labels = Mapping[Selector, Sequence[Mapping[str, str]]]
 
 
 @dataclass(slots=True)
@@ -149,26 +192,48 @@ class _Trial:
             tried.findings.append(f"{rule.subject} never fires: Prometheus has no series of {', '.join(dead)}")
             return
         real = self._labels()
-        alike: dict[Selector, list[dict[str, str]]] = {s: [_asked(s, {"instance": "x"})] for s in real}
-        trouble, lone, well, idle, silence, matching = self._fire(
+        trouble = self._in_trouble(real)
+        if not trouble.fires and any(self._course(s.name) is None for s in real):
+            # Where what it reads beside the trouble (a mode, a role) is 0 instead of 1.
+            otherwise = self._in_trouble(real, beside=0)
+            trouble = otherwise if otherwise.fires and not otherwise.well else trouble
+        if trouble.fires and trouble.well:
+            tried.findings.append(f"{rule.subject} fires although all is well")
+        elif trouble.fires:
+            tried.proved.append(rule.subject)
+            tried.late += [] if trouble.in_time else [rule.subject]
+        else:
+            self._silent(tried, trouble, real)
+
+    def _in_trouble(self, real: _Labels, *, beside: float = 1) -> _Outcome:
+        """What the rule does in trouble, and when all is well."""
+        shared, lone, bad, bad_lone, well = self._fire(
             [
-                self._series(real, sick=True),
-                self._series(real, sick=True, lone=True),
-                self._series(real),
-                self._series(real, zero=True),
-                [],
-                self._series(alike, sick=True, lone=True),
+                self._series(real, level="sick", beside=beside),
+                self._series(real, level="sick", lone=True, beside=beside),
+                self._series(real, level="bad", beside=beside),
+                self._series(real, level="bad", lone=True, beside=beside),
+                self._series(real, beside=beside),
             ]
         )
+        return _Outcome(
+            fires=shared.fires or lone.fires,
+            at_once=shared.at_once or lone.at_once,
+            in_time=bad.at_once or bad_lone.at_once,
+            well=well.fires,
+        )
+
+    def _silent(self, tried: Tried, trouble: _Outcome, real: _Labels) -> None:
+        """Why a rule doesn't fire in trouble."""
+        rule = self.rule
+        alike = {s: [_asked(s, {"instance": "x"})] for s in real}
+        idle, silence, matching = self._fire(
+            [self._series(real, zero=True), [], self._series(alike, level="sick", lone=True)]
+        )
         never = f"{rule.subject} never fires"
-        if trouble.fires or lone.fires:
-            if well.fires:
-                tried.findings.append(f"{rule.subject} fires although all is well")
-            else:
-                tried.proved.append(rule.subject)
-        elif idle.fires or silence.fires:
+        if idle.fires or silence.fires:
             pass  # it is for the opposite: that nobody is connected, that nothing is told any more
-        elif trouble.at_once or lone.at_once:
+        elif trouble.at_once:
             lasting = f"its condition never holds for {_words(rule.seconds)} without a break"
             tried.findings.append(f"{never}: {lasting}, in {_words(self.hours * 3600)} of trouble")
         elif _CLOCK.search(rule.query):
@@ -192,18 +257,20 @@ class _Trial:
 
     def _series(
         self,
-        labels: Mapping[Selector, Sequence[Mapping[str, str]]],
+        labels: _Labels,
         *,
-        sick: bool = False,
+        level: Literal["well", "bad", "sick"] = "well",
         lone: bool = False,
         zero: bool = False,
+        beside: float = 1,
     ) -> list[dict[str, str]]:
         """A world.
 
         Args:
-            sick: whether there is trouble.
+            level: how far the trouble goes.
             lone: whether one series alone has all of a figure that adds up; else they share it.
             zero: whether everything is nothing.
+            beside: the value of what nothing is known of.
         """
         made: list[dict[str, str]] = []
         seen: set[str] = set()
@@ -219,38 +286,50 @@ class _Trial:
                 share = 0.0 if zero else 1.0
                 if not zero and re.fullmatch(_SHARED, name):
                     share = (1.0 if at == 0 else 0.0) if lone else 1 / len(sets)
-                made.append({"series": notation, "values": self._values(name, sick=sick, share=share)})
+                made.append({"series": notation, "values": self._values(name, level=level, share=share, beside=beside)})
         return made
 
-    def _values(self, name: str, *, sick: bool, share: float) -> str:
+    def _values(self, name: str, *, level: Literal["well", "bad", "sick"], share: float, beside: float) -> str:
         """In promtool's notation: `start+stepxcount`."""
         count = max(4, round(self.hours * 3600 / self.step))
         half = count // 2
-        course = self._course(name)
-        trouble = sick and (
+        course = self._course(name) or _Course("gauge", beside, beside, beside)
+        trouble = level != "well" and (
             re.fullmatch(SIGNALS[self.kind], name) or (self.kind == "slow-queries" and re.fullmatch(_LIKE_SLOW, name))
         )
+        reached = course.bad if level == "bad" else course.sick
         match course.form:
             case "counter":
-                return f"0+{_number((course.sick if trouble else course.well) * self.step * (share > 0))}x{count}"
+                return f"0+{_number((reached if trouble else course.well) * self.step * (share > 0))}x{count}"
             case "timestamp" if share:
-                return f"{_number(-course.sick)}x{count}" if trouble else f"0+{_number(self.step)}x{count}"
-        well, worst = course.well * share, course.sick * share
+                return f"{_number(-reached)}x{count}" if trouble else f"0+{_number(self.step)}x{count}"
+        well, worst = course.well * share, reached * share
         if not trouble:
             return f"{_number(well)}x{count}"
         change = (worst - well) / half
         return (
-            f"{_number(well)}{'-' if change < 0 else '+'}{_number(abs(change))}x{half} {_number(worst)}x{count - half}"
+            f"{_number(well)}{'-' if change < 0 else '+'}{_number(abs(change))}x{half - 1} "
+            f"{_number(worst)}x{count - half}"
         )
 
-    def _course(self, name: str) -> _Course:
+    def _course(self, name: str) -> _Course | None:
+        """None where nothing is known of a metric."""
         setting = re.fullmatch(r"pg_settings_(\w+?)(_seconds|_bytes)?", name)
         if setting:
             value = self.settings.get(setting[1], self.settings.get(name.removeprefix("pg_settings_"), 1.0))
-            return _Course("gauge", value, value)
+            return _Course("gauge", value, value, value)
         if re.fullmatch(SIGNALS["connections"], name) and "wait" not in name:
-            return _Course("gauge", 5, self.settings.get("max_connections", 100))
-        return next((course for known, course in _COURSES if re.fullmatch(known, name)), _Course("gauge", 1, 1))
+            kept = ("superuser_reserved_connections", "reserved_connections")
+            usable = self.settings.get("max_connections", 100) - sum(self.settings.get(k, 0) for k in kept)
+            return _Course("gauge", 5, usable, usable)
+        course = next((course for known, course in _COURSES if re.fullmatch(known, name)), None)
+        if course and re.fullmatch(SIGNALS["wraparound"], name) and "perc" not in name:
+            # A database that is vacuumed well goes as far as this, again and again.
+            most = (
+                "autovacuum_multixact_freeze_max_age" if re.search("mxid|_mx_", name) else "autovacuum_freeze_max_age"
+            )
+            return replace(course, well=self.settings.get(most, course.well))
+        return course
 
     # -- promtool --------------------------------------------------------------------------------------------------
 
@@ -258,7 +337,10 @@ class _Trial:
         """Whether the alert fires at any time in each of some worlds."""
         seconds = self.hours * 3600
         interval = _duration(max(self.step, self.rule.interval))
-        recorded = [{"record": r.name, "expr": r.query} for r in reversed(self.rules.recorded(self.rule))]
+        recorded = [
+            {"record": r.name, "expr": r.query, "labels": dict(r.labels)}
+            for r in reversed(self.rules.recorded(self.rule))
+        ]
         alerts = [
             {"alert": name, "expr": self.rule.query, "for": held}
             for name, held in ((_ALERT, _duration(self.rule.seconds)), (_AT_ONCE, "0s"))

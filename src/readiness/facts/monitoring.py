@@ -67,6 +67,7 @@ SIGNALS: Mapping[str, str] = {
         r"cnpg_pg_database_(xid|mx)_age|ccp_transaction_wraparound\w*|pg_transaction_id_age\w*"
     ),
 }
+_STATES = ("active", "idle", "idle in transaction", "idle in transaction (aborted)")
 _CLOCK = re.compile(r"\b(time|timestamp|minute|hour|day_of_\w+|days_in_month|month|year|absent\w*)\s*\(")
 _DURATION = re.compile(r"(\d+)(ms|s|m|h|d|w|y)")
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
@@ -83,9 +84,31 @@ class Selector:
     name: str
     matchers: tuple[tuple[str, str, str], ...]
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics that it may be of: its own, or those that it lists (`{__name__=~"a|b"}`)."""
+        listed = [value for label, op, value in self.matchers if label == "__name__" and op == "=~"]
+        return (self.name,) if self.name else tuple(name for value in listed for name in value.split("|"))
+
+    @property
+    def of_idle_transactions(self) -> bool:
+        """It picks sessions by their state, and neither those at work nor those that wait for work."""
+        states = [(op, value) for label, op, value in self.matchers if label == "state" and op in ("=", "=~")]
+        picked = {s for s in _STATES if all(_picks(op, value, s) for op, value in states)}
+        return bool(picked) and not picked & {"active", "idle"}
+
     def __str__(self) -> str:
         inside = ",".join(f"{label}{op}{json.dumps(value, ensure_ascii=False)}" for label, op, value in self.matchers)
         return f"{self.name}{{{inside}}}" if inside else self.name
+
+
+def _picks(operator: str, value: str, text: str) -> bool:
+    if operator == "=":
+        return text == value
+    try:
+        return re.fullmatch(f"(?:{value})", text) is not None
+    except re.error:  # Go's expressions have forms that ours don't
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +189,7 @@ class AlertRules:
 
     def means(self, rule: Rule) -> tuple[str, ...]:
         """The kinds of trouble that a rule's metrics tell of."""
-        names = [s.name for s in self.reads(rule)]
+        names = [name for s in self.reads(rule) if not s.of_idle_transactions for name in s.names]
         return tuple(kind for kind, known in SIGNALS.items() if any(re.fullmatch(known, name) for name in names))
 
     def of_kind(self, kind: str) -> tuple[Rule, ...]:
@@ -174,7 +197,11 @@ class AlertRules:
 
     def sha256(self, kind: str) -> str:
         """Of the rules of a kind: a proof counts for these."""
-        texts = sorted(f"{r.name} {r.seconds} {r.query}" for a in self.of_kind(kind) for r in (a, *self.recorded(a)))
+        texts = sorted(
+            f"{r.name} {r.seconds} {r.query}{'' if r.alerting or not r.labels else sorted(r.labels.items())}"
+            for a in self.of_kind(kind)
+            for r in (a, *self.recorded(a))
+        )
         return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
     def dead(self, rule: Rule) -> list[str]:
