@@ -16,10 +16,10 @@ from stage import environment, run, write_policy
 def test_what_the_server_says_of_its_process_is_what_is_told(database: Database):
     postgres = Postgres(database.bare_dsn())
     server = Server.take(postgres)
-    before = Cost.of(postgres, server)
+    before = Cost.of([postgres], server)
     postgres.rows("select count(*) from pg_catalog.generate_series(1, 1500000)", marker="test")
     postgres.rows("select count(*) from pg_catalog.pg_attribute", marker="test")
-    after = Cost.of(postgres, server)
+    after = Cost.of([postgres], server)
     assert before.cpu_ms is not None
     assert after.cpu_ms is not None
     assert after.cpu_ms - before.cpu_ms > 30  # a million and a half rows take longer than that anywhere
@@ -56,7 +56,7 @@ def test_over_a_unix_socket_there_is_no_port_to_know_it_by(tmp_path: Path):
         Runtime(DEBIAN), settings={"unix_socket_directories": "/tmp"}, fast=True, purpose="test"
     ) as made:
         postgres = Postgres(made.dsn(host="/tmp", hostaddr=""))
-        assert Cost.of(postgres, Server.take(postgres)).cpu_ms is None
+        assert Cost.of([postgres], Server.take(postgres)).cpu_ms is None
         postgres.close()
 
 

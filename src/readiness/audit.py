@@ -25,6 +25,7 @@ from readiness.facts.capacity import EarlierFigures
 from readiness.facts.cost import Cost
 from readiness.facts.drills import DrillRecord, DrillRecords
 from readiness.facts.http import HealthProbe, HealthProbes
+from readiness.facts.lanes import Lanes
 from readiness.facts.postgres import Postgres
 from readiness.facts.server import CatalogMark, Server
 from readiness.facts.target import Target
@@ -279,7 +280,7 @@ def _audit(
             waivers=waived,
             attestations=attested,
             drills=[_drill_part(r, request.redactor) for r in drills.records],
-            cost=_cost(postgres, server),
+            cost=_cost(postgres, server, facts),
         ),
         request.redactor,
     )
@@ -293,10 +294,11 @@ def _audit(
     return Audit(document=built, card=card, interrupted=interrupted, not_strict=not_strict)
 
 
-def _cost(postgres: Postgres, server: Server | None) -> CostPart | None:
+def _cost(postgres: Postgres, server: Server | None, facts: runner.Facts) -> CostPart | None:
     if server is None:
         return None
-    cost = Cost.of(postgres, server)
+    lanes = facts.taken(Lanes)
+    cost = Cost.of([postgres] if lanes is None else lanes.sessions, server)
     return CostPart(
         statements=cost.statements,
         longest_ms=round(cost.longest_ms, 1),

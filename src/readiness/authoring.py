@@ -37,10 +37,12 @@ class Awaited:
     Args:
         receive: waits until it is here; reads nothing of it, and raises nothing.
         read: gives it, or raises what asking raises.
+        here: whether it is here, unread.
     """
 
     receive: Callable[[], None]
     read: Callable[[], Answer]
+    here: Callable[[], bool] = lambda: False
 
 
 class PackError(Exception):

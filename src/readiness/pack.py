@@ -38,8 +38,9 @@ from readiness import yamldoc
 from readiness.authoring import Answer, Awaited, Check, PackError, Unobservable, python_check
 from readiness.facts import anchors as anchors_of
 from readiness.facts.anchors import SCHEMA_OF, Anchors, always_quoted, text_array
+from readiness.facts.lanes import Lanes
 from readiness.facts.locks import held_relations
-from readiness.facts.postgres import Asked, Postgres, Row
+from readiness.facts.postgres import Asked, Row
 from readiness.facts.server import Server, check_need
 from readiness.facts.target import Target
 from readiness.model import (
@@ -271,13 +272,13 @@ def sql_check(category: Category, stem: str, text: str, variants: Mapping[int, s
     def query_for(major: int) -> str:
         return next((by_version[v] for v in sorted(by_version, reverse=True) if v <= major), query)
 
-    def ask(postgres: Postgres, server: Server, target: Target, anchors: Anchors, **given: Scalar) -> Awaited:
+    def ask(lanes: Lanes, server: Server, target: Target, anchors: Anchors, **given: Scalar) -> Awaited:
         settings = {f"readiness.{name}": str(value) for name, value in given.items()}
-        return _look(postgres, query_for(server.major), header, info, settings, target, anchors)
+        return _look(lanes, query_for(server.major), header, info, settings, target, anchors)
 
     return Check(
         info=info,
-        facts={"postgres": Postgres, "server": Server, "target": Target, "anchors": Anchors},
+        facts={"lanes": Lanes, "server": Server, "target": Target, "anchors": Anchors},
         ask=ask,
         source=text.strip(),
         sends=True,
@@ -522,7 +523,7 @@ _PLANNED_SOON = {"enable_mergejoin": "off"}
 
 
 def _look(
-    postgres: Postgres,
+    lanes: Lanes,
     query: str,
     header: Header,
     info: CheckInfo,
@@ -536,11 +537,11 @@ def _look(
         whole = statement(
             query, header, ignored_schemas, target.owned_tables, left_out_schemas=anchors.left_out_schemas
         )
-        return postgres.ask(whole, marker=info.id, settings={**settings, **_PLANNED_SOON}, at_once=True)
+        return lanes.free().ask(whole, marker=info.id, settings={**settings, **_PLANNED_SOON}, at_once=True)
 
     def listed(settings: Mapping[str, str]) -> Asked:
         every = listing(query, header, ignored_schemas, anchors.left_out_schemas)
-        return postgres.ask(every, marker=info.id, settings={**settings, **_PLANNED_SOON}, at_once=True)
+        return lanes.free().ask(every, marker=info.id, settings={**settings, **_PLANNED_SOON}, at_once=True)
 
     def read(asked: Asked, settings: Mapping[str, str]) -> tuple[list[Observation | Unseen], dict[str, Count]]:
         if anchors.few:
@@ -559,14 +560,14 @@ def _look(
             if unseen.reason is not Reason.LOCKED or LOCKED not in query:
                 raise
             # A running DDL statement stands in the way of one relation: look at all the others, and name it.
-            locked = held_relations(postgres, ignored_schemas, marker=info.id)
+            locked = held_relations(lanes.own, ignored_schemas, marker=info.id)
             oids = "{" + ",".join(str(row["oid"]) for row in locked) + "}"
             spared = {**settings, f"readiness.{LOCKED}": oids}
             subjects, counts = read(ask(spared), spared)
         return _settled(subjects, counts, locked, info, target)
 
     asked = ask(settings)
-    return Awaited(asked.receive, answer)
+    return Awaited(asked.receive, answer, lambda: asked.here)
 
 
 def _settled(

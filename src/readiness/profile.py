@@ -715,6 +715,8 @@ class Probing(_Section):
     statement_seconds: float = Field(default=5, gt=0, le=600)
     share_when_busy: float = Field(default=0.25, gt=0, le=1)
     """The part of the time in which the audit asks the database while others are at work there, or can't be seen; 1 never rests."""
+    sessions: int = Field(default=2, ge=1, le=2)
+    """That ask the catalog at once where it is large and nobody else is at work; a second one opens where ten more are free."""
     sample_rows: int = Field(default=200, ge=3, le=10_000)
     """Rows looked at in each table for what its text columns hold."""
     sample_seconds: float = Field(default=15, gt=0, le=3600)

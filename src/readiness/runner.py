@@ -11,6 +11,7 @@ from itertools import islice, takewhile
 from typing import Any, TypeVar
 
 from readiness.authoring import Answer, Awaited, Check, Unobservable, signature_of
+from readiness.facts.lanes import Lanes
 from readiness.facts.server import Server
 from readiness.model import (
     SUBJECT_KINDS,
@@ -61,6 +62,11 @@ class Facts:
         """Whether all of them were taken, or refused."""
         return all(kind in self._taken for kind in kinds)
 
+    def taken(self, kind: type[T]) -> T | None:
+        """The fact, if it was taken."""
+        fact = self._taken.get(kind)
+        return fact if isinstance(fact, kind) else None
+
     def _take(self, kind: type[Any]) -> object:
         take = getattr(kind, "take", None)
         if take is None:
@@ -94,7 +100,8 @@ def run(
     """Ask the checks in order, yielding each result as it is there.
 
     A check that isn't selected is unknown: leaving it out never raises a score. Where an answer is awaited, the next
-    question is sent before it is read, and before checks between that only compute: the server works meanwhile.
+    question is sent before it is read, and before checks between that only compute: the server works meanwhile. Where two
+    sessions ask (`Lanes`), two questions are on their way.
 
     Args:
         clock: seconds, for what each check takes; one that stands still while a session rests leaves that out.
@@ -112,28 +119,43 @@ def run(
         answer = _asked(check, facts, parameters(check.info.id), owned_tables)
         return _Sent(check, answer, clock, clock() - started)
 
-    def next_sent(place: int) -> _Sent | None:
-        """The next question, sent, if what comes before it, from a place on, only computes."""
-        if not to_send:
-            return None
-        between = takewhile(lambda check: check is not to_send[0], islice(in_order, place, None))
-        waits = any(c.info.id in chosen and not c.computes for c in between)
-        return None if waits else asking(to_send.popleft())
+    on_their_way: deque[_Sent] = deque()
 
-    sent: _Sent | None = None
+    def send(place: int) -> None:
+        """The next questions, as many as may be on their way, if what comes before them, from a place on, only computes."""
+        while to_send and len(on_their_way) < _AHEAD and sum(not sent.here for sent in on_their_way) < _width(facts):
+            between = takewhile(lambda check: check is not to_send[0], islice(in_order, place, None))
+            if any(c.info.id in chosen and not (c.computes or c.sends) for c in between):
+                return
+            on_their_way.append(asking(to_send.popleft()))
+
     for place, check in enumerate(in_order):
         if check.info.id not in chosen:
             yield told(check, Unknown(reason=Reason.NOT_SELECTED, detail="left out by --only or --skip"), 0.0)
             continue
-        sent = sent or next_sent(place)
-        if sent is not None and sent.check is check:
-            sent.receive()
-            own, sent = sent, next_sent(place + 1)
+        send(place)
+        if on_their_way and on_their_way[0].check is check:
+            own = on_their_way[0]
+            while not own.here and (lanes := facts.taken(Lanes)) is not None and lanes.waits:
+                own.wait(lanes.receive)  # another may come before it, and its session asks the next meanwhile
+                send(place)
+            own.receive()
+            on_their_way.popleft()
+            send(place + 1)
         else:
-            if sent is not None and not facts.have(check.facts.values()):
-                sent.receive()  # to take a fact may last long, and must find no transaction open
+            if not facts.have(check.facts.values()):
+                for sent in on_their_way:
+                    sent.receive()  # to take a fact may last long, and must find no transaction open
             own = asking(check)
         yield told(check, own.outcome(owned_tables), own.seconds)
+
+
+_AHEAD = 8  # questions whose answers were not read yet
+
+
+def _width(facts: Facts) -> int:
+    lanes = facts.taken(Lanes)
+    return 1 if lanes is None else lanes.width
 
 
 @dataclass(slots=True)
@@ -145,10 +167,17 @@ class _Sent:
     clock: Callable[[], float]
     seconds: float
 
+    @property
+    def here(self) -> bool:
+        return not isinstance(self.answer, Awaited) or self.answer.here()
+
     def receive(self) -> None:
-        started = self.clock()
         if isinstance(self.answer, Awaited):
-            self.answer.receive()
+            self.wait(self.answer.receive)
+
+    def wait(self, until: Callable[[], None]) -> None:
+        started = self.clock()
+        until()
         self.seconds += self.clock() - started
 
     def outcome(self, owned_tables: Container[str]) -> Outcome:

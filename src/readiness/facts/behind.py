@@ -77,7 +77,11 @@ _SESSIONS = """
 select r.rolname::text as name, pg_catalog.quote_ident(r.rolname) as quoted, (
     select pg_catalog.count(*)
     from pg_catalog.pg_stat_activity as s
-    where s.usesysid = r.oid and s.datname = pg_catalog.current_database() and s.pid <> pg_catalog.pg_backend_pid()
+    where
+        s.usesysid = r.oid
+        and s.datname = pg_catalog.current_database()
+        and s.pid <> pg_catalog.pg_backend_pid()
+        and coalesce(s.application_name, '') !~ '^readiness/'  -- our own second session
 ) as sessions
 from pg_catalog.pg_roles as r
 where r.rolname = any ($1::text[])

@@ -1,11 +1,12 @@
-"""What an audit cost the server that it looked at: the CPU time of its session's process, blocks, statements, the longest."""
+"""What an audit cost the server that it looked at: the CPU time of its sessions' processes, blocks, statements, the longest."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from readiness.authoring import Unobservable
 from readiness.facts.postgres import Postgres
@@ -16,11 +17,11 @@ _PROCESSES = Path("/proc")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """Of the audit's own session; those that time queries at a rate are not in it, since what they ask is the profile's.
+    """Of the sessions that ask the catalog (`lanes`); those that time queries at a rate are not in it, since what they ask is the profile's.
 
     Args:
         longest_ms: of one statement with its transaction, on our side, so the network is in it.
-        cpu_ms: of the server's process, as Linux counts it; None where the server's processes can't be seen from here.
+        cpu_ms: of the server's processes, as Linux counts it; None where the server's processes can't be seen from here.
         rested_seconds: in which it asked nothing, for others were at work.
         blocks: read or found in shared buffers; None where the server doesn't tell them by session (before 18).
     """
@@ -32,15 +33,24 @@ class Cost:
     blocks: int | None
 
     @classmethod
-    def of(cls, postgres: Postgres, server: Server) -> Self:
-        """Up to now."""
+    def of(cls, sessions: Sequence[Postgres], server: Server) -> Self:
+        """Up to now. They rest together."""
         return cls(
-            statements=postgres.statements,
-            longest_ms=postgres.longest_seconds * 1000,
-            rested_seconds=postgres.rested_seconds,
-            cpu_ms=_cpu_ms(postgres),
-            blocks=_blocks(postgres) if server.version_num >= 180000 else None,
+            statements=sum(session.statements for session in sessions),
+            longest_ms=max(session.longest_seconds for session in sessions) * 1000,
+            rested_seconds=sessions[0].rested_seconds,
+            cpu_ms=_all(map(_cpu_ms, sessions)),
+            blocks=_all(map(_blocks, sessions)) if server.version_num >= 180000 else None,
         )
+
+
+N = TypeVar("N", int, float)
+
+
+def _all(figures: Iterable[N | None]) -> N | None:
+    """Their sum; None where one isn't known."""
+    known = list(figures)
+    return None if None in known else sum(n for n in known if n is not None)
 
 
 def _cpu_ms(postgres: Postgres, processes: Path = _PROCESSES) -> float | None:

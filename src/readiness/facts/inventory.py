@@ -67,7 +67,10 @@ _ROLES = """
 select r.rolname::text as name, pg_catalog.count(*) as sessions, r.rolsuper as superuser
 from pg_catalog.pg_stat_activity as s
 inner join pg_catalog.pg_roles as r on s.usesysid = r.oid
-where s.datname = pg_catalog.current_database() and s.pid <> pg_catalog.pg_backend_pid()
+where
+    s.datname = pg_catalog.current_database()
+    and s.pid <> pg_catalog.pg_backend_pid()
+    and coalesce(s.application_name, '') !~ '^readiness/'  -- our own second session
 group by r.rolname, r.rolsuper
 order by r.rolname
 """

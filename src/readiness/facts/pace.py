@@ -8,12 +8,13 @@ takes it that they are.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 WORTH_A_LOOK = 0.05  # seconds of asking: a look takes about a hundredth of that
 
 
 class Pace:
-    """A session's. A share of 1 never rests, and never looks."""
+    """Of a session, or of several that ask together. A share of 1 never rests, and never looks."""
 
     def __init__(self, share: float) -> None:
         """Begin, with nothing asked.
@@ -24,6 +25,10 @@ class Pace:
         self.share = share
         self.rested = 0.0
         """Seconds, in all."""
+        self.alone = False
+        """Whether the last look saw nobody else at work."""
+        self.before_rest: list[Callable[[], object]] = []
+        """What ends the transactions of those who ask together."""
         self._asked = 0.0  # seconds, since the last rest or the last look that saw nobody
 
     def asked(self, seconds: float) -> None:
@@ -41,8 +46,11 @@ class Pace:
             others: sessions at work beside ours; None where they can't be seen.
         """
         owed, self._asked = self._asked * (1 / self.share - 1), 0.0
-        if others == 0:
+        self.alone = others == 0
+        if self.alone:
             return
+        for end in self.before_rest:
+            end()
         began = time.perf_counter()
         time.sleep(owed)
         self.rested += time.perf_counter() - began

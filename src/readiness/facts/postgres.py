@@ -1,6 +1,6 @@
 """A harmless session with Postgres.
 
-One connection. One short `BEGIN READ ONLY` for each question, with guards that end with the transaction, so that
+A session is one connection. One short `BEGIN READ ONLY` for each question, with guards that end with the transaction, so that
 nothing stays behind on a pooler's server connection (a session `SET` would be inherited by the next client of the
 pool). `statement_timeout` does not bound time (a half-open network, a silent foreign server), so a deadline on our
 side drops the socket. Every statement bears a marker comment and the session a name, for the DBA who looks.
@@ -12,9 +12,10 @@ import math
 import os
 import random
 import re
+import selectors
 import socket
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -180,6 +181,8 @@ class Postgres:
         self._losses = 0
         self._asked: Asked | None = None  # its answer is on its way
         self._pace = Pace(share_when_busy)
+        self._pace.before_rest.append(self.receive)
+        self._made: list[Postgres] = []
         self.statements = 0
         self.longest_seconds = 0.0
 
@@ -255,6 +258,32 @@ class Postgres:
             return None
         others: int | None = row["others"]
         return others
+
+    @property
+    def alone(self) -> bool:
+        """Whether nobody else was at work when we looked last; False before the first look."""
+        return self._pace.alone
+
+    @property
+    def waits(self) -> bool:
+        """Whether an answer is on its way."""
+        return self._asked is not None
+
+    @property
+    def link(self) -> _Connection:
+        """What the answer that is on its way comes by."""
+        assert self._connection is not None
+        return self._connection
+
+    @property
+    def deadline(self) -> float:
+        """When it must be here, on time.monotonic()'s scale."""
+        return self.link.deadline or 0.0
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection was lost at least once."""
+        return self._losses > 0
 
     @property
     def rested_seconds(self) -> float:
@@ -405,11 +434,12 @@ class Postgres:
         """As server_version_num has it: 150018."""
         return self._open().info.server_version
 
-    def another(self, purpose: str) -> Postgres:
-        """A second session to the same place, with the same guards; nothing is sent yet.
+    def another(self, purpose: str, *, together: bool = False) -> Postgres:
+        """A second session to the same place, with the same guards; nothing is sent yet. It is closed with this one at the latest.
 
         Args:
             purpose: stands behind our name in application_name, so that it isn't taken for another audit.
+            together: both ask by turns, and rest together.
         """
         made = Postgres(
             statement_seconds=self._statement_seconds,
@@ -418,6 +448,10 @@ class Postgres:
             share_when_busy=self._pace.share,
         )
         made._parameters = self._parameters | {"application_name": f"{APPLICATION_NAME} {purpose}"}
+        if together:
+            made._pace = self._pace
+            made._pace.before_rest.append(made.receive)
+        self._made.append(made)
         return made
 
     def opening(self, **elsewhere: str) -> float:
@@ -445,6 +479,8 @@ class Postgres:
         return taken
 
     def close(self) -> None:
+        for made in self._made:
+            made.close()
         if self._connection is not None:
             if self._asked is not None:
                 with suppress(psycopg.Error):
@@ -606,6 +642,8 @@ class Postgres:
         connection.wait(generators.send(connection.pgconn))
 
     def _received(self, connection: _Connection) -> _Received:
+        if connection.deadline is not None and time.monotonic() > connection.deadline and _came([connection]):
+            connection.deadline = time.monotonic() + GRACE_SECONDS  # it was in time; we were elsewhere
         results = connection.wait(generators.fetch_many(connection.pgconn))
         for result in results:
             if result.status == pq.ExecStatus.FATAL_ERROR:
@@ -657,6 +695,24 @@ def _guarded(guards: tuple[tuple[str, str], ...]) -> sql.Composable:
     return sql.SQL(sql.SQL("; ").join(settings).as_string())
 
 
+def _came(connections: Iterable[_Connection], seconds: float = 0.0) -> list[_Connection]:
+    """Those that have something of an answer here, unread, as soon as one has."""
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            selector.register(connection.pgconn.socket, selectors.EVENT_READ, connection)
+        return [key.data for key, _ in selector.select(seconds)]
+
+
+def first_answered(sessions: Sequence[Postgres]) -> Postgres:
+    """Of sessions that wait for an answer the one that has it first; the one whose time is over, where none has."""
+    if len(sessions) == 1:
+        return sessions[0]
+    late = min(sessions, key=lambda session: session.deadline)
+    links = {session.link: session for session in sessions}
+    came = [link for link in links if link.closed] or _came(links, late.deadline - time.monotonic())
+    return links[came[0]] if came else late
+
+
 def _plain_literals(connection: _Connection) -> bool:
     """Whether a backslash in a literal means itself."""
     return connection.info.parameter_status("standard_conforming_strings") == "on"
@@ -678,6 +734,10 @@ class Asked:
             self._came = end.value
         except Exception as error:  # noqa: BLE001  raised by rows()
             self._came = error
+        return self._came is not None
+
+    @property
+    def here(self) -> bool:
         return self._came is not None
 
     def receive(self) -> None:

@@ -166,6 +166,7 @@ select
             s.usesysid = r.oid
             and s.datname = pg_catalog.current_database()
             and s.pid <> pg_catalog.pg_backend_pid()
+            and coalesce(s.application_name, '') !~ '^readiness/'  -- our own second session
     ) as sessions
 from pg_catalog.pg_roles as r
 where r.rolname = any ($1::text[])
