@@ -32,6 +32,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from readiness.authoring import Answer, Check, PackError, Unobservable
+from readiness.facts.lanes import Lanes
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target
 from readiness.model import (
@@ -58,7 +59,7 @@ MEMORY_BYTES = 1 << 30
 MOST_BYTES = 16_000_000  # of an answer
 
 # What would hand over a secret or a session.
-_WITHHELD = (Postgres, Target)
+_WITHHELD = (Postgres, Lanes, Target)
 
 
 class _Subject(BaseModel):
