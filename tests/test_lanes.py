@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ import pytest
 import stage
 from conftest import Database
 from readiness import pack, runner
+from readiness.audit import built_in_checks
 from readiness.authoring import Check, Unobservable
 from readiness.embedded import Cluster
 from readiness.facts import lanes as lanes_of
@@ -120,6 +121,27 @@ def test_two_sessions_give_the_answers_of_one(database: Database):
         assert len(one.asked) == 1
         assert sessions_of(database) == [APPLICATION_NAME, APPLICATION_NAME, BESIDE]
     assert stage.eventually(lambda: not sessions_of(database))  # the second one ends with the first
+
+
+def told(checks: Sequence[Check], outcomes: Iterable[Outcome]) -> dict[str, object]:
+    """What was seen, without figures that move by themselves."""
+    return {
+        one.info.id: {(seen.subject, seen.ok) for seen in outcome.observations}
+        if isinstance(outcome, Examined)
+        else type(outcome)
+        for one, outcome in zip(checks, outcomes, strict=True)
+    }
+
+
+def test_the_second_session_is_in_no_checks_way(database: Database):
+    """It asks for nobody, and is nobody's subject."""
+    checks = [one for one in built_in_checks() if one.sends]
+    assert len(checks) > 140
+    with auditing(database.dsn()) as two:
+        of_two = told(checks, two.run(checks))
+        assert two.asked[1] > 50
+    with auditing(database.dsn(), sessions=1) as one:
+        assert told(checks, one.run(checks)) == of_two
 
 
 def test_who_has_an_answer_is_asked_the_next_question(database: Database):

@@ -60,4 +60,5 @@ where
     coalesce(a.backend_type, 'client backend') = 'client backend'
     and a.datid is not null
     and a.pid <> pg_catalog.pg_backend_pid() -- the one that asks
+    and coalesce(a.application_name, '') !~ '^readiness/' -- an audit's other one
 order by subject

@@ -31,6 +31,7 @@ with held as (
     from pg_catalog.pg_stat_activity as a
     where
         a.pid <> pg_catalog.pg_backend_pid()
+        and coalesce(a.application_name, '') !~ '^readiness/' -- an audit's other one
         and a.datid is not null
         and coalesce(a.backend_type, 'client backend') = 'client backend'
         and not exists (

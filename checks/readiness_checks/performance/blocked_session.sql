@@ -43,4 +43,5 @@ where
     coalesce(a.backend_type, 'client backend') = 'client backend'
     and a.datname = pg_catalog.current_database()
     and a.pid <> pg_catalog.pg_backend_pid() -- the one that asks
+    and coalesce(a.application_name, '') !~ '^readiness/' -- an audit's other one
 order by subject
