@@ -7,7 +7,7 @@ from pathlib import Path
 from conftest import DEBIAN, Database
 from readiness import embedded
 from readiness.embedded import Runtime
-from readiness.facts.cost import Cost, _cpu_ms
+from readiness.facts.cost import Cost, _all, _cpu_ms
 from readiness.facts.postgres import Postgres
 from readiness.facts.server import Server
 from stage import environment, run, write_policy
@@ -32,6 +32,11 @@ def test_what_the_server_says_of_its_process_is_what_is_told(database: Database)
     else:
         assert after.blocks is None
     postgres.close()
+
+
+def test_a_sum_of_which_a_part_is_not_known_is_not_known():
+    assert _all([1.5, 2.5]) == 4
+    assert _all([1.5, None]) is None
 
 
 def test_a_process_that_isnt_the_sessions_is_not_taken_for_it(embedded_database: Database, tmp_path: Path):
