@@ -85,6 +85,28 @@ def judged(check: str, *facts) -> set[int]:
             set(),
         ),
         (("host all all all scram-sha-256", "hostnossl all all all reject"), "*", {1}),
+        # two halves are the whole
+        (
+            (
+                "hostnossl all all 0.0.0.0/1 reject",
+                "hostnossl all all 128.0.0.0/1 reject",
+                "hostnossl all all ::/0 reject",
+                "host all all all md5",
+                "host all all samenet md5",
+            ),
+            "*",
+            set(),
+        ),
+        (("hostnossl all all 10.0.0.0/9 reject", "host all all 10.0.0.0/8 md5"), "*", {2}),
+        (
+            (
+                "hostnossl all all 10.0.0.0/9 reject",
+                "hostnossl all a 10.128.0.0/9 reject",
+                "host all all 10.0.0.0/8 md5",
+            ),
+            "*",
+            {3},
+        ),
         (("hostnossl all app all reject", "host all app all scram-sha-256"), "*", set()),
         (("hostnossl all app all reject", "host all app,web all scram-sha-256"), "*", {2}),
         (("hostnossl one all all reject", "host one,two all 10.1.0.0/16 md5"), "*", {2}),
@@ -277,6 +299,23 @@ def test_a_file_that_is_not_loaded_yet_settles_nothing(database: Database):
         assert isinstance(unsure, Unknown)
         assert unsure.reason is Reason.STALE
         assert unsure.unlock == "select pg_reload_conf();"
+    if database.cluster.runtime.major >= 16:
+        with loaded(database.cluster):
+            copied = database.cluster.data / "pg_hba.conf"
+            kept = copied.stat().st_mtime
+            time.sleep(1.1)
+            copied.write_text(copied.read_text())
+            os.utime(copied, (kept - 3600, kept - 3600))
+            assert isinstance(ask("security/weak-auth-rule", database.dsn()), Unknown), "put there with an older time"
+        included = database.cluster.data / "more_hba.conf"
+        included.write_text("host all nobody_there 10.9.0.0/16 reject\n")
+        database.cluster.give(included)
+        with loaded(database.cluster, hba=("include more_hba.conf",)):
+            assert found(ask("security/weak-auth-rule", database.dsn())) == set()
+            later = time.time() + 5
+            os.utime(included, (later, later))
+            assert isinstance(ask("security/weak-auth-rule", database.dsn()), Unknown)
+        included.unlink()
     assert found(ask("security/weak-auth-rule", database.dsn())) == set()
 
 

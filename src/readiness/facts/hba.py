@@ -76,18 +76,13 @@ class Rule:
         """The addresses that are not the server's own host."""
         return tuple(a for a in self.addresses if a != "samehost" and not _within(a, _LOOPBACK))
 
-    def takes(self, over: str, database: str, user: frozenset[str], address: Network | str) -> bool:
-        """Whether every session of this kind would match this line; `user` is what names its role in a line."""
+    def takes(self, over: str, database: str, user: frozenset[str]) -> bool:
+        """Whether every session of this kind from its addresses would match this line; `user` is what names its role in a line."""
         return (
             over in self.over
             # `all` doesn't stand for physical replication
             and (database in self.databases or ("all" in self.databases and database != "replication"))
             and (not user.isdisjoint(self.users) or "all" in self.users)
-            and (
-                address in self.addresses
-                or _within(address, self.addresses)
-                or (isinstance(address, str) and set(EVERYWHERE) <= set(self.addresses))
-            )
         )
 
 
@@ -99,7 +94,8 @@ class ConnectionRules:
         rules: those that the server could read.
         errors: place -> what is wrong there; with one of them, the server keeps the rules that it had.
         listen: `listen_addresses`.
-        changed: whether the file was written after the server last loaded its files; None where that can't be told.
+        changed: whether the file, or one that it includes, was written after the server last loaded them; None where that
+            can't be told.
     """
 
     rules: tuple[Rule, ...]
@@ -156,7 +152,7 @@ class ConnectionRules:
         if self.changed:
             raise Unobservable(
                 Reason.STALE,
-                "pg_hba.conf was written after the server last loaded it; what is in force can't be seen",
+                "pg_hba.conf, or a file that it includes, was written after the server last loaded it; what is in force can't be seen",
                 "select pg_reload_conf();",
             )
         return self.rules
@@ -194,7 +190,10 @@ class ConnectionRules:
         before = self.rules[: self.rules.index(rule)]
         addresses = rule.addresses if from_host else rule.from_elsewhere
         sessions = product(rule.over & set(over), rule.databases, users, addresses)
-        return any(not any(earlier.takes(*session) for earlier in before) for session in sessions)
+        return any(
+            not _within(address, [a for rule in before if rule.takes(kind, database, user) for a in rule.addresses])
+            for kind, database, user, address in sessions
+        )
 
 
 def _by_pattern(users: Iterable[str], role: str) -> bool:
@@ -214,12 +213,15 @@ def is_everywhere(address: Network | str) -> bool:
 
 
 def _within(address: Network | str, others: Iterable[Network | str]) -> bool:
-    """Whether a network lies in one of these; a word does in none."""
+    """Whether these take all of a network together; a word lies in itself, and in everything."""
+    others = list(others)
+    if isinstance(address, str):
+        return address in others or all(_within(every, others) for every in EVERYWHERE)
     if isinstance(address, ipaddress.IPv4Network):
-        return any(isinstance(o, ipaddress.IPv4Network) and address.subnet_of(o) for o in others)
-    if isinstance(address, ipaddress.IPv6Network):
-        return any(isinstance(o, ipaddress.IPv6Network) and address.subnet_of(o) for o in others)
-    return False
+        joined = ipaddress.collapse_addresses(o for o in others if isinstance(o, ipaddress.IPv4Network))
+        return any(address.subnet_of(o) for o in joined)
+    wide = ipaddress.collapse_addresses(o for o in others if isinstance(o, ipaddress.IPv6Network))
+    return any(address.subnet_of(o) for o in wide)
 
 
 def _place(row: Mapping[str, Any]) -> str:
@@ -268,5 +270,15 @@ _LINES_16 = f"select r.file_name as file, {_COLUMNS} order by r.rule_number null
 
 # A function of the auditor's schema that a superuser made for us (`readiness role-sql --tier 2`).
 HELPER = "readiness.rules_changed"
-CHANGED = """(pg_catalog.pg_stat_file(pg_catalog.current_setting('hba_file'))).modification
-    > pg_catalog.pg_conf_load_time()"""
+# Of the files that lines come from, which servers before 16 don't name: there is one. One that was put there with a time
+# of its own (rsync, cp -p) still changed then.
+CHANGED = """(
+    select pg_catalog.bool_or(greatest(s.modification, s.change) > pg_catalog.pg_conf_load_time())
+    from (
+        select pg_catalog.current_setting('hba_file') as name
+        union
+        select pg_catalog.to_jsonb(r) ->> 'file_name' from pg_catalog.pg_hba_file_rules as r
+    ) as f
+    cross join lateral pg_catalog.pg_stat_file(f.name, true) as s
+    where f.name is not null
+)"""
