@@ -714,8 +714,12 @@ def test_what_barman_keeps_comes_back(kept: Kept):
     assert found.checked == ["manifest", "amcheck", "page checksums"]
     newest = max((kept.folder / "barman/main/wals").rglob("0*[0-9A-F]"))
     kept.archived()
-    newest.unlink()
+    aside = newest.rename(kept.folder / "aside")
     assert gaps() == {"barman"}  # what is on its way doesn't hide it
+    kept.run(*barman, "archive-wal", "main")
+    assert gaps(remote) == {"barman"}  # its catalog lists what lies there no longer
+    aside.rename(newest)
+    assert gaps(remote) == set()
 
 
 def test_what_cannot_be_done_is_said_in_one_sentence(kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

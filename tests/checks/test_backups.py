@@ -7,7 +7,7 @@ import gzip
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -287,8 +287,24 @@ def test_how_far_wal_should_reach_is_not_known(kept: Kept):
     assert {u.reason for u in outcome.unseen} == {Reason.INSUFFICIENT_SAMPLES}
     target = Target(profile=kept.profile(), folder=kept.folder, now=NOW)
     with closing(Postgres(kept.cluster.dsn())) as session:
-        answers = checks()["operations/wal-gap"].ask(backups=replace(Backups.take(session, target), standby=True))
-    assert [a.reason for a in answers if isinstance(a, Unseen)] == [Reason.WRONG_ROLE] * 2  # type: ignore[union-attr]
+        seen = replace(Backups.take(session, target), standby=True)
+
+    def answers(replayed: Segment | None, stores: Mapping[str, Store] = {}) -> list[object]:
+        given = replace(seen, replayed=replayed, stores=stores or seen.stores)
+        said = checks()["operations/wal-gap"].ask(backups=given)
+        return [a.reason if isinstance(a, Unseen) else a.ok for a in said]  # type: ignore[union-attr]
+
+    assert answers(None) == [Reason.WRONG_ROLE] * 2
+    # What a standby has replayed its primary had finished: as far as that lies there, all does.
+    stores = {name: store for name, store in seen.stores.items() if isinstance(store, Store) and store.archived}
+    newest = max((s for store in stores.values() for s in store.archived or ()), key=lambda s: s.number)
+    assert answers(newest) == [True] * 2
+    assert answers(replace(newest, number=newest.number + 2)) == [Reason.WRONG_ROLE] * 2, "they may be on their way"
+    holed = {
+        name: replace(s, archived=(s.archived or frozenset()) - {replace(newest, number=newest.number - 1)})
+        for name, s in stores.items()
+    }
+    assert answers(replace(newest, number=newest.number + 2), holed) == [False] * 2
     kept.finish_segments(1)
     assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
 

@@ -144,6 +144,32 @@ def test_an_archiver_that_waits_for_ever_is_named(archiving: Cluster):
     assert eventually(lambda: only(ask(CHECK, archiving.dsn(), parameters={"stalled_seconds": 0})).ok)
 
 
+def test_an_archiver_that_waits_from_the_first_segment_on_is_named(archiving: Cluster):
+    go = archiving.workshop.folder / "later"
+    archive_with(archiving, f"until test -e {go}; do sleep 0.1; done")
+    try:
+        waits = "select exists (select from pg_ls_archive_statusdir() as s where s.name ~ 'ready$')"
+        assert eventually(lambda: shown(archiving, waits))
+        assert isinstance(looked(archiving), Unknown), "it may just be slow"
+        stalled = only(ask(CHECK, archiving.dsn(), parameters={"stalled_seconds": -1}))
+        assert not stalled.ok
+        assert "neither succeeds nor fails" in str(stalled.remedy)
+        weak = ask(
+            CHECK, archiving.dsn(user="looker", password="bare-role-of-a-test"), parameters={"stalled_seconds": -1}
+        )
+        assert isinstance(weak, Unknown)
+        assert "grant pg_monitor to looker;" in str(weak.unlock)
+        with archiving.connect() as admin:
+            admin.execute("grant pg_monitor to looker")
+        assert not only(looked(archiving, stalled_seconds=-1)).ok
+    finally:
+        go.touch()
+        with archiving.connect() as admin:
+            admin.execute("revoke pg_monitor from looker")
+    assert eventually(lambda: shown(archiving, "select archived_count > 0 from pg_stat_archiver"))
+    assert only(looked(archiving)).ok
+
+
 def test_what_was_never_tried_is_unknown(archiving: Cluster):
     with archiving.connect() as admin:
         admin.execute("select pg_stat_reset_shared('archiver')")

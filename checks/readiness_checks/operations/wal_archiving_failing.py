@@ -42,6 +42,7 @@ def wal_archiving_failing(
         "last_archived_seconds_ago": _rounded(a.last_archived_age),
         "last_failed_seconds_ago": _rounded(a.last_failed_age),
         "behind_segments": a.behind_segments,
+        "waiting_seconds": _rounded(a.waiting_age),
         "archive_timeout_seconds": a.timeout_seconds,
     }
 
@@ -58,11 +59,9 @@ def wal_archiving_failing(
             )
         if a.last_archived_age is not None:
             stalled = bool(a.behind_segments) and a.last_archived_age > stalled_seconds
-            return seen(
-                "The archiver neither succeeds nor fails: see what archive_command waits for, and end that."
-                if stalled
-                else None
-            )
+            return seen(_STUCK if stalled else None)
+        if a.waiting_age is not None and a.waiting_age > stalled_seconds:
+            return seen(_STUCK)
     if streamed_to:
         return seen(None)
     if a.hidden_receivers:
@@ -96,8 +95,16 @@ def wal_archiving_failing(
     return unseen(
         Reason.INSUFFICIENT_SAMPLES,
         "nothing has been archived, and nothing has failed, since the statistics began",
-        "select pg_catalog.pg_switch_wal();",
+        "select pg_catalog.pg_switch_wal();"
+        + (
+            f" -- and, to see whether a segment waits: grant pg_monitor to {quote_ident(server.role)};"
+            if a.waiting_unseen
+            else ""
+        ),
     )
+
+
+_STUCK = "The archiver neither succeeds nor fails: see what archive_command waits for, and end that."
 
 
 def _rounded(age: float | None) -> int | None:

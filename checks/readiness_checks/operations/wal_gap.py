@@ -49,7 +49,20 @@ def wal_gap(backups: Backups) -> Answer:
                 detail="there is no good backup from which WAL would be needed",
                 unlock="take a backup",
             )
-        missing = store.gaps(good[0], backups.last_archived, backups.settling)
+        by_replay = backups.replayed if backups.standby and backups.last_archived is None else None
+        missing = store.gaps(good[0], backups.last_archived or by_replay, backups.settling)
+        if by_replay is not None and missing:
+            lying = [s.number for s in store.archived if s.timeline == by_replay.timeline]
+            on_their_way = [s for s in missing if s.timeline == by_replay.timeline and s.number > max(lying, default=0)]
+            if len(on_their_way) == len(missing):
+                return Unseen(
+                    subject=name,
+                    reason=Reason.WRONG_ROLE,
+                    detail=f"{len(missing)} of the segments that this standby has replayed do not lie there; "
+                    "whether they are on their way, its primary knows",
+                    unlock="audit the primary",
+                )
+            missing = [s for s in missing if s not in on_their_way]
         if missing and store.settles and backups.settling_unseen:
             return Unseen(
                 subject=name,
@@ -57,7 +70,7 @@ def wal_gap(backups: Backups) -> Answer:
                 detail="what was handed over in the last minutes is not listed yet, and when that was can't be seen",
                 unlock="grant pg_monitor to the auditor's role;",
             )
-        if not missing and backups.last_archived is None and (backups.standby or backups.archiving):
+        if not missing and (backups.last_archived or by_replay) is None and (backups.standby or backups.archiving):
             return Unseen(
                 subject=name,
                 reason=Reason.WRONG_ROLE if backups.standby else Reason.INSUFFICIENT_SAMPLES,

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+from readiness.authoring import Unobservable
 from readiness.facts.postgres import Postgres
 from readiness.facts.server import Server
+from readiness.model import Reason
 
 
 class Means(StrEnum):
@@ -30,6 +32,8 @@ class WalArchiving:
         means: of archive_command and archive_library; the command's text, which may hold secrets, isn't kept.
         timeout_seconds: archive_timeout; 0 where a segment waits until it is full.
         behind_segments: finished segments since the last archived one; None where that isn't known.
+        waiting_age: of the oldest finished segment that waits to be archived; None where none does.
+        waiting_unseen: the role may not see whether one waits; asked only where nothing was archived, and nothing failed.
         receivers: application names of the programs that stream WAL from here, standbys among them.
         hidden_receivers: how many more there are, whose names the role may not see.
         provider: whose managed service this is, where it shows.
@@ -45,6 +49,8 @@ class WalArchiving:
     last_failed_wal: str | None
     last_failed_age: float | None
     behind_segments: int | None
+    waiting_age: float | None
+    waiting_unseen: bool
     receivers: tuple[str, ...]
     hidden_receivers: int
     provider: str | None
@@ -60,6 +66,13 @@ class WalArchiving:
             means = Means.NOTHING
         else:
             means = means_of(command.strip())
+        waiting_age, waiting_unseen = None, False
+        if row["last_archived_age"] is None and row["last_failed_age"] is None:
+            try:
+                (waiting,) = postgres.rows(_WAITING, marker="wal-archiving")
+                waiting_age = waiting["age"]
+            except Unobservable as refusal:
+                waiting_unseen = refusal.reason is Reason.NO_PERMISSION
         segment_bytes = row["segment_bytes"]
         last = _segment(row["last_archived_wal"] or "", segment_bytes)
         return cls(
@@ -73,6 +86,8 @@ class WalArchiving:
             last_failed_wal=row["last_failed_wal"],
             last_failed_age=row["last_failed_age"],
             behind_segments=None if last is None else max(0, row["position"] // segment_bytes - last - 1),
+            waiting_age=waiting_age,
+            waiting_unseen=waiting_unseen,
             receivers=tuple(row["receivers"]),
             hidden_receivers=row["hidden_receivers"],
             provider=row["provider"],
@@ -102,6 +117,12 @@ def _segment(name: str, segment_bytes: int) -> int | None:
     found = _WAL_NAME.fullmatch(name)
     return int(found[1], 16) * (2**32 // segment_bytes) + int(found[2], 16) if found else None
 
+
+_WAITING = """
+select extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.min(s.modification))::float8 as age
+from pg_catalog.pg_ls_archive_statusdir() as s
+where s.name ~ '^[0-9A-F]{24}[.]ready$'
+"""
 
 # A provider's own settings or roles give a managed service away.
 _LOOK = """

@@ -36,6 +36,7 @@ class Backups:
         clock: the server's, UTC.
         last_archived: what the archiver says it handed over last, before the stores were asked.
         standby: the server is one, which doesn't know what its primary hands over.
+        replayed: the last whole segment that a standby has applied; its primary finished it, and may not have handed it over yet.
         archiving: it hands WAL over, by its settings.
         settling: the oldest segment that was handed over in the last minutes; None where none was, or none is asked for.
         settling_unseen: the role may not see that.
@@ -46,6 +47,7 @@ class Backups:
     clock: datetime
     last_archived: Segment | None
     standby: bool
+    replayed: Segment | None
     archiving: bool
     settling: Segment | None
     settling_unseen: bool
@@ -59,13 +61,14 @@ class Backups:
         declared(target.profile, "backups")
         (row,) = postgres.rows(_LOOK, marker="backups")
         try:
-            (control,) = postgres.rows(
-                "select s.system_identifier::text as id from pg_catalog.pg_control_system() as s", marker="backups"
-            )
-            identifier = int(control["id"])
+            (control,) = postgres.rows(_CONTROL, marker="backups")
+            identifier, timeline = int(control["id"]), control["timeline"]
         except Unobservable:
-            identifier = None
+            identifier, timeline = None, None
         segment_bytes = row["segment_bytes"]
+        replayed = None
+        if timeline is not None and row["replayed"] is not None and row["replayed"] >= 2 * segment_bytes:
+            replayed = Segment(timeline=timeline, number=row["replayed"] // segment_bytes - 1)
         last = Segment.named(row["last_archived_wal"] or "", segment_bytes)  # before the stores are asked
         lately, hidden = [], False
         if any(store.tool == "barman" for store in target.profile.backups.values()):
@@ -85,6 +88,7 @@ class Backups:
             clock=datetime.fromtimestamp(row["clock"], UTC),
             last_archived=last,
             standby=row["standby"],
+            replayed=replayed,
             archiving=row["archiving"],
             settling=Segment.named(lately[0]["name"], segment_bytes) if lately else None,
             settling_unseen=hidden,
@@ -103,9 +107,16 @@ select
         select d.datname::text from pg_catalog.pg_database as d where d.datname <> pg_catalog.current_database()
     ) as others,
     pg_catalog.pg_is_in_recovery() as standby,
+    pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), '0/0')::int8 as replayed,
     pg_catalog.current_setting('archive_mode') <> 'off' as archiving,
     (select a.last_archived_wal from pg_catalog.pg_stat_archiver as a) as last_archived_wal,
     (select s.setting::int8 from pg_catalog.pg_settings as s where s.name = 'wal_segment_size') as segment_bytes
+"""
+
+_CONTROL = """
+select s.system_identifier::text as id, c.timeline_id as timeline
+from pg_catalog.pg_control_system() as s
+cross join pg_catalog.pg_control_checkpoint() as c
 """
 
 _LATELY = f"""

@@ -1,4 +1,8 @@
-"""What Barman keeps of one server, as its commands list it in JSON."""
+"""What Barman keeps of one server, as its commands list it in JSON.
+
+Where its files lie on another machine, its catalog is all that `list-files` tells, and that doesn't notice what was deleted:
+`get-wal --peek` looks for the files themselves, from one on to the first that isn't there.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ from readiness.facts.backups.wal_files import segment_in
 from readiness.model import Reason
 
 _DONE = ("DONE", "WAITING_FOR_WALS")
+_MOST_PEEKS = 3
+"""How often a timeline's files are looked for again, behind one that isn't there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +68,7 @@ def read(command: Sequence[str], server: str, segment_bytes: int) -> Store:
         found = {segment_in(f, segment_bytes, strange=True) for f in lying}
     else:
         names = [line.rpartition("/")[2] for label in done for line in _files(command, server, label)]
-        found = {Segment.named(name, segment_bytes) for name in names}
+        found = _lying(command, server, {Segment.named(name, segment_bytes) for name in names}, segment_bytes)
     archived = frozenset(s for s in found if s is not None)
     return Store(encrypted=None, backups=backups, archived=archived, settles=not place.wal.is_dir())
 
@@ -113,6 +119,27 @@ def _ends(command: Sequence[str], server: str, label: str, segment_bytes: int) -
 def _files(command: Sequence[str], server: str, label: str) -> list[str]:
     told = json.loads(answer_of([*command, "-f", "json", "list-files", "--target", "wal", server, label]))
     return [str(line) for line in told.get("_INFO", [])]
+
+
+def _lying(command: Sequence[str], server: str, listed: set[Segment | None], segment_bytes: int) -> set[Segment | None]:
+    """What is listed without what doesn't lie there; what wasn't looked for is believed."""
+    gone: set[Segment | None] = set()
+    for timeline in sorted({s.timeline for s in listed if s is not None}, reverse=True):
+        waiting = sorted(s.number for s in listed if s is not None and s.timeline == timeline)
+        for _ in range(_MOST_PEEKS):
+            if not waiting:
+                break
+            first = Segment(timeline=timeline, number=waiting[0])
+            words = ("get-wal", "--peek", str(waiting[-1] - waiting[0] + 1), server, first.name(segment_bytes))
+            try:
+                there = {Segment.named(line, segment_bytes) for line in answer_of([*command, *words]).split()}
+            except Unobservable:  # a Barman that doesn't know it, or refuses
+                return listed - gone
+            reached = max((s.number for s in there if s is not None), default=first.number - 1)
+            if reached + 1 in waiting:
+                gone.add(Segment(timeline=timeline, number=reached + 1))
+            waiting = [number for number in waiting if number > reached + 1]
+    return listed - gone
 
 
 def _system(folder: Path) -> int | None:
