@@ -31,6 +31,17 @@ with recursive part (root, oid) as (
     inner join pg_catalog.pg_inherits as i on part.oid = i.inhparent
 ),
 
+size as materialized (
+    select
+        part.root,
+        pg_catalog.sum(
+            greatest(leaf.reltuples::pg_catalog.int8, pg_catalog.pg_stat_get_live_tuples(leaf.oid), 0)
+        )::pg_catalog.int8 as estimated_rows
+    from part
+    inner join pg_catalog.pg_class as leaf on part.oid = leaf.oid
+    group by part.root
+),
+
 compared as (
     select
         p.oid,
@@ -59,7 +70,7 @@ compared as (
 first_key as (
     select
         ix.indrelid,
-        (pg_catalog.string_to_array(ix.indkey::pg_catalog.text, ' ')::pg_catalog.int2[])[1] as attnum
+        ix.indkey[0] as attnum
     from pg_catalog.pg_index as ix
     inner join pg_catalog.pg_class as ic on ix.indexrelid = ic.oid
     where ix.indisvalid and ix.indpred is null
@@ -140,15 +151,7 @@ select
 from judged as j
 inner join pg_catalog.pg_class as c on j.polrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-cross join lateral (
-    select
-        pg_catalog.sum(
-            greatest(leaf.reltuples::pg_catalog.int8, pg_catalog.pg_stat_get_live_tuples(leaf.oid), 0)
-        )::pg_catalog.int8 as estimated_rows
-    from part
-    inner join pg_catalog.pg_class as leaf on part.oid = leaf.oid
-    where part.root = c.oid
-) as size
+inner join size on c.oid = size.root
 cross join lateral (
     select
         j.led or size.estimated_rows < coalesce(

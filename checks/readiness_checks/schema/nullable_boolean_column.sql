@@ -13,14 +13,39 @@ mend: Give it a default, fill what is null in batches, then take the remedy.
 links:
   - https://www.postgresql.org/docs/current/datatype-boolean.html
 ---*/
+-- CHECK (b is not null) says it as well as NOT NULL does; and since 18 NOT NULL may be one that wasn't validated, with
+-- nulls among the old rows.
+with told as materialized (
+    select
+        con.conrelid,
+        con.conkey[1] as attnum,
+        pg_catalog.bool_or(con.contype = 'c') as by_check,
+        pg_catalog.min(con.conname::pg_catalog.text) filter (where con.contype = 'n') as not_validated
+    from pg_catalog.pg_constraint as con
+    where
+        (con.contype = 'n' and not con.convalidated)
+        or (
+            con.contype = 'c'
+            and con.convalidated
+            and con.conbin::pg_catalog.text like '{NULLTEST :arg {VAR %:nulltesttype 1 %'
+        )
+    group by con.conrelid, con.conkey[1]
+)
+
 select
     pg_catalog.format('%I.%I.%I', ns.nspname, c.relname, att.attname) as subject,
     c.oid as objid,
     ns.oid as schemaid,
-    att.attnotnull as ok,
+    its.ok,
     case
-        when not att.attnotnull
+        when its.ok then null
+        when told.not_validated is not null
             then pg_catalog.format(
+                E'-- Rows where it is null must be filled before.\nalter table %I.%I validate constraint %I;',
+                ns.nspname, c.relname, told.not_validated
+            )
+        else
+            pg_catalog.format(
                 E'-- Rows where it is null must be filled before.\n'
                 'alter table %1$I.%2$I add constraint %4$I check (%3$I is not null) not valid;\n'
                 'alter table %1$I.%2$I validate constraint %4$I;\n'
@@ -61,6 +86,10 @@ select
 from pg_catalog.pg_attribute as att
 inner join pg_catalog.pg_class as c on att.attrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
+left join told on att.attrelid = told.conrelid and att.attnum = told.attnum
+cross join lateral (
+    select (att.attnotnull and told.not_validated is null) or coalesce(told.by_check, false) as ok
+) as its
 where
     c.relkind in ('r', 'p')
     and not c.relispartition

@@ -20,20 +20,6 @@ links:
 ---*/
 -- Keys of one column. A default that reads a sequence which the column does not own is not serial: the sequence may
 -- serve several tables. Partitions: the root stands for them.
-with owned_sequence as (
-    select
-        d.refobjid as relid,
-        d.refobjsubid as attnum,
-        pg_catalog.min(d.objid) as seq
-    from pg_catalog.pg_sequence as s
-    inner join pg_catalog.pg_depend as d on s.seqrelid = d.objid
-    where
-        d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-        and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-        and d.deptype in ('a', 'i')
-    group by d.refobjid, d.refobjsubid
-)
-
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as subject,
     c.oid as objid,
@@ -92,7 +78,19 @@ cross join lateral (
     offset 0 -- noqa: AM09
 ) as att
 left join pg_catalog.pg_attrdef as def on att.attrelid = def.adrelid and att.attnum = def.adnum
-inner join owned_sequence as owned on att.attrelid = owned.relid and att.attnum = owned.attnum
+-- another fence: looked up for each key, which are many more than the planner takes keys of one column to be
+cross join lateral (
+    select pg_catalog.min(d.objid) as seq
+    from pg_catalog.pg_depend as d
+    inner join pg_catalog.pg_sequence as q on d.objid = q.seqrelid
+    where
+        d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and d.refobjid = att.attrelid
+        and d.refobjsubid = att.attnum
+        and d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and d.deptype in ('a', 'i')
+    offset 0 -- noqa: AM09
+) as owned
 inner join pg_catalog.pg_sequence as s on owned.seq = s.seqrelid
 inner join pg_catalog.pg_class as seq on owned.seq = seq.oid
 inner join pg_catalog.pg_namespace as seq_ns on seq.relnamespace = seq_ns.oid

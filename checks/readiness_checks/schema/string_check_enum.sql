@@ -49,7 +49,11 @@ listed as (
             -- char(n) beside a list of texts is cast by a function, 401 on every version
             pg_catalog.replace(c.conbin::pg_catalog.text, '{FUNCEXPR :funcid 401 ', '{RELABELTYPE ') as tree
         from pg_catalog.pg_constraint as c
-        where c.contype = 'c' and pg_catalog.cardinality(c.conkey) = 1
+        where
+            c.contype = 'c'
+            and pg_catalog.cardinality(c.conkey) = 1
+            -- one that isn't enforced closes nothing; told only from 18 on
+            and (c.convalidated or pg_catalog.to_jsonb(c) ->> 'conenforced' is distinct from 'false')
         -- a fence, so that it is done once
         offset 0 -- noqa: AM09
     ) as con
@@ -62,6 +66,9 @@ listed as (
         and pg_catalog.strpos(con.tree, ':boolop not ') = 0
         and pg_catalog.strpos(con.tree, ':useOr false ') = 0
         and pg_catalog.strpos(con.tree, ':nulltesttype 1 ') = 0
+        -- nor do a null among the words and an "or true": the condition is never false
+        and pg_catalog.strpos(con.tree, ':constisnull true') = 0
+        and pg_catalog.strpos(con.tree, '{CONST :consttype 16 ') = 0
         -- no node but these, and of operators, which stand first in theirs, equality alone; casts that change nothing
         -- are among them, functions and NOT aren't
         and not exists (

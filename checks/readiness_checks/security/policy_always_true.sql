@@ -65,7 +65,7 @@ clauses as materialized (
         -- names may hold anything, escaped; places in the text tell two equal constants apart
         pg_catalog.regexp_replace(clause.tree, '\\.|#| :location -?\d+', '', 'g') as tree,
         -- the columns that may be null are each table's own
-        case when clause.tree like '%{NULLTEST %' then w.polrelid end as relid
+        case when clause.tree like '%{NULLTEST %' then w.polrelid else 0 end as relid
     from writing as w
     cross join
         lateral (
@@ -194,10 +194,13 @@ reduced (number, relid, tree, step) as (
     select
         r.number,
         r.relid,
-        -- nothing but AND, OR, NOT and COALESCE is more than what is in it
+        -- nothing but AND, OR, NOT, COALESCE and CASE is more than what is in it
         case
             when
-                next.tree like '%#X%' and next.tree not like '%{BOOLEXPR %' and next.tree not like '%{COALESCE%'
+                next.tree like '%#X%'
+                and next.tree not like '%{BOOLEXPR %'
+                and next.tree not like '%{COALESCE%'
+                and next.tree not like '%{CASE%'
                 then '#X'
             else next.tree
         end,
@@ -353,7 +356,24 @@ reduced (number, relid, tree, step) as (
                         -- the first that isn't null
                         when its.kind in ('COALESCE', 'COALESCEEXPR')
                             then pg_catalog.substring(node.body, ':args \((?:#N )*#([^XV ][^ )]*)')
+                        -- #W: a branch that is true, whenever it is taken; CASE is true that has no other
+                        when
+                            its.kind in ('WHEN', 'CASEWHEN') and node.body ~ ':expr #[XVS][^ ]* :result #T'
+                            then 'W'
+                        when
+                            node.body like '%#W%'
+                            then case when node.body ~ ':args \((?:#W ?)+\) :defresult #T' then 'T' end
                         when node.body ~ '#[XVSE]' then null
+                        -- what computes of constants alone
+                        when
+                            its.kind = 'FUNCEXPR'
+                            and node.body like '%:funcformat 0 %:args (#%'
+                            and (
+                                select f.provolatile = 'i'
+                                from pg_catalog.pg_proc as f
+                                where f.oid = pg_catalog.substring(node.body, ':funcid (\d+) ')::pg_catalog.oid
+                            )
+                            then 'C'
                         -- a cast; a whole number stays what it is as another type of number
                         when its.kind = 'FUNCEXPR' and node.body ~ ':funcformat [12] .*:args \(#' then coalesce(
                             pg_catalog.substring(
@@ -387,7 +407,7 @@ open as (
         pg_catalog.bool_or(r.tree <> '#T') as unclear
     from reduced as r
     inner join conditions as one on r.number = one.number
-    inner join clauses as c on one.tree = c.tree and one.relid is not distinct from c.relid
+    inner join clauses as c on one.tree = c.tree and one.relid = c.relid
     where r.tree in ('#T', '#C') or (r.tree like '%{%' and r.step = 500)
     group by c.oid
 )

@@ -43,22 +43,37 @@ in_force as materialized (
     where c.relrowsecurity
 ),
 
-reduced (oid, tree, step) as (
+-- Many tables have one policy's condition: it is looked at once.
+conditions as materialized (
     select
-        p.oid,
-        -- names may hold anything: what is escaped in them goes first, then they
-        pg_catalog.regexp_replace(
-            pg_catalog.regexp_replace(clause.tree, '\\.', '', 'g'),
-            '"[^"]*"|:\w*name [^\s{}]+', '', 'g'
-        ),
+        plain.tree,
+        pg_catalog.array_agg(plain.oid) as policies
+    from (
+        select
+            p.oid,
+            -- names may hold anything: what is escaped in them goes first, then they
+            pg_catalog.regexp_replace(
+                pg_catalog.regexp_replace(clause.tree, '\\.', '', 'g'),
+                '"[^"]*"|:\w*name [^\s{}]+| :location -?\d+', '', 'g'
+            ) as tree
+        from in_force as p
+        cross join asking as a
+        cross join lateral (values (p.qual), (p.with_check)) as clause (tree)
+        where clause.tree ~ a.call
+    ) as plain
+    group by plain.tree
+),
+
+-- Whose they are goes with them: a join would be made by a guess at how many are left.
+reduced (policies, tree, step) as (
+    select
+        c.policies,
+        c.tree,
         0
-    from in_force as p
-    cross join asking as a
-    cross join lateral (values (p.qual), (p.with_check)) as clause (tree)
-    where clause.tree ~ a.call
+    from conditions as c
     union all
     select
-        r.oid,
+        r.policies,
         others.tree,
         r.step + 1
     from reduced as r
@@ -123,10 +138,10 @@ select
     pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, p.polname) as subject,
     c.oid as objid,
     ns.oid as schemaid,
-    not exists (
-        select
+    p.oid not in (
+        select pg_catalog.unnest(r.policies)
         from reduced as r
-        where r.oid = p.oid and r.tree in ('~B~', '~W~')
+        where r.tree in ('~B~', '~W~')
     ) as ok
 from in_force as p
 inner join pg_catalog.pg_class as c on p.polrelid = c.oid

@@ -10,15 +10,17 @@ create table kept (status narrower, state of_enum, kind text check (known(kind))
 create table other (status int, statuses text, estate text, status_text text);
 --- broken since 18: public.told_only.status
 create table told_only (status text check (status in ('a', 'b')) not enforced);
---- broken: public.void.status, public.void.state, public.void.kind, public.void.type, public.void.level, public.loose.status, public.loose.order_type, public.days.status, public.beside.status, "Odd ""S"."T, x".status
+--- broken: public.void.status, public.void.state, public.void.kind, public.void.type, public.void.level, public.void.severity, public.loose.status, public.loose.order_type, public.days.status, public.beside.status, "Odd ""S"."T, x".status
 create table loose (id int primary key, status text not null default 'new', order_type varchar(10));
 create domain anything as text;
+create domain anyway as text check (true or value = 'a');
 create table void (
     status text check (status is not null),
     state text check (state in ('a', 'b') or true),
     kind text check (kind = kind),
     type anything,
-    level text check (true or level = 'a')
+    level text check (true or level = 'a'),
+    severity anyway
 );
 create table days (status text, at int) partition by range (at);
 create table days_1 partition of days default;

@@ -46,6 +46,9 @@ create policy no_row on near for update using (exists (select 1 limit 0) or exis
 create policy no_rows on near for update using (exists (select generate_series(1, 0)));
 create policy word on near for update using (name = '#T' or name = '}{CONST');
 create policy any_flag on near for update using (case when flag then true else false end);
+create policy some_branch on near for update using (case when id = 1 then true when id = 2 then flag else true end);
+create policy no_else on near for update using (case when id = 1 then true end);
+create policy by_function on near for update using (lower(name) = 'a' and current_setting('a.b', true) = 'x');
 create table off (id int);
 create policy open on off for update using (true);
 --- near misses since 18
@@ -53,7 +56,7 @@ create table unproven (id int);
 alter table unproven add constraint given not null id not valid;
 alter table unproven enable row level security;
 create policy not_validated on unproven for update using (id is not null);
---- broken: public.plain:whole, public.plain:taken_away, public.plain:added, public.plain:one_is_one, public.plain:changed, public.plain:moved, public.plain:any_of, public.plain:words, public.plain:unequal, public.plain:not_false, public.plain:nested, public.plain:deep, public.plain:twice, public.plain:selected, public.plain:unsaid, public.plain:silent, public.plain:anon_may, public.plain:less, public.plain:minus, public.plain:minus_one, public.plain:next_to, public.plain:true_is_true, public.plain:false_is_not_true, public.plain:is_not_null, public.told:cast_first, public.told:any_branch, public.told:both_branches, public.told:inner_branch, public.told:coalesced, public.told:null_first, public.told:decimals, public.told:same_scale, public.told:tiny, public.told:far, public.told:small_type, public.told:same_type, public.told:itself, public.told:itself_cast, public.told:itself_between, public.told:not_distinct, public.told:who, public.told:kept, public.told:kept_too, public.told:some_row, public.told:computed_inside, public.told:null_is_null, public.told:between_numbers, "Odd ""Schema"."T, 🔑":"P, ""q"""
+--- broken: public.plain:whole, public.plain:taken_away, public.plain:added, public.plain:one_is_one, public.plain:changed, public.plain:moved, public.plain:any_of, public.plain:words, public.plain:unequal, public.plain:not_false, public.plain:nested, public.plain:deep, public.plain:twice, public.plain:selected, public.plain:unsaid, public.plain:silent, public.plain:anon_may, public.plain:less, public.plain:minus, public.plain:minus_one, public.plain:next_to, public.plain:true_is_true, public.plain:false_is_not_true, public.plain:is_not_null, public.told:cast_first, public.told:any_branch, public.told:both_branches, public.told:inner_branch, public.told:coalesced, public.told:each_branch, public.told:of_value, public.told:null_first, public.told:decimals, public.told:same_scale, public.told:tiny, public.told:far, public.told:small_type, public.told:same_type, public.told:itself, public.told:itself_cast, public.told:itself_between, public.told:not_distinct, public.told:who, public.told:kept, public.told:kept_too, public.told:some_row, public.told:computed_inside, public.told:null_is_null, public.told:between_numbers, "Odd ""Schema"."T, 🔑":"P, ""q"""
 create table plain (id int, owner text);
 alter table plain enable row level security;
 create policy whole on plain using (true);
@@ -87,6 +90,8 @@ create policy any_branch on told for update using (id = 5 or 1 < 2);
 create policy both_branches on told for update using (1 < 2 and '1'::int2 = 1);
 create policy inner_branch on told for update using (id = 5 or (nn = 6 or not (2 <= 1)) and 1::numeric = 1);
 create policy coalesced on told for update using (coalesce(true, id = 5));
+create policy each_branch on told for update using (case when id = 1 then true when name = 'a' then true else true end);
+create policy of_value on told for update using (case id when 1 then true else true end);
 create policy null_first on told for update using (coalesce(null, 1 < 2));
 create policy decimals on told for update using (-1.5 < 2);
 create policy same_scale on told for update using (12345.60 = 12345.6);
