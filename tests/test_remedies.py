@@ -229,6 +229,8 @@ def test_names_are_free_of_what_is_there_and_of_each_other(embedded_database: Da
     checks = ("performance/fk-without-index", "schema/nullable-boolean-column")
     offered = [text for check in checks for text in asked_remedies(ask(check, embedded_database.dsn()))]
     assert len(offered) == 9
+    # No number is behind a name that is free.
+    assert "create index concurrently t_b_c_idx on public.t_b (c);" in offered
     found, by_hand = remedies.read(run_of(*offered))
     assert by_hand == []
     made = remedies.migrations(found, {})

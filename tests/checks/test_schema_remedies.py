@@ -61,12 +61,14 @@ def test_identity_takes_over_where_the_sequence_was(database: Database):
         create sequence another;
         alter table crossed alter column id set default nextval('another');
         create table parted (id serial primary key) partition by range (id);
+        create table viewed (id serial primary key);
+        create view of_sequence as select last_value from viewed_id_seq;
         create domain number as int;
         """
     )
     offered = {subject: o.remedy for subject, o in findings(check, database).items()}
     name = '"Odd ""S"."T, \'x\'"'
-    assert set(offered) == {name, "public.by_two", "public.crossed", "public.parted"}
+    assert set(offered) == {name, "public.by_two", "public.crossed", "public.parted", "public.viewed"}
     assert {subject for subject, remedy in offered.items() if remedy} == {name}
     database.run(offered[name] or "")
     database.run(f"insert into {name} (n) values (3)")

@@ -37,7 +37,7 @@ select
                                 coalesce(
                                     nullif(pg_catalog.substring(taken.relname::pg_catalog.text, '\d*$'), ''), '0'
                                 )::pg_catalog.int4 + 1
-                            )::pg_catalog.text, ''
+                            ) filter (where taken.oid is not null)::pg_catalog.text, ''
                         )
                     from (
                         select

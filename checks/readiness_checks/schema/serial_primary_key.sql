@@ -26,7 +26,7 @@ select
     ns.oid as schemaid,
     att.attidentity <> '' as ok,
     -- Not for a table with partitions or children, whose own defaults stay; nor for a domain, which can't be an
-    -- identity; nor where another default reads the sequence, or this one reads another sequence.
+    -- identity; nor where another default, a view or a routine reads the sequence, or this one reads another sequence.
     case
         when
             att.attidentity = ''
@@ -36,9 +36,9 @@ select
                 select d.objid
                 from pg_catalog.pg_depend as d
                 where
-                    d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
-                    and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+                    d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
                     and d.refobjid = owned.seq
+                    and d.deptype <> 'i' -- its row type, which it had before 14
             )
             and s.seqincrement = 1
             and not s.seqcycle
