@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
@@ -24,10 +24,10 @@ from readiness.facts.anchors import Anchors
 from readiness.facts.cost import Cost
 from readiness.facts.lanes import Lanes
 from readiness.facts.pace import WORTH_A_LOOK
-from readiness.facts.postgres import APPLICATION_NAME, Postgres
+from readiness.facts.postgres import APPLICATION_NAME, Postgres, _came
 from readiness.facts.server import Server
 from readiness.facts.target import Target
-from readiness.model import Category, Examined, Outcome, Reason, Unknown
+from readiness.model import Category, Examined, Observation, Outcome, Reason, Unknown
 from readiness.profile import Probing, Profile
 from stage import at_work
 
@@ -138,7 +138,7 @@ def test_the_second_session_is_in_no_checks_way(database: Database):
     assert len(checks) > 140
     with auditing(database.dsn()) as two:
         of_two = told(checks, two.run(checks))
-        assert two.asked[1] > 50
+        assert two.asked[1] > 20
     with auditing(database.dsn(), sessions=1) as one:
         assert told(checks, one.run(checks)) == of_two
 
@@ -154,11 +154,25 @@ def test_who_has_an_answer_is_asked_the_next_question(database: Database):
 
 def test_what_was_not_read_yet_is_bounded(database: Database, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(runner, "_AHEAD", 3)
+    asked: list[str] = []
+    ask = Postgres.ask
+
+    def asking(session: Postgres, statement: str, *parameters: Any, marker: str, **how: Any) -> Any:
+        asked.append(marker)
+        return ask(session, statement, *parameters, marker=marker, **how)
+
     checks = [check("slow", seconds=0.7), *(check(f"soon{n}") for n in range(5))]
     with auditing(database.bare_dsn()) as audit:
+        monkeypatch.setattr(Postgres, "ask", asking)
         outcomes = audit.run(checks)
         assert isinstance(next(outcomes), Examined)
-        assert audit.asked[1] == 1 + 2  # where it leads, and what may wait beside the slow one
+        of_checks = [marker for marker in asked if marker.startswith("schema/")]
+        assert of_checks == [
+            "schema/slow",
+            "schema/soon0",
+            "schema/soon1",
+            "schema/soon2",
+        ]  # the last when the first was here
         assert len(list(outcomes)) == 5
 
 
@@ -196,10 +210,17 @@ def test_one_session_asks_where_others_can_not_be_seen(embedded_cluster: Cluster
             one_session(audit)
 
 
-@pytest.mark.parametrize("how", [{"share": 1.0}, {"few": True}, {"sessions": 1}, {"looked": False}])
+@pytest.mark.parametrize("how", [{"share": 1.0}, {"few": True}, {"sessions": 1}])
 def test_one_session_asks(database: Database, how: Mapping[str, float]):
     with auditing(database.bare_dsn(), **how) as audit:  # type: ignore[arg-type]
         one_session(audit)
+
+
+def test_one_session_asks_until_somebody_looked(database: Database):
+    with auditing(database.bare_dsn(), looked=False) as audit:
+        assert audit.lanes.width == 1
+        audit.look()
+        assert audit.lanes.width == 2
 
 
 def test_one_session_asks_through_a_pooler(database: Database):
@@ -268,14 +289,14 @@ def test_a_second_session_that_is_lost_is_not_opened_anew(database: Database):
         assert lost.reason is Reason.UNREACHABLE
         assert all(isinstance(outcome, Examined) for outcome in others)
         assert audit.lanes.width == 1
-        assert audit.asked[1] == 2
+        assert BESIDE not in sessions_of(database)
 
 
 def test_an_answer_that_was_in_time_may_be_read_late(database: Database):
     session = Postgres(database.bare_dsn())
     try:
         soon = session.ask("select pg_catalog.repeat('x', 30000000) as much", marker="test")
-        time.sleep(0.5)
+        assert stage.eventually(lambda: _came([session.link]))
         session.link.deadline = time.monotonic()  # and more of it is on its way than a socket holds
         assert len(soon.rows()[0]["much"]) == 30_000_000
         late = session.ask("select pg_catalog.pg_sleep(2) as slept", marker="test", seconds=0.1)
@@ -331,23 +352,29 @@ def test_no_transaction_of_either_is_open_while_they_rest(database: Database):
         assert set(states) == {"idle"}
 
 
+class WhetherAnyWaits:
+    """A fact."""
+
+    def __init__(self, *, waits: bool) -> None:
+        self.waits = waits
+
+    @classmethod
+    def take(cls, lanes: Lanes) -> Self:
+        return cls(waits=lanes.waits)
+
+
 def test_no_transaction_of_either_is_open_while_a_fact_is_taken(database: Database):
     waited: list[bool] = []
 
-    class Slow:
-        @classmethod
-        def take(cls, lanes: Lanes) -> Slow:
-            waited.append(lanes.waits)
-            return cls()
+    def ask(fact: WhetherAnyWaits) -> list[Observation]:
+        waited.append(fact.waits)
+        return []
 
-    def ask(slow: Slow) -> Examined:
-        return Examined(observations=(), tally={})
-
-    computing = Check(info=check("fact").info, facts={"slow": Slow}, ask=ask, source="", computes=True)
+    computing = Check(info=check("fact").info, facts={"fact": WhetherAnyWaits}, ask=ask, source="", computes=True)
     checks = [check("a", seconds=0.2), computing, check("b", seconds=0.2), check("c", seconds=0.3)]
     with auditing(database.bare_dsn()) as audit:
         assert len(list(audit.run(checks))) == 4
-        assert audit.asked[1] == 2  # where it leads, and b
+        assert audit.asked[1] >= 2  # where it leads, and b
     assert waited == [False]
 
 
