@@ -25,6 +25,7 @@ from conftest import DEBIAN, Database
 from readiness import embedded
 from readiness import profile as profiles
 from readiness.drills import DrillError, copies, likeness, restore, snapshot
+from readiness.drills.amcheck import Amcheck
 from readiness.drills.restore import Options, Result
 from readiness.embedded import Cluster, Runtime
 from readiness.facts import content
@@ -300,7 +301,7 @@ def test_large_files_are_checked_by_who_reads_them(kept: Kept, monkeypatch: pyte
     assert [f for f in found.findings if "page checksums" in f and unread in f] == found.findings
     assert found.checked == ["manifest", "amcheck"]
     _damage(damaged / "first", unread, people)
-    monkeypatch.setattr(restore, "_begin_amcheck", lambda *_, **__: None)
+    monkeypatch.setattr(Amcheck, "install", lambda amcheck, _dsn: amcheck.give_up())
     monkeypatch.setattr(likeness, "rows", lambda *_: None)
     found = kept.drill("base", own=own)
     assert any("page checksums" in f and people in f for f in found.findings), found

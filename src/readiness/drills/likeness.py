@@ -153,6 +153,7 @@ class Reading:
         only: Collection[str] | None = None,
         copy: bool = False,
         more: threading.Event | None = None,
+        along: snapshot.Along | None = None,
     ) -> snapshot.Taken:
         return snapshot.take(
             dsn,
@@ -161,11 +162,12 @@ class Reading:
             workers=self.of_copy if copy else self.workers,
             rows_up_to=rows_up_to,
             ignored_schemas=self.ignored_schemas,
-            chunk_seconds=READ_SECONDS,
+            chunk_seconds=0 if copy else READ_SECONDS,
             told=self.told,
             stop=stop,
             only=only,
             more=more,
+            along=along,
         )
 
 
@@ -176,6 +178,7 @@ class Beside:
         sums: the file that tells of its rows; None where they are not read.
         meanwhile: rows were begun with before `hurry`.
         free: rows are read when this tells that nobody minds, by one session, until `hurry`.
+        along: what else the sessions do that read.
     """
 
     def __init__(
@@ -187,6 +190,7 @@ class Beside:
         schema: bool,
         copy: bool = False,
         free: Callable[[], bool] | None = None,
+        along: snapshot.Along | None = None,
     ) -> None:
         self.reading = reading
         self.sums = sums
@@ -194,6 +198,7 @@ class Beside:
         self.unseen: Mapping[str, str] = {}
         self.meanwhile = False
         self._copy = copy
+        self._along = along
         self._failure: BaseException | None = None
         self._stop, self._more = threading.Event(), threading.Event()
         self._free = free
@@ -211,7 +216,7 @@ class Beside:
             self.meanwhile = self._free is None or not self._more.is_set()
             if self.sums is not None:
                 self.unseen = self.reading.take(
-                    dsn, self.sums, stop=self._stop, copy=self._copy, more=self._more
+                    dsn, self.sums, stop=self._stop, copy=self._copy, more=self._more, along=self._along
                 ).unseen
         except BaseException as error:  # noqa: BLE001  told by who waits
             self._failure = error

@@ -27,7 +27,8 @@ from readiness import embedded
 from readiness import profile as profiles
 from readiness.authoring import Unobservable
 from readiness.drills import DrillError, copies, likeness, snapshot
-from readiness.drills.copies import Barman, BaseBackup, Beginning, Copy, Dump, PgBackRest, RestoreError, Told, Way
+from readiness.drills.amcheck import Amcheck
+from readiness.drills.copies import Barman, BaseBackup, Copy, Dump, PgBackRest, RestoreError, Told, Way
 from readiness.drills.likeness import Beside, Likeness, Reading, Since
 from readiness.embedded import Workshop
 from readiness.facts.backups import Backup, Backups, Segment, Store, barman
@@ -595,22 +596,24 @@ def _compare(
 
     like = result.like
     sums = copy.workshop.folder / "copy.sums"
-    copied = Beside(copy.dsn(), None if how.snapshot else sums, reading, schema=False, copy=True)
+    amcheck = Amcheck(copy.source.database, deep=how.deep)
+    copied = Beside(copy.dsn(), None if how.snapshot else sums, reading, schema=False, copy=True, along=amcheck)
     try:
         fingerprint: SchemaFingerprint | None = None
         try:
             fingerprint = likeness.fingerprint(copy.dsn(), reading)  # before amcheck makes its extension
         except Unobservable as refusal:
             like.findings.append(f"the copy's schema can't be read: {refusal.detail}")
-        amcheck = _begin_amcheck(copy, deep=how.deep)
-        copy.begin_rest(_heaps(copy) if amcheck is not None else ())
+        amcheck.install(copy.dsn())
+        copy.begin_rest(_heaps(copy) if amcheck.refused is None else ())
         copy.relax()
         result.size_bytes = _bytes(copy.data)
         if how.snapshot is not None:
-            _against(how.snapshot, copy, reading, result)
+            _against(how.snapshot, copy, reading, amcheck, result)
         else:
             likeness.rows(living.dsn, copy.dsn(), copy.workshop.folder, beside, copied, since, reading, like)
     finally:
+        amcheck.give_up()
         copied.end()
     if how.snapshot is None and logical and made_at is None and like.findings:
         like.notes.append(
@@ -622,17 +625,15 @@ def _compare(
         likeness.schema(living.dsn, fingerprint, beside, since, reading, like)
     if not like.tables and not like.findings:
         like.findings.append("nothing was compared: there is no table that the role may read")
+    _told(amcheck, copy, result)
     copy.step("compare", began)
-    began = time.perf_counter()
-    _end_amcheck(copy, amcheck, result)
-    copy.step("rest of amcheck", began)
 
 
-def _against(reference: Path, copy: Copy, reading: Reading, result: Result) -> None:
+def _against(reference: Path, copy: Copy, reading: Reading, amcheck: Amcheck, result: Result) -> None:
     """The rows, compared with a snapshot that was taken of the source at the restore point."""
     result.against = f"the snapshot {reference.name}"
     own = copy.workshop.folder / "copy.snapshot"
-    reading.take(copy.dsn(), own, rows_up_to=snapshot.ROWS_UP_TO, copy=True)
+    reading.take(copy.dsn(), own, rows_up_to=snapshot.ROWS_UP_TO, copy=True, along=amcheck)
     compared = snapshot.compare(reference, own)
     result.like.tables, result.like.rows = compared.same, compared.rows
     result.findings.extend(str(d) for d in compared.differences)
@@ -642,7 +643,7 @@ def _against(reference: Path, copy: Copy, reading: Reading, result: Result) -> N
 # -- whether it is sound -----------------------------------------------------------------------------------------
 
 
-# What pg_amcheck reads from the first page to the last; of an index it reads those that hang in the tree.
+# What amcheck reads from the first page to the last; of an index it reads those that hang in the tree.
 _HEAPS = """
 select pg_catalog.pg_relation_filepath(c.oid)
 from pg_catalog.pg_class as c
@@ -656,35 +657,15 @@ def _heaps(copy: Copy) -> frozenset[str]:
         return frozenset(path for (path,) in session.execute(_HEAPS))
 
 
-def _begin_amcheck(copy: Copy, *, deep: bool) -> Beginning | None:
-    """Tables and b-trees, page by page; None where there is no such program."""
-    program = copy.tool("pg_amcheck")
-    if not program.is_file():
-        return None
-    return copy.begin(
-        [
-            *(program, "-h", copy.socket, "-p", str(copies.PORT), "-U", copy.source.superuser),
-            *("-d", copy.source.database, f"--jobs={_cores()}", "--install-missing"),
-            *(["--heapallindexed"] if deep else []),
-        ],
-        environment={"PGOPTIONS": copy.options},
-    )
-
-
-def _end_amcheck(copy: Copy, begun: Beginning | None, result: Result) -> None:
-    if begun is None:
-        result.like.notes.append(
-            "tables and indexes were not checked: there is no pg_amcheck beside the server's programs"
-        )
-        return
-    done = copy.end(begun)
-    told = [line for line in done.stdout.splitlines() if line.strip()]
-    if done.returncode == 0:
+def _told(amcheck: Amcheck, copy: Copy, result: Result) -> None:
+    if amcheck.found:
+        result.findings.extend(f"amcheck: {one[:300]}" for one in sorted(amcheck.found)[: likeness.EXAMPLES])
+    elif amcheck.whole:
         copy.checked.append("amcheck")
-    elif done.returncode == 2 and told:
-        result.findings.extend(f"amcheck: {_corruption(told, at)}" for at in _heads(told)[: likeness.EXAMPLES])
     else:
-        result.like.notes.append(f"tables and indexes were not checked: {copies.last_words(done)}")
+        result.like.notes.append(
+            f"tables and indexes were not checked: {amcheck.refused or 'not all of them were gone through'}"
+        )
 
 
 def _see_pages(copy: Copy, result: Result) -> None:
@@ -712,15 +693,3 @@ def _see_pages(copy: Copy, result: Result) -> None:
         )
         result.findings.append(f"page checksums: {told.strip() or copies.last_words(failed[0])}")
     copy.step("page checksums", began)
-
-
-def _heads(lines: Sequence[str]) -> list[int]:
-    """Where reports begin: what belongs to one is indented."""
-    return [at for at, line in enumerate(lines) if not line.startswith((" ", "\t"))]
-
-
-def _corruption(lines: Sequence[str], at: int) -> str:
-    said = [lines[at].strip().rstrip(":")]
-    if at + 1 < len(lines) and lines[at + 1].startswith((" ", "\t")):
-        said.append(re.sub(r"^ERROR:\s*", "", lines[at + 1].strip()))
-    return ": ".join(said)[:300]

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import psycopg
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -217,6 +217,21 @@ class Taken:
     resumed: bool
 
 
+Errand: TypeAlias = Callable[[content.Session], None]
+
+
+class Along(Protocol):
+    """What else is done in the sessions that read."""
+
+    def errands(self, session: content.Session, chunks: Sequence[Chunk]) -> Sequence[Errand]:
+        """What is done beside the chunks, what takes longest first."""
+        ...
+
+    def read(self, session: content.Session, chunk: Chunk) -> None:
+        """A chunk was read, or could not be."""
+        ...
+
+
 def take(
     dsn: str,
     path: Path,
@@ -234,6 +249,7 @@ def take(
     only: Collection[str] | None = None,
     salt: str | None = None,
     more: threading.Event | None = None,
+    along: Along | None = None,
 ) -> Taken:
     """Take a snapshot into a file, or go on with one that was broken off.
 
@@ -244,6 +260,7 @@ def take(
         rows_up_to: up to this many rows a table's keys are kept.
         stop: when it is set, no further chunk is read, and this ends with a DrillError.
         more: until it is set, one worker reads alone.
+        along: what else the sessions do.
 
     Raises:
         DrillError: the database can't be read at all, or the file can't be written or is another thing.
@@ -275,8 +292,9 @@ def take(
             if salt is not None:
                 found = content.by_version(leader, found, salt)
             work = _plan(db, found, unseen, chunk_blocks, by_range=where.major >= 14)
+            errands = along.errands(leader, [w.chunk for w in work]) if along is not None else ()
             _read_all(
-                dsn, str(row[0]), work, db, method=method, encoding=where.encoding, workers=workers,
+                dsn, str(row[0]), work, db, errands=errands, along=along, method=method, encoding=where.encoding, workers=workers,
                 rows_up_to=rows_up_to, seconds=chunk_seconds, told=told, stop=stop or threading.Event(),
                 more=more,
             )  # fmt: skip
@@ -420,6 +438,8 @@ def _read_all(
     work: Sequence[_Work],
     db: sqlite3.Connection,
     *,
+    errands: Sequence[Errand],
+    along: Along | None,
     method: Method,
     encoding: str,
     workers: int,
@@ -430,9 +450,12 @@ def _read_all(
     more: threading.Event | None,
 ) -> None:
     """Every chunk, side by side; one writes at a time."""
-    queue: Queue[_Work] = Queue()
-    for item in work:
-        queue.put(item)
+    queue: Queue[_Work | Errand] = Queue()
+    # What takes longest is begun early, so that nobody waits for it; but first something for each worker while the errands may
+    # not be ready yet.
+    items: list[_Work | Errand] = [*work[:workers], *errands, *work[workers:]]
+    for one in items:
+        queue.put(one)
     writing, failures = threading.Lock(), list[BaseException]()
     many = {w.table_id for w in work if _estimated(work, w.table_id) > rows_up_to}
 
@@ -447,6 +470,9 @@ def _read_all(
                         item = queue.get_nowait()
                     except Empty:
                         return
+                    if not isinstance(item, _Work):
+                        item(connection)
+                        continue
                     told(f"{item.table.name} from block {item.chunk.first:,}")
                     connection.execute("savepoint chunk")
                     try:
@@ -468,11 +494,15 @@ def _read_all(
                                 "update tables set unseen = ? where id = ?",
                                 (" ".join((error.diag.message_primary or str(error)).split()), item.table_id),
                             )
+                    # One below the other they would be gone through for each row whose transaction is looked at.
+                    connection.execute("release savepoint chunk")
+                    if along is not None:
+                        along.read(connection, item.chunk)
         except BaseException as error:  # noqa: BLE001  told by who waits
             failures.append(error)
             stop.set()
 
-    wait: list[threading.Event | None] = [None, *[more] * (min(workers, len(work)) - 1)]
+    wait: list[threading.Event | None] = [None, *[more] * (min(workers, len(work) + len(errands)) - 1)]
     threads = [threading.Thread(target=run, args=(until,), daemon=True) for until in wait]
     for thread in threads:
         thread.start()
