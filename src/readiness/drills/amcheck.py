@@ -48,7 +48,7 @@ where e.extname = 'amcheck'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Relation:
+class Relation:
     """One that is checked.
 
     Args:
@@ -69,16 +69,18 @@ class Amcheck:
         deep: every index against every row of its table, too.
         refused: why it can't be done; None where it can.
         found: what is wrong, one sentence each.
+        relations: what there is to check.
     """
 
     def __init__(self, database: str, *, deep: bool) -> None:
         self.refused: str | None = None
         self.found: list[str] = []
+        self.relations: Sequence[Relation] = ()
         self._database = database
         self._deep = deep
         self._schema: LiteralString = ""
         self._ready = threading.Event()
-        self._heaps: Mapping[str, _Relation] = {}
+        self._heaps: Mapping[str, Relation] = {}
         self._planned: set[tuple[str, int]] | None = None
         self._done: set[tuple[str, int]] = set()
 
@@ -110,15 +112,15 @@ class Amcheck:
 
     def errands(self, session: content.Session, chunks: Sequence[Chunk]) -> Sequence[Errand]:
         """Indexes, and tables of which no rows are read (catalogs, TOAST, materialized views), these in ranges."""
-        relations = [
-            _Relation(name=name, index=index, label=f"{self._database}.{label}", blocks=blocks)
+        self.relations = [
+            Relation(name=name, index=index, label=f"{self._database}.{label}", blocks=blocks)
             for name, index, label, blocks in session.execute(_RELATIONS).fetchall()
         ]
-        self._heaps = {r.name: r for r in relations if not r.index}
+        self._heaps = {r.name: r for r in self.relations if not r.index}
         read = {c.relation for c in chunks}
         planned = {(c.relation, c.first) for c in chunks if c.relation in self._heaps}
         errands: list[Errand] = []
-        for relation in relations:
+        for relation in self.relations:
             if relation.index:
                 planned.add((relation.name, 0))
                 errands.append(lambda session, r=relation: self._index(session, r))  # type: ignore[misc]
@@ -149,7 +151,7 @@ class Amcheck:
             self.found.append(f'heap table "{relation.label}"{place}: {message}')
         self._done.add((chunk.relation, chunk.first))
 
-    def _index(self, session: content.Session, relation: _Relation) -> None:
+    def _index(self, session: content.Session, relation: Relation) -> None:
         if self._begun():
             statement = sql.SQL("select {}.bt_index_check(index := %s::regclass, heapallindexed := %s)").format(
                 sql.SQL(self._schema)
@@ -162,7 +164,7 @@ class Amcheck:
         return self.refused is None
 
     def _asked(
-        self, session: content.Session, relation: _Relation, statement: sql.Composed, values: Sequence[Any]
+        self, session: content.Session, relation: Relation, statement: sql.Composed, values: Sequence[Any]
     ) -> list[Any]:
         """Rows of an answer; what the server says instead is found, too."""
         session.execute("savepoint amcheck")
@@ -179,7 +181,7 @@ class Amcheck:
         return rows
 
 
-def _ranges(relation: _Relation) -> list[Chunk]:
+def _ranges(relation: Relation) -> list[Chunk]:
     starts = list(range(0, max(relation.blocks, 1), content.CHUNK_BLOCKS or max(relation.blocks, 1)))
     return [Chunk(relation=relation.name, first=f, end=e) for f, e in zip(starts, [*starts[1:], None], strict=True)]
 

@@ -5,7 +5,8 @@ that differs tells by its own (xmin) whether it was written by a transaction tha
 it as it is, and doesn't; or by a later one, which is no difference to a backup. Only a row that the source no longer has
 tells nothing: where no transaction came since, it is a difference; else it was deleted, and is counted.
 
-Tables are first summed up on both sides; only blocks whose sums differ are read row by row. Large ones may be summed up by the
+Tables are first summed up on both sides, in chunks; of those that differ block by block, and only blocks that differ are read row
+by row. Large ones may be summed up by the
 versions of their rows, place and transaction, which a rewritten table has others of; where too much of one differs it is summed
 up by content again.
 """
@@ -17,6 +18,7 @@ import sqlite3
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -427,68 +429,147 @@ def rows(
             compared.notes,
             [*(d for d in differences if d.name not in again), *compared.differences],
         )
-    sums = {d.name: (later if d.name in again else before, after) for d in differences}
-    if reading.versions is not None and (moved := _moved(differences, sums, reading)):
+    found.notes += [n for n in notes if "large objects" in n]
+    _tell_all(differences, source, broken, since, found)
+    moved = _moved(before, after, later if again else None) if reading.versions is not None else set()
+    differ = {d.name for d in differences}
+    names = {d.name for d in differences if not d.told} | (moved - differ)
+    sums = {name: (later if name in again else before, after) for name in sorted(names)}
+    rewritten = _by_row(source, copy, sums, moved, since, reading, found)
+    for name in rewritten - differ:  # the same by version, which says too little of it
+        found.tables, found.rows = found.tables - 1, found.rows - _alike(sums[name][0], name, [])
+    if rewritten:
         by_content = replace(reading, versions=None)
         own = (folder / "source-content.sums", folder / "copy-content.sums")
-        by_content.take(source, own[0], only=moved)
-        by_content.take(copy, own[1], only=moved, copy=True)
+        by_content.take(source, own[0], only=rewritten)
+        by_content.take(copy, own[1], only=rewritten, copy=True)
         compared = snapshot.compare(*own)
         found.tables, found.rows = found.tables + compared.same, found.rows + compared.rows
-        differences = [
-            *(d for d in differences if d.name not in moved),
-            *(d for d in compared.differences if d.name in moved),
-        ]
-        sums |= dict.fromkeys(moved, own)
-    found.notes += [n for n in notes if "large objects" in n]
-    if not differences:
-        return
-    known = since()
-    summed = [d for d in differences if not d.told]
+        differences = [d for d in compared.differences if d.name in rewritten]
+        _tell_all(differences, source, broken, since, found)
+        sums = {d.name: own for d in differences if not d.told}
+        _by_row(source, copy, sums, frozenset(), since, by_content, found)
+
+
+def _by_row(
+    source: str,
+    copy: str,
+    which: Mapping[str, tuple[Path, Path]],
+    moved: Collection[str],
+    since: Callable[[], Since],
+    reading: Reading,
+    found: Likeness,
+) -> set[str]:
+    """Tables whose sums differ, row by row where their blocks do.
+
+    Args:
+        which: by name, with the sums of either side.
+        moved: those that lie in other files than the copy's, which are looked at also where their sums don't differ.
+
+    Returns:
+        Those that were read by version, and by content may be the same: they lie in other files, or so much of them differs.
+    """
+    rewritten: set[str] = set()
+    if not which:
+        return rewritten
     with (
         closing(psycopg.connect(source, autocommit=True)) as asked,
         content.session(source, seconds=READ_SECONDS) as left,
-        content.session(copy, seconds=READ_SECONDS) as right,
+        content.session(copy, seconds=0) as right,
     ):
-        for d in differences:
-            if d.told:
-                _tell(d, asked, known, broken, found)
-        if not summed:
-            return
+        known = since()  # of whatever the session sees of the source
         encoding = content.where(left).encoding
-        tables = [
-            {t.name: t for t in content.tables(session, ignored_schemas=reading.ignored_schemas)[0]}
-            for session in (left, right)
-        ]
-        for d in summed:
-            if known.next_xid is not None and asked.execute(_UNLOGGED, [d.name]).fetchone() == (True,):
-                found.notes.append(f"{d.name}: is unlogged, and empty behind any recovery")
+        sides = []
+        for session in (left, right):
+            tables, _ = content.tables(session, ignored_schemas=reading.ignored_schemas)
+            if reading.versions is not None:
+                tables = content.by_version(session, tables, reading.versions)
+            sides.append({t.name: t for t in tables})
+        for name, sums in which.items():
+            if known.next_xid is not None and asked.execute(_UNLOGGED, [name]).fetchone() == (True,):
+                found.notes.append(f"{name}: is unlogged, and empty behind any recovery")
                 continue
-            mine, its = tables[0].get(d.name), tables[1].get(d.name)
+            mine, its = sides[0].get(name), sides[1].get(name)
             if mine is None or its is None:
-                found.unproved.append(f"{d.name}: was made or dropped while it was read")
+                found.unproved.append(f"{name}: was made or dropped while it was read")
                 continue
-            differing = _differing_chunks(*sums[d.name], d.name, physical=known.next_xid is not None)
-            alike = _alike(sums[d.name][0], d.name, differing)
+            if name in moved and (mine.salt or its.salt):
+                rewritten.add(name)
+                continue
+            differing = _differing_chunks(*sums, name, physical=known.next_xid is not None)
+            if differing == []:
+                continue
+            alike = _alike(sums[0], name, differing)
+            if differing is not None:
+                places = _places((left, mine), (right, its), differing, encoding, reading.rows_up_to)
+                if places is None and reading.versions is not None:
+                    rewritten.add(name)
+                    continue
+                if places is None:
+                    found.unproved.append(_too_many(name, reading))
+                    continue
+                differing, alike = places[0], alike + places[1]
             _one_by_one((left, mine), (right, its), differing, alike, encoding, known, reading, found)
+    return rewritten
 
 
-def _moved(
-    differences: Sequence[snapshot.TableDifference], sums: Mapping[str, tuple[Path, Path]], reading: Reading
-) -> set[str]:
-    """Tables of which so much differs by version that they may have been rewritten: by content they may be the same."""
-    found = set()
-    for d in differences:
-        if d.told:
-            continue
-        chunks = _differing_chunks(*sums[d.name], d.name, physical=True)
-        if any(_rows(path, d.name) - _alike(path, d.name, chunks) > reading.rows_up_to for path in sums[d.name]):
-            found.add(d.name)
-    return found
+def _moved(before: Path, after: Path, again: Path | None) -> set[str]:
+    """Tables that lie in other files on either side: rewritten since, with the transactions of their rows, at other places."""
+    own, its = _files(before) | (_files(again) if again is not None else {}), _files(after)
+    return {name for name, files in own.items() if name in its and (not files or files != its[name])}
 
 
-def _rows(sums: Path, table: str) -> int:
-    return _alike(sums, table, [])
+def _files(sums: Path) -> dict[str, list[str]]:
+    """Of each table the numbers of its files, as its mark begins with them (see `content.Table`)."""
+    with closing(sqlite3.connect(f"{sums.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        rows = db.execute("select name, mark from tables where unseen is null").fetchall()
+    return {name: [part.partition("/")[0] for part in mark.split()] for name, mark in rows}
+
+
+def _too_many(name: str, reading: Reading) -> str:
+    return f"{name}: more than {reading.rows_up_to:,} rows lie in blocks that differ (--rows-up-to)"
+
+
+def _places(
+    source: tuple[content.Session, Table],
+    copy: tuple[content.Session, Table],
+    chunks: Sequence[Chunk],
+    encoding: str,
+    rows_up_to: int,
+) -> tuple[list[Chunk], int] | None:
+    """Which blocks of some chunks differ, block by block, and how many rows lie in the others; None where too many lie in those."""
+    (left, mine), (right, its) = source, copy
+    if mine.salt != its.salt:  # one of them is too small to be read by version
+        mine, its = replace(mine, salt=None), replace(its, salt=None)
+    found: list[Chunk] = []
+    alike = differing = 0
+    with ThreadPoolExecutor(1) as beside:
+        for chunk in chunks:
+            begun = beside.submit(content.blocks, left, mine, chunk, Method.FAST, encoding)
+            other = content.blocks(right, its, chunk, Method.FAST, encoding)
+            one = begun.result()
+            runs = _runs(sorted(b for b in one.keys() | other.keys() if one.get(b) != other.get(b)))
+            found += [Chunk(relation=chunk.relation, first=first, end=end) for first, end in runs]
+            within = {block for first, end in runs for block in range(first, end)}
+            alike += sum(s.rows for block, s in one.items() if block not in within)
+            differing += max(sum(s.rows for block, s in side.items() if block in within) for side in (one, other))
+            if differing > rows_up_to:
+                return None
+    return found, alike
+
+
+_GAP = 4  # blocks that are read sooner than another statement is sent
+
+
+def _runs(blocks: Sequence[int]) -> list[tuple[int, int]]:
+    """(first, end) of blocks that lie together, or nearly so."""
+    runs: list[tuple[int, int]] = []
+    for block in blocks:
+        if runs and block - runs[-1][1] <= _GAP:
+            runs[-1] = (runs[-1][0], block + 1)
+        else:
+            runs.append((block, block + 1))
+    return runs
 
 
 def _unread(source: str, before: Path, after: Path) -> set[str]:
@@ -505,6 +586,21 @@ def _unread(source: str, before: Path, after: Path) -> set[str]:
             [sorted(new)],
         ).fetchall()
     return {name for (name,) in rows}
+
+
+def _tell_all(
+    differences: Sequence[snapshot.TableDifference],
+    source: str,
+    broken: Mapping[str, str],
+    since: Callable[[], Since],
+    found: Likeness,
+) -> None:
+    """What is wrong with tables and all else, beside the rows that differ."""
+    if told := [d for d in differences if d.told]:
+        known = since()
+        with closing(psycopg.connect(source, autocommit=True)) as asked:
+            for d in told:
+                _tell(d, asked, known, broken, found)
 
 
 def _tell(
@@ -600,9 +696,7 @@ def _one_by_one(
                 have[key] = (high, low)
             count += 1
             if count > reading.rows_up_to:
-                found.unproved.append(
-                    f"{name}: more than {reading.rows_up_to:,} rows lie in blocks that differ (--rows-up-to)"
-                )
+                found.unproved.append(_too_many(name, reading))
                 return
     other: list[tuple[str | None, str, int]] = []  # key, what is wrong, who wrote it
     same = 0
@@ -640,7 +734,7 @@ def _one_by_one(
         else:
             found.notes.append(f"{name}: {left_over:,} rows of the copy were deleted since, as far as can be told")
     if parts:
-        found.findings.append(f"{name}: of {same + len(other):,} rows compared one by one, {', '.join(parts)}")
+        found.findings.append(f"{name}: of {alike + same + len(other):,} rows, {', '.join(parts)}")
     else:
         found.tables, found.rows = found.tables + 1, found.rows + alike + same
     if written:

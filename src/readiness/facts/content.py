@@ -457,6 +457,22 @@ def sums(connection: Session, table: Table, chunk: Chunk, method: Method, encodi
     return Sums(rows=row[0], high=int(row[1] or 0), low=int(row[2] or 0))
 
 
+def blocks(connection: Session, table: Table, chunk: Chunk, method: Method, encoding: str) -> dict[int, Sums]:
+    """A chunk's rows, summed up for each of its blocks that holds some: what one statement tells of which blocks differ."""
+    digest = _VERSION if _by_version(table, chunk) else _digest(table, method, encoding)
+    low = f"pg_catalog.sum({digest.low})::text" if digest.low else "'0'"
+    # The first four bytes of a row's place: its block (ItemPointerData, itemptr.h).
+    statement = (
+        f"select /* readiness:snapshot */ q.b, pg_catalog.count(*), pg_catalog.{digest.over}({digest.high})::text, {low} "
+        f"from (select pg_catalog.substr(pg_catalog.tidsend(t.ctid), 1, 4) as b, {digest.below} "
+        f"{_from(table, chunk)}{digest.fence}) as q group by q.b"
+    )
+    return {
+        int.from_bytes(block, "big"): Sums(rows=rows, high=int(high or 0), low=int(low or 0))
+        for block, rows, high, low in connection.execute(statement.encode())
+    }
+
+
 def rows(
     connection: Session, table: Table, chunk: Chunk, method: Method, encoding: str
 ) -> Iterator[tuple[str | None, int, int]]:
