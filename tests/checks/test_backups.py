@@ -305,6 +305,13 @@ def test_how_far_wal_should_reach_is_not_known(kept: Kept):
         for name, s in stores.items()
     }
     assert answers(replace(newest, number=newest.number + 2), holed) == [False] * 2
+    # What a backup leaves as the last thing handed over tells it, too.
+    with kept.cluster.connect() as admin:
+        admin.execute("select pg_backup_start('of a test', true)")
+        admin.execute("select pg_backup_stop(false)")
+        told = "select last_archived_wal like '%.backup' from pg_stat_archiver"
+        assert stage.eventually(lambda: admin.execute(told).fetchone() == (True,), 20)
+    assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
     kept.finish_segments(1)
     assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
 

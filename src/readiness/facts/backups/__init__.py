@@ -69,7 +69,7 @@ class Backups:
         replayed = None
         if timeline is not None and row["replayed"] is not None and row["replayed"] >= 2 * segment_bytes:
             replayed = Segment(timeline=timeline, number=row["replayed"] // segment_bytes - 1)
-        last = Segment.named(row["last_archived_wal"] or "", segment_bytes)  # before the stores are asked
+        last = Segment.reached(row["last_archived_wal"] or "", segment_bytes)  # before the stores are asked
         lately, hidden = [], False
         if any(store.tool == "barman" for store in target.profile.backups.values()):
             try:

@@ -35,6 +35,15 @@ class Segment:
         timeline, high, low = (int(part, 16) for part in found.groups())
         return cls(timeline=timeline, number=high * (2**32 // segment_bytes) + low)
 
+    @classmethod
+    def reached(cls, name: str, segment_bytes: int) -> Self | None:
+        """How far the archiver has come by the name of what it handed over last.
+
+        That is often a backup's history file (BackupHistoryFileName, xlog_internal.h), which comes after the segment that
+        the backup begins in, whose name it bears.
+        """
+        return cls.named(re.sub(r"\.[0-9A-F]{8}\.backup$", "", name), segment_bytes)
+
     def name(self, segment_bytes: int) -> str:
         high, low = divmod(self.number, 2**32 // segment_bytes)
         return f"{self.timeline:08X}{high:08X}{low:08X}"
