@@ -170,6 +170,42 @@ def test_an_archiver_that_waits_from_the_first_segment_on_is_named(archiving: Cl
     assert only(looked(archiving)).ok
 
 
+def test_what_waits_for_an_archiver_makes_pg_wal_grow(archiving: Cluster):
+    def oversized(dsn: str = "") -> Outcome:
+        return ask("operations/oversized-wal", dsn or archiving.dsn())
+
+    with archiving.connect() as admin:
+        admin.execute("alter system set max_wal_size = '48MB'")
+        admin.execute("alter system set min_wal_size = '32MB'")
+    archive_with(archiving, "test %p = never")
+    with archiving.connect() as admin:
+        admin.execute("checkpoint")
+    assert only(oversized()).ok
+    for _ in range(8):
+        switch(archiving)
+    swollen = only(oversized())
+    assert not swollen.ok
+    assert int(str(swollen.evidence["waiting_for_the_archiver"])) >= 6
+    weak = ask("operations/oversized-wal", archiving.dsn(user="looker", password="bare-role-of-a-test"))
+    assert isinstance(weak, Unknown)
+    assert weak.reason is Reason.NO_PERMISSION
+    archive_with(archiving, "test %p != never")
+    assert eventually(
+        lambda: shown(
+            archiving,
+            "select pg_walfile_name(pg_current_wal_lsn()) > last_archived_wal "
+            "and not exists (select from pg_ls_archive_statusdir() as s where s.name ~ 'ready$') from pg_stat_archiver",
+        )
+    )
+
+    def shrunk() -> bool:
+        with archiving.connect() as admin:
+            admin.execute("checkpoint")
+        return only(oversized()).ok
+
+    assert eventually(shrunk)
+
+
 def test_what_was_never_tried_is_unknown(archiving: Cluster):
     with archiving.connect() as admin:
         admin.execute("select pg_stat_reset_shared('archiver')")
