@@ -382,7 +382,29 @@ select
             ) as granted
         ), '{}'
     ) as granted,
-    pg_catalog.concat_ws('/', c.relacl::text, pg_catalog.pg_get_userbyid(c.relowner), t.stands) as stands
+    pg_catalog.concat_ws(
+        '/', c.relacl::text, pg_catalog.pg_get_userbyid(c.relowner), t.stands,
+        (
+            -- Of its partitions, who may do what, and the triggers of their own; one more of the same kind changes nothing.
+            select
+                pg_catalog.string_agg(
+                    distinct pg_catalog.concat_ws(
+                        '|', p.relacl::text, pg_catalog.pg_get_userbyid(p.relowner),
+                        (
+                            select pg_catalog.string_agg(
+                                pg_catalog.concat_ws('|', g.tgtype, g.tgenabled, g.tgfoid::pg_catalog.regproc), ';'
+                                order by g.tgname
+                            )
+                            from pg_catalog.pg_trigger as g
+                            where g.tgrelid = p.oid and not g.tgisinternal
+                        )
+                    ), ';'
+                )
+            from pg_catalog.pg_inherits as i
+            inner join pg_catalog.pg_class as p on i.inhrelid = p.oid and p.relispartition
+            where i.inhparent = c.oid
+        )
+    ) as stands
 from pg_catalog.pg_class as c
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
 inner join rows from (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) as d (schema, name)
