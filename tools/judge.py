@@ -33,12 +33,17 @@ KNOWN = Path(os.environ.get("READINESS_KNOWN_ANSWERS") or ROOT.parent / "shared"
 JUDGED = ROOT / "tests" / "judged"
 
 
+GUESSES = {"schema/unbounded-amount-column"}  # weighs nothing, and may be wrong of what a column holds
+
+
 def judging() -> list[str]:
     """Checks that weigh and whose subjects lie in a database, asked by SQL; what weighs nothing is taste or a list."""
     return [
         i
         for i, c in checks().items()
-        if SUBJECT_KINDS[c.info.subject_kind] and c.source.startswith("/*---") and c.info.priority is not Priority.INFO
+        if SUBJECT_KINDS[c.info.subject_kind]
+        and c.source.startswith("/*---")
+        and (c.info.priority is not Priority.INFO or i in GUESSES)
     ]
 
 

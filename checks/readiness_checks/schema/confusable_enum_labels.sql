@@ -14,14 +14,6 @@ mend: |
 links:
   - https://www.postgresql.org/docs/current/datatype-enum.html
 ---*/
-with word as (
-    select
-        e.enumtypid,
-        pg_catalog.array_agg(e.enumlabel::pg_catalog.text order by e.enumsortorder) as labels
-    from pg_catalog.pg_enum as e
-    group by e.enumtypid, pg_catalog.lower(pg_catalog.regexp_replace(e.enumlabel, '[\s_-]', '', 'g'))
-)
-
 select
     pg_catalog.format('%I.%I', ns.nspname, t.typname) as subject,
     t.oid as objid,
@@ -30,13 +22,16 @@ select
     twice.labels as confusable_labels
 from pg_catalog.pg_type as t
 inner join pg_catalog.pg_namespace as ns on t.typnamespace = ns.oid
-left join (
-    select
-        w.enumtypid,
-        pg_catalog.string_agg(pg_catalog.array_to_string(w.labels, ' / '), ', ' order by w.labels) as labels
-    from word as w
-    where pg_catalog.cardinality(w.labels) > 1
-    group by w.enumtypid
-) as twice on t.oid = twice.enumtypid
+-- looked up for each type: a join may be a loop in a loop
+cross join lateral (
+    select pg_catalog.string_agg(pg_catalog.array_to_string(word.labels, ' / '), ', ' order by word.labels) as labels
+    from (
+        select pg_catalog.array_agg(e.enumlabel::pg_catalog.text order by e.enumsortorder) as labels
+        from pg_catalog.pg_enum as e
+        where e.enumtypid = t.oid
+        group by pg_catalog.lower(pg_catalog.regexp_replace(e.enumlabel, '[\s_-]', '', 'g'))
+    ) as word
+    where pg_catalog.cardinality(word.labels) > 1
+) as twice
 where t.typtype = 'e'
 order by subject

@@ -102,6 +102,13 @@ select
             and con.conbin::pg_catalog.text !~ '^[{]BOOLEXPR :boolop or :args \([{]CONST :consttype 16 [^{}]*\[ 1 '
             and con.conbin::pg_catalog.text
             !~ '^[{]BOOLEXPR :boolop or .*[{]CONST :consttype 16 [^{}]*\[ 1 [^{}]*[}]\)[^{}]*[}]$'
+            -- which says more of the column than whether it is there
+            and (
+                con.conbin::pg_catalog.text not like '%{NULLTEST %'
+                or pg_catalog.regexp_replace(
+                    con.conbin::pg_catalog.text, '[{]NULLTEST :arg [{]VAR [^{}]*[}][^{}]*[}]', '', 'g'
+                ) like '% :varattno ' || att.attnum || ' %'
+            )
             -- told only from 18 on
             and (con.convalidated or pg_catalog.to_jsonb(con) ->> 'conenforced' is distinct from 'false')
     ) as ok,

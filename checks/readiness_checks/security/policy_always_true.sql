@@ -79,7 +79,9 @@ conditions as materialized (
     select
         pg_catalog.row_number() over () as number,
         c.tree,
-        c.relid
+        c.relid,
+        pg_catalog.array_agg(c.oid) as policies,
+        pg_catalog.array_agg(c.name) as names
     from clauses as c
     group by c.tree, c.relid
 ),
@@ -87,7 +89,6 @@ conditions as materialized (
 pieces as materialized (
     select
         c.number,
-        c.relid,
         piece.text,
         piece.place,
         case when piece.text like 'CONST %' then pg_catalog.split_part(piece.text, '}', 1) end as constant
@@ -168,16 +169,17 @@ words as materialized (
     ) as decimals on c.type = '1700'
 ),
 
-reduced (number, relid, tree, step) as (
+-- Whose a condition is goes with it, and each full join here is an inner or a left one that is never a loop in a loop.
+reduced (policies, names, relid, tree, step) as (
     select
-        begun.number,
-        begun.relid,
+        c.policies,
+        c.names,
+        c.relid,
         begun.tree,
         0
     from (
         select
             p.number,
-            p.relid,
             pg_catalog.string_agg(
                 case
                     when p.place = 1 then ''
@@ -188,11 +190,13 @@ reduced (number, relid, tree, step) as (
             ) as tree
         from pieces as p
         left join words on p.constant = words.text
-        group by p.number, p.relid
+        group by p.number
     ) as begun
+    full join conditions as c on begun.number = c.number
     union all
     select
-        r.number,
+        r.policies,
+        r.names,
         r.relid,
         -- nothing but AND, OR, NOT, COALESCE and CASE is more than what is in it
         case
@@ -403,11 +407,10 @@ reduced (number, relid, tree, step) as (
 open as (
     select
         c.oid,
-        pg_catalog.array_agg(c.name order by c.name) filter (where r.tree = '#T') as always_true,
+        pg_catalog.array_agg(r.names[c.place] order by r.names[c.place]) filter (where r.tree = '#T') as always_true,
         pg_catalog.bool_or(r.tree <> '#T') as unclear
     from reduced as r
-    inner join conditions as one on r.number = one.number
-    inner join clauses as c on one.tree = c.tree and one.relid = c.relid
+    cross join lateral pg_catalog.unnest(r.policies) with ordinality as c (oid, place)
     where r.tree in ('#T', '#C') or (r.tree like '%{%' and r.step = 500)
     group by c.oid
 )
@@ -441,9 +444,9 @@ select
         order by r.polname
     ) as narrowed_by
 from writing as w
+full join open on w.oid = open.oid
 inner join pg_catalog.pg_class as c on w.polrelid = c.oid
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-left join open on w.oid = open.oid
 cross join lateral (
     select
         case

@@ -9,6 +9,7 @@ create table fine (
     amount positive,
     cost narrower,
     salary numeric check (sound(salary)),
+    wage numeric check (wage is null or wage > 0),
     list_price numeric check (list_price >= 0),
     net_amount numeric,
     "Unit Price" numeric,
@@ -22,7 +23,7 @@ create table other (
 create view shown as select 1::numeric as price;
 --- broken since 18: public.told_only.price
 create table told_only (price numeric check (price > 0) not enforced);
---- broken: public.plain.price, public.plain."unitPrice", public.plain."Amount, 💶", public.plain.order_total, public.plain.price_cents, public.plain.fee, public.plain.salary, public.plain.cost, public.void.price, public.void.amount, public.void.cost, public.void.fee, public.void.wage, public.root.cost
+--- broken: public.plain.price, public.plain."unitPrice", public.plain."Amount, 💶", public.plain.order_total, public.plain.price_cents, public.plain.fee, public.plain.salary, public.plain.cost, public.void.price, public.void.amount, public.void.cost, public.void.fee, public.void.total, public.void.wage, public.root.cost
 create domain anything as numeric;
 create domain anyway as numeric check (value > 0 or true);
 create table plain (
@@ -34,6 +35,9 @@ create table void (
     amount numeric check (amount > 0 or true),
     cost numeric check (true or cost > 0),
     fee numeric check (fee = fee),
+    total numeric,
+    kind text,
+    check (kind <> 'paid' or total is not null),
     wage anyway
 );
 create table root (id int, cost numeric) partition by range (id);

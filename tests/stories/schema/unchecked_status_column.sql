@@ -6,11 +6,11 @@ create table fine (id int primary key, status mood, state text references states
 create domain narrower as word;
 create domain of_enum as mood;
 create function known(text) returns bool immutable language sql as 'select true';
-create table kept (status narrower, state of_enum, kind text check (known(kind)), type text check ((type in ('a', 'b')) = true));
+create table kept (level text check (level is null or level in ('a', 'b')), status narrower, state of_enum, kind text check (known(kind)), type text check ((type in ('a', 'b')) = true));
 create table other (status int, statuses text, estate text, status_text text);
 --- broken since 18: public.told_only.status
 create table told_only (status text check (status in ('a', 'b')) not enforced);
---- broken: public.void.status, public.void.state, public.void.kind, public.void.type, public.void.level, public.void.severity, public.loose.status, public.loose.order_type, public.days.status, public.beside.status, "Odd ""S"."T, x".status
+--- broken: public.void.status, public.void.state, public.void.kind, public.void.type, public.void.level, public.void.severity, public.void.priority, public.loose.status, public.loose.order_type, public.days.status, public.beside.status, "Odd ""S"."T, x".status
 create table loose (id int primary key, status text not null default 'new', order_type varchar(10));
 create domain anything as text;
 create domain anyway as text check (true or value = 'a');
@@ -20,7 +20,10 @@ create table void (
     kind text check (kind = kind),
     type anything,
     level text check (true or level = 'a'),
-    severity anyway
+    severity anyway,
+    priority text,
+    n int,
+    check (n > 5 or priority is not null)
 );
 create table days (status text, at int) partition by range (at);
 create table days_1 partition of days default;
