@@ -12,6 +12,7 @@ import pytest
 import stage
 from asking import ask, found
 from conftest import Database
+from readiness.drills import rls
 from readiness.embedded import Cluster
 from readiness.facts.catalog import TenantTables
 from readiness.facts.drills import DrillRecord, DrillRecords
@@ -468,3 +469,27 @@ def test_what_belongs_to_a_tenant_by_another_table_is_tried_by_the_value_that_le
     said = drill(tmp_path, platform)
     assert said.code == 2
     assert "row_security.owners: public.notes" in said.err
+
+
+def test_walls_on_other_versions(older_cluster: Cluster):
+    with stage.database(older_cluster) as made:
+        app = made.bare_role
+        made.run(f"""
+            create table walled (id int primary key, tenant uuid not null, note text);
+            insert into walled values (1, '{A}', 'x'), (2, '{B}', 'y');
+            alter table walled enable row level security; alter table walled force row level security;
+            create policy all_of_it on walled using ({WALL});
+            grant select, insert, update, delete on walled to {app};
+            create view leaky with (security_barrier) as select id, tenant, note from walled where {WALL};
+            grant select, insert on leaky to {app};
+            create function of_leaky() returns setof walled language sql security definer as 'select * from public.leaky';
+        """)
+        walled = {"tables": ["public.walled"], "roles": [app], "column": "tenant"}
+        profile = Profile.model_validate({"name": "walled", "row_security": walled})
+        with closing(Postgres(made.dsn())) as session:
+            target = Target(profile=profile, folder=Path(), now=datetime.now(UTC))
+            walls = TenantWalls.take(session, target, TenantTables((("public", "walled"),))).by_table
+        declared = rls.Declared(columns={"public.walled": "tenant"}, settings={"app.tenant": "{tenant}"}, roles=[app])
+        tried = rls.drill(made.dsn(), walls, declared)["public.walled"]
+        assert tried.findings == [f"{app} inserts other tenants' rows through the view public.leaky"]
+        assert not tried.unproved
