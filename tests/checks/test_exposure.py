@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
 from test_security import loaded
 
@@ -10,6 +11,7 @@ from conftest import Database
 from readiness.facts.logins import Login, Logins
 from readiness.facts.postgres import APPLICATION_NAME
 from readiness.model import Examined, NotApplicable, Outcome, Reason, Unknown
+from readiness.profile import Profile
 from stage import eventually
 
 
@@ -39,6 +41,27 @@ def test_an_application_that_is_superuser(embedded_database: Database):
             assert "checkout-service" in seen()
             assert found(ask(check, embedded_database.dsn())) == {"postgres"}
     assert eventually(lambda: "checkout-service" not in seen())  # its server process ends behind it
+
+
+def test_a_role_at_work_that_the_profile_does_not_know(embedded_database: Database):
+    check, app = "security/undeclared-client", embedded_database.bare_role
+    none = Profile.model_validate({"name": "test", "services": {}})
+    one = Profile.model_validate({"name": "test", "services": {"shop": {"role": app, "url": None}}})
+    dsn, bare = embedded_database.dsn(), embedded_database.bare_dsn()
+    assert isinstance(ask(check, dsn), Unknown), "nothing is said of services"
+    assert isinstance(ask(check, dsn, profile=none), NotApplicable)
+    weak = ask(check, bare, profile=none)
+    assert isinstance(weak, Unknown)
+    assert weak.reason is Reason.NO_PERMISSION
+    with psycopg.connect(bare, application_name="psql"), psycopg.connect(bare, application_name=APPLICATION_NAME):
+        assert found(ask(check, dsn, profile=none)) == set(), "a person, and ourselves"
+        with psycopg.connect(bare, application_name="shop"):
+            assert found(ask(check, dsn, profile=none)) == {app}
+            assert found(ask(check, dsn, profile=one)) == set()
+            embedded_database.run(f"grant pg_monitor to {app}")
+            assert found(ask(check, bare, profile=none)) == set(), "who watches is no service"
+            embedded_database.run(f"revoke pg_monitor from {app}")
+    assert eventually(lambda: isinstance(ask(check, dsn, profile=none), NotApplicable))
 
 
 def test_a_role_that_nobody_uses(embedded_database: Database, role: str):
