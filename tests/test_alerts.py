@@ -65,6 +65,18 @@ FIRE = {
     "recorded with a label": ('instance:tagged{tier="db"} > 90', "5m"),
     "but in maintenance": (f"{USED} > 80 unless on() maintenance_mode == 1", "5m"),
     "of the primary": ("pg_stat_replication_pg_wal_lsn_diff > 1e9 and on(instance) pg_replication_is_replica == 0", ""),
+    # As exporters' own collections have them.
+    "towards autovacuum": ("ccp_transaction_wraparound_percent_towards_emergency_autovac > 110", "1m"),
+    "volume": (
+        "kubelet_volume_stats_available_bytes / kubelet_volume_stats_capacity_bytes < 0.03 "
+        "and kubelet_volume_stats_used_bytes > 0 unless on(namespace) kube_persistentvolumeclaim_access_mode == 1",
+        "1m",
+    ),
+    "filling up": (
+        'node_filesystem_avail_bytes{fstype!=""} / node_filesystem_size_bytes{fstype!=""} * 100 < 15 '
+        'and predict_linear(node_filesystem_avail_bytes{fstype!=""}[1h], 86400) < 0 and node_filesystem_readonly == 0',
+        "10m",
+    ),
     "listed": ('sum({__name__=~"pg_stat_activity_count|pg_backends"}) > 80', ""),
 }
 NEVER = {
@@ -150,6 +162,8 @@ def test_rules_that_fire_late_alone_or_for_the_opposite_are_no_proof(tmp_path: P
     for name, (_, kind) in LATE.items():
         (said,) = tried(*late, kinds=[kind])[kind].findings
         assert said.startswith(f"{name} (r.yml, g) fires late: not yet at "), said
+    weekly = alert("weekly", "ccp_backrest_last_full_backup_time_since_completion_seconds > 604800")
+    assert not tried(weekly, kinds=["backup-age"])["backup-age"].findings
     # Beside one in time they tell that it got worse.
     both = tried(*late, alert("in time", "pg_replication_lag_seconds > 60"), kinds=["replication-lag"])
     assert not both["replication-lag"].findings

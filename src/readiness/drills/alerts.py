@@ -3,7 +3,7 @@
 A world is made for each rule of what it reads, with the labels that Prometheus really has where it was asked: then sides
 that never match, or a label that is not there, show. In trouble a figure moves to the worst that it can be (all connections
 in use, a lag of a day, no byte free) within half of the time, and stays there. What no value can meet never fires. What
-fires in the worst only, and not in a trouble that nobody would sleep through (a lag of an hour, a backup a week old), is
+fires in the worst only, and not in a trouble that nobody would sleep through (a lag of an hour, a backup two weeks old), is
 late: a unit was mistaken, or the threshold is worth nothing.
 """
 
@@ -60,12 +60,15 @@ _COURSES: tuple[tuple[str, _Course], ...] = (
     (r"patroni_xlog_replayed_timestamp", _Course("timestamp", 0, DAY, 3600)),
     (r"(pg|cnpg|ccp|aws)_\w*(replication|replica)_?\w*(bytes|diff|size)\w*", _Course("gauge", 0, 1e12, 1e11)),
     (r"(pg|cnpg|ccp|aws)_\w*(replication|replica)_?\w*lag\w*", _Course("gauge", 0, DAY, 3600)),
-    (r"\w*(timestamp|last_available|last_successful)\w*", _Course("timestamp", 0, 60 * DAY, 7 * DAY)),
-    (r"(pgbackrest|ccp_backrest|barman|walg|velero)_\w+", _Course("gauge", 3600, 60 * DAY, 7 * DAY)),
+    (r"\w*(timestamp|last_available|last_successful)\w*", _Course("timestamp", 0, 60 * DAY, 14 * DAY)),
+    (r"(pgbackrest|ccp_backrest|barman|walg|velero)_\w+", _Course("gauge", 3600, 60 * DAY, 14 * DAY)),
     (r"(node_filesystem_(avail|free)|kubelet_volume_stats_available|windows_logical_disk_free|ccp_nodemx_data_disk_available)_bytes|"
      r"aws_rds_free_storage_space_\w+", _Course("gauge", 9e10, 0, 5e8)),
     (r"(node_filesystem_size|kubelet_volume_stats_capacity|windows_logical_disk_size)_bytes|ccp_nodemx_data_disk_total_bytes",
      _Course("gauge", 1e11, 1e11, 1e11)),
+    (r"kubelet_volume_stats_used_bytes", _Course("gauge", 5e10, 5e10, 5e10)),
+    # Of what starts a vacuum, not of what there is: ten times as many ids are there.
+    (r"\w*percent_towards_emergency_autovac\w*", _Course("gauge", 100, 1000, 900)),
     (r"\w*(percent|perc)\w*", _Course("gauge", 5, 100, 99)),
     # The server stops giving ids three million before the end of what 31 bits count.
     (r"\w*(xid|frozen|mxid|wraparound|_mx_|transaction_id)\w*", _Course("gauge", 5e7, 2**31 - 3e6, 2e9)),
@@ -74,7 +77,7 @@ _COURSES: tuple[tuple[str, _Course], ...] = (
 _BAD = {
     "slow-queries": "an hour, or two minutes on average",
     "replication-lag": "an hour, or 100 GB",
-    "backup-age": "a week",
+    "backup-age": "two weeks",
     "disk": "half a percent free",
     "wraparound": "2 billion transactions",
 }
