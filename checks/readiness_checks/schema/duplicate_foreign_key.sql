@@ -16,74 +16,89 @@ links:
 ---*/
 -- Partitions: a key that a partition inherited is its parent's subject, and the double of one that the partition has
 -- beside it. The order of the columns does not matter: what counts is which column refers to which.
-with alike as materialized (
-    -- Only where a table refers to another more than once is there anything to compare.
-    select
-        fk.conrelid,
-        fk.confrelid
-    from pg_catalog.pg_constraint as fk
-    where fk.contype = 'f'
-    group by fk.conrelid, fk.confrelid
-    having pg_catalog.count(*) > 1
-),
-
-mapping as (
+-- Counted side by side, and never joined with themselves: a join may be a loop in a loop.
+with keyed as (
     select
         fk.oid,
+        fk.conname,
         fk.conrelid,
         fk.confrelid,
-        pg_catalog.array_agg(pg_catalog.format('%s>%s', k.attnum, fk.confkey[k.place]) order by k.attnum) as pairs
+        fk.conkey,
+        fk.confkey,
+        fk.conparentid,
+        fk.convalidated,
+        fk.confupdtype,
+        fk.confdeltype,
+        fk.confmatchtype,
+        fk.condeferrable,
+        fk.condeferred,
+        pg_catalog.count(*) over (partition by fk.conrelid, fk.confrelid) as between_the_tables
     from pg_catalog.pg_constraint as fk
-    inner join alike on fk.conrelid = alike.conrelid and fk.confrelid = alike.confrelid
-    cross join lateral pg_catalog.unnest(fk.conkey) with ordinality as k (attnum, place)
     where fk.contype = 'f'
-    group by fk.oid, fk.conrelid, fk.confrelid
 ),
 
 twin as (
     select
-        m.oid,
+        k.conname,
+        k.conrelid,
+        k.confrelid,
+        k.conparentid,
         pg_catalog.count(*) over same_mapping as keys,
         -- what two keys must have in common besides, that either may go
         pg_catalog.count(*) over same_effect as keys_alike,
         -- the one to keep: inherited before own, validated before not, the older before the newer
         pg_catalog.row_number() over (
-            same_effect order by fk.conparentid = 0 asc, fk.convalidated desc, fk.oid asc
+            same_effect order by k.conparentid = 0 asc, k.convalidated desc, k.oid asc
         ) as place,
-        pg_catalog.array_agg(fk.conname::pg_catalog.text) over (
-            same_mapping order by fk.conname rows between unbounded preceding and unbounded following
+        pg_catalog.array_agg(k.conname::pg_catalog.text) over (
+            same_mapping order by k.conname rows between unbounded preceding and unbounded following
         ) as names
-    from mapping as m
-    inner join pg_catalog.pg_constraint as fk on m.oid = fk.oid
+    from keyed as k
+    cross join lateral (
+        select pg_catalog.array_agg(pg_catalog.format('%s>%s', c.attnum, k.confkey[c.place]) order by c.attnum) as pairs
+        from pg_catalog.unnest(k.conkey) with ordinality as c (attnum, place)
+    ) as mapping
+    where k.between_the_tables > 1
     window
-        same_mapping as (partition by m.conrelid, m.confrelid, m.pairs),
+        same_mapping as (partition by k.conrelid, k.confrelid, mapping.pairs),
         same_effect as (
             partition by
-                m.conrelid, m.confrelid, m.pairs,
-                fk.confupdtype, fk.confdeltype, fk.confmatchtype, fk.condeferrable, fk.condeferred
+                k.conrelid, k.confrelid, mapping.pairs,
+                k.confupdtype, k.confdeltype, k.confmatchtype, k.condeferrable, k.condeferred
         )
+    union all
+    select
+        k.conname,
+        k.conrelid,
+        k.confrelid,
+        k.conparentid,
+        1 as keys,
+        1 as keys_alike,
+        1 as place,
+        '{}' as names
+    from keyed as k
+    where k.between_the_tables = 1
 )
 
 select
-    pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, fk.conname) as subject,
-    fk.conrelid as objid,
+    pg_catalog.format('%I.%I:%I', ns.nspname, c.relname, twin.conname) as subject,
+    twin.conrelid as objid,
     ns.oid as schemaid,
-    twin.oid is null or twin.keys = 1 as ok,
+    twin.keys = 1 as ok,
     case
         when twin.place > 1
             then pg_catalog.format(
                 E'-- Another foreign key, of the same effect, stays.\nalter table %I.%I drop constraint %I;',
-                ns.nspname, c.relname, fk.conname
+                ns.nspname, c.relname, twin.conname
             )
     end as remedy,
-    coalesce(pg_catalog.array_remove(twin.names, fk.conname::pg_catalog.text), '{}') as twins,
-    twin.oid is null or twin.keys = twin.keys_alike as same_actions,
+    pg_catalog.array_remove(twin.names, twin.conname::pg_catalog.text) as twins,
+    twin.keys = twin.keys_alike as same_actions,
     case when twin.keys > 1 then pg_catalog.format('%I.%I', parent_ns.nspname, parent.relname) end as refers_to
-from pg_catalog.pg_constraint as fk
-left join twin on fk.oid = twin.oid
-inner join pg_catalog.pg_class as c on fk.conrelid = c.oid and c.relkind in ('r', 'p') -- few beside the indexes
+from twin
+inner join pg_catalog.pg_class as c on twin.conrelid = c.oid and c.relkind in ('r', 'p') -- few beside the indexes
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-inner join pg_catalog.pg_class as parent on fk.confrelid = parent.oid and parent.relkind in ('r', 'p')
+inner join pg_catalog.pg_class as parent on twin.confrelid = parent.oid and parent.relkind in ('r', 'p')
 inner join pg_catalog.pg_namespace as parent_ns on parent.relnamespace = parent_ns.oid
-where fk.contype = 'f' and fk.conparentid = 0
+where twin.conparentid = 0
 order by subject
