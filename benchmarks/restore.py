@@ -6,7 +6,10 @@ given away before each restore by hand and before each drill.
 With the source on this machine, read when the copy is up, as where no core is idle; and as the drill does it by itself on a machine
 that does nothing else: read by the idle core while the backup is restored.
 
-Beside the plain restore stands what proves a backup by hand without its source: pg_verifybackup (of a base backup), the restore,
+The source's own files are in memory, as those of a living database are. `week` is a plain base backup with about 1 GB of WAL behind
+it, of updates and inserts in the newest tenth of the table, recovered to a moment behind which more was written.
+
+Beside the plain restore stands its removal, which the drill has done; and what proves a backup by hand without its source: pg_verifybackup (of a base backup), the restore,
 pg_amcheck, and pg_checksums of the copy when it is stopped, one after the other.
 """
 
@@ -22,6 +25,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -36,7 +40,8 @@ from readiness.profile import Profile
 ROWS = int(os.environ.get("READINESS_BENCH_ROWS", "6500000"))
 RUNS = int(os.environ.get("READINESS_BENCH_RUNS", "4"))
 RUNS_OF_OTHERS = 2  # of what the drill is not measured against
-STORES = os.environ.get("READINESS_BENCH_STORES", "pgbackrest,basebackup,tar").split(",")
+STORES = os.environ.get("READINESS_BENCH_STORES", "pgbackrest,basebackup,tar,week").split(",")
+WAL_BYTES = int(os.environ.get("READINESS_BENCH_WAL_MB", "1024")) * 2**20
 idle_cores = copies.idle_cores
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
 
@@ -52,10 +57,13 @@ class Shape:
 
     @property
     def statement(self) -> str:
+        made = f"create table mix (id bigint primary key, uid uuid, at timestamptz, ok boolean, {self.columns})"
+        return f"{made}; {self.inserted(1, self.rows)}"
+
+    def inserted(self, first: int, last: int) -> str:
         return (
-            f"create table mix (id bigint primary key, uid uuid, at timestamptz, ok boolean, {self.columns}); "
             f"insert into mix select g, gen_random_uuid(), now() + g * interval '1 second', g % 2 = 0, {self.values} "
-            f"from generate_series(1, {self.rows}) as g"
+            f"from generate_series({first}, {last}) as g"
         )
 
 
@@ -89,6 +97,7 @@ class Took:
     proved: list[float] = field(default_factory=list)
     cpu: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
     by_hand: list[float] = field(default_factory=list)
+    removed: list[float] = field(default_factory=list)
     rto: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
     in_all: dict[bool, list[float]] = field(default_factory=lambda: {False: [], True: []})
     meanwhile: int = 0
@@ -107,10 +116,20 @@ def main() -> None:
                 row = admin.execute("select pg_size_pretty(pg_database_size('postgres'))").fetchone()
             assert row is not None
             print(f"{shape.name}: {shape.rows:,}, a database of {row[0]}", flush=True)
-            _compare(cluster, cluster.workshop.folder)
+            for name, cold in itertools.product(
+                [n for n in ("pgbackrest", "basebackup", "tar") if n in STORES], (False, True)
+            ):
+                compare(cluster, name, cold=cold)
+            if "week" in STORES:
+                until = a_week(cluster, shape)
+                for cold in (False, True):
+                    compare(cluster, "week", cold=cold, until=until)
 
 
-def _compare(cluster: Cluster, folder: Path) -> None:
+def compare(cluster: Cluster, name: str, *, cold: bool, until: datetime | None = None) -> None:
+    """One way of backing up, by hand and by the drill in turn."""
+    folder = cluster.workshop.folder
+    store = "basebackup" if name == "week" else name
     backrest = _backrest(folder)
     source = profiles.Source(
         profile=Profile.model_validate(
@@ -125,67 +144,67 @@ def _compare(cluster: Cluster, folder: Path) -> None:
         ),
         folder=folder,
     )
-    backup, tar = folder / "base" / "first", folder / "tar" / "first"
+    backup, tar, wal = folder / "base" / "first", folder / "tar" / "first", folder / "wal"
     plain: dict[str, Callable[[Path], None]] = {
         "pgbackrest": lambda data: _by_pgbackrest(cluster, backrest, data),
-        "basebackup": lambda data: _by_hand(cluster, ["cp", "-RLp", f"{backup}/.", data], folder / "wal", data),
-        "tar": lambda data: _by_hand(cluster, ["tar", "-xzf", tar / "base.tar.gz", "-C", data], folder / "wal", data),
+        "basebackup": lambda data: _by_hand(cluster, ["cp", "-RLp", f"{backup}/.", data], wal, data, until),
+        "tar": lambda data: _by_hand(cluster, ["tar", "-xzf", tar / "base.tar.gz", "-C", data], wal, data, until),
     }
     manifests = {"basebackup": backup / "backup_manifest", "tar": tar / "backup_manifest"}
-    for store, cold in itertools.product([s for s in plain if s in STORES], (False, True)):
-        took = Took()
-        by_hand = plain[store]
-        for run in range(RUNS):
-            _settle(folder, cold=cold)
-            before = _cpu(cluster)
-            took.by_hand.append(_plain(cluster, by_hand))
-            took.by_hand_cpu.append(_cpu(cluster) - before)
-            if run < RUNS_OF_OTHERS:
-                _settle(folder, cold=cold)
-                took.proved.append(_plain(cluster, by_hand, proofs=True, manifest=manifests.get(store)))
-            for idle in (False, True) if run < RUNS_OF_OTHERS else (True,):
-                _settle(folder, cold=cold)
-                copies.idle_cores = idle_cores if idle else _none
-                before, began = _cpu(cluster), time.perf_counter()
-                found = restore.drill(
-                    source,
-                    cluster.dsn(),
-                    options=Options(
-                        store=store,
-                        account="nobody" if cluster.owner else None,
-                    ),
-                )
-                took.in_all[idle].append(time.perf_counter() - began)
-                took.cpu[idle].append(_cpu(cluster) - before)
-                assert found.passed, found.findings
-                took.rto[idle].append(found.rto_seconds or float("inf"))
-                took.steps[idle].append(found.steps)
-                took.meanwhile += found.read_meanwhile
-        where = "on the disk" if cold else "in memory"
-        own = f"{_all(took.by_hand)}, CPU {_all(took.by_hand_cpu)}"
-        print(f"  {store}, {where}: by hand {own}; load {os.getloadavg()[0]:.1f}")
-        for idle, name in ((False, "when the copy is up"), (True, f"meanwhile in {took.meanwhile} of {RUNS}")):
-            rto, in_all = took.rto[idle], took.in_all[idle]
-            print(f"    the source is read {name}: until sessions {_all(rto)}, {_over(rto, took.by_hand)}")
-            print(f"      in all {_all(in_all)}, {_over(in_all, took.by_hand)}, CPU {_all(took.cpu[idle])}")
-            print(f"      {took.steps[idle][in_all.index(min(in_all))]}", flush=True)
-        proved = min(took.proved)
-        over = (min(took.in_all[True]) / proved - 1) * 100
-        print(f"    proved by hand, without its source: {_all(took.proved)}; the drill {over:+.0f} %", flush=True)
+    took = Took()
+    by_hand = plain[store]
+    for run in range(RUNS):
+        _settle(cluster, cold=cold)
+        before = _cpu(cluster)
+        seconds, removal = _plain(cluster, by_hand)
+        took.by_hand.append(seconds)
+        took.removed.append(removal)
+        took.by_hand_cpu.append(_cpu(cluster) - before)
+        if run < RUNS_OF_OTHERS:
+            _settle(cluster, cold=cold)
+            took.proved.append(_plain(cluster, by_hand, proofs=True, manifest=manifests.get(store))[0])
+        for idle in (False, True) if run < RUNS_OF_OTHERS else (True,):
+            _settle(cluster, cold=cold)
+            copies.idle_cores = idle_cores if idle else _none
+            before, began = _cpu(cluster), time.perf_counter()
+            how = Options(store=store, account="nobody" if cluster.owner else None, until=until)
+            found = restore.drill(source, cluster.dsn(), options=how)
+            took.in_all[idle].append(time.perf_counter() - began)
+            took.cpu[idle].append(_cpu(cluster) - before)
+            assert found.passed, found.findings
+            assert not found.like.unproved, found.like.unproved
+            assert until is None or found.like.since, "nothing was written since"
+            took.rto[idle].append(found.rto_seconds or float("inf"))
+            took.steps[idle].append(found.steps)
+            took.meanwhile += found.read_meanwhile
+    where = "on the disk" if cold else "in memory"
+    own = f"{_all(took.by_hand)}, CPU {_all(took.by_hand_cpu)}, then its removal {_all(took.removed)}"
+    print(f"  {name}, {where}: by hand {own}; load {os.getloadavg()[0]:.1f}")
+    with_removal = [restored + removed for restored, removed in zip(took.by_hand, took.removed, strict=True)]
+    for idle, how_read in ((False, "when the copy is up"), (True, f"meanwhile in {took.meanwhile} of {RUNS}")):
+        rto, in_all = took.rto[idle], took.in_all[idle]
+        print(f"    the source is read {how_read}: until sessions {_all(rto)}, {_over(rto, took.by_hand)}")
+        print(f"      in all {_all(in_all)}, {_over(in_all, took.by_hand)}, CPU {_all(took.cpu[idle])}")
+        print(f"      in all, {_over(in_all, with_removal)} and its removal")
+        print(f"      {took.steps[idle][in_all.index(min(in_all))]}", flush=True)
+    proved = min(took.proved)
+    over = (min(took.in_all[True]) / proved - 1) * 100
+    print(f"    proved by hand, without its source: {_all(took.proved)}; the drill {over:+.0f} %", flush=True)
 
 
 def _none() -> int:
     return 0
 
 
-def _settle(folder: Path, *, cold: bool) -> None:
-    """Nothing is still being written, and of the backups and the archived WAL all is in memory, or where it is to be cold nothing."""
+def _settle(cluster: Cluster, *, cold: bool) -> None:
+    """Nothing is still being written; the source's files are in memory, those of backups and archived WAL too, or where it is to be cold none."""
     os.sync()
-    for name in ("repo", "base", "tar", "wal"):
-        for path in (folder / name).rglob("*"):
+    folder = cluster.workshop.folder
+    for place in (cluster.data / "base", *(folder / name for name in ("repo", "base", "tar", "wal"))):
+        for path in place.rglob("*"):
             if path.is_file():
                 with path.open("rb") as file:
-                    if cold:
+                    if cold and place.parent == folder:
                         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
                     else:
                         while file.read(2**20):
@@ -247,6 +266,9 @@ def _fill(cluster: Cluster, shape: Shape) -> None:
         admin.execute("alter system set archive_command = '/bin/true'")  # what comes before the backup is not needed
         admin.execute("select pg_reload_conf()")
         admin.execute(shape.statement.encode())
+        admin.execute(
+            "checkpoint"
+        )  # the rows' transaction is on the disk, else vacuum could not mark their pages as visible to all
         admin.execute("vacuum analyze mix")
         admin.execute("checkpoint")
         admin.execute("alter system reset archive_command")
@@ -258,15 +280,57 @@ def _fill(cluster: Cluster, shape: Shape) -> None:
         cluster.tool("pg_basebackup", "-D", str(folder / name / "first"), *how, "-X", "none", "-c", "fast")
     with cluster.connect() as admin:
         admin.execute(f"update mix set ok = not ok where id % 20 = 0 and id < {shape.rows // 4}".encode())
+    _archived(cluster)
+
+
+def _archived(cluster: Cluster) -> None:
+    with cluster.connect() as admin:
         row = admin.execute("select pg_walfile_name(pg_switch_wal())").fetchone()
         while admin.execute("select last_archived_wal >= %s from pg_stat_archiver", row).fetchone() != (True,):
             time.sleep(0.1)
 
 
+def a_week(cluster: Cluster, shape: Shape) -> datetime:
+    """Write about as much as WAL_BYTES behind the backups: updates and inserts in the newest tenth, a checkpoint for every tenth of it.
+
+    Returns:
+        A moment behind which more was written.
+    """
+    rows = shape.rows
+    some = "id in (select {} + (random() * {})::bigint from generate_series(1, {}))"
+    with cluster.connect() as admin:
+        for setting in (
+            "full_page_writes = on",
+            f"archive_command = 'cp %p {cluster.workshop.folder}/wal/%f'",
+        ):
+            admin.execute(f"alter system set {setting}".encode())
+        admin.execute("select pg_reload_conf()")
+        ((began,),) = admin.execute("select pg_current_wal_lsn()").fetchall()
+        written = marked = 0
+        while written < WAL_BYTES:
+            hot = some.format(rows * 9 // 10, rows // 10, 20_000)
+            admin.execute(f"update mix set ok = not ok, at = now() where {hot}".encode())
+            admin.execute(shape.inserted(rows + 1, rows + 2_000).encode())
+            rows += 2_000
+            ((written,),) = admin.execute("select pg_current_wal_lsn() - %s::pg_lsn", [began]).fetchall()
+            if written - marked > WAL_BYTES / 10:
+                marked = written
+                admin.execute("checkpoint")
+        ((until,),) = admin.execute("select clock_timestamp()").fetchall()
+        time.sleep(0.1)
+        hot = some.format(rows * 9 // 10, rows // 10, 1_000)
+        admin.execute(f"update mix set ok = not ok, at = now() where {hot}".encode())
+        admin.execute(shape.inserted(rows + 1, rows + 200).encode())
+    _archived(cluster)
+    print(f"  a week later: {written / 2**20:.0f} MB of WAL, {rows:,} rows", flush=True)
+    assert isinstance(until, datetime)
+    return until
+
+
 def _plain(
     cluster: Cluster, by_hand: Callable[[Path], None], *, proofs: bool = False, manifest: Path | None = None
-) -> float:
-    """Seconds until sessions are taken, or with its proofs until they are through.
+) -> tuple[float, float]:
+    """Seconds until sessions are taken, or with its proofs until they are through; and of its removal.
 
     Args:
         manifest: of the backup, which what was copied or unpacked is held against.
@@ -281,10 +345,12 @@ def _plain(
             ignored = [f"--ignore={name}" for name in ("backup_manifest", "postgresql.conf", "recovery.signal")]
             cluster.tool("pg_verifybackup", "--no-parse-wal", "-m", str(manifest), *ignored, str(data))
         ended = _recovered(cluster, data, amcheck=proofs)
-        if not proofs:
-            return ended - began
-        cluster.tool("pg_checksums", "--check", "-D", str(data))
-        return time.perf_counter() - began
+        if proofs:
+            cluster.tool("pg_checksums", "--check", "-D", str(data))
+            ended = time.perf_counter()
+        removing = time.perf_counter()
+        shutil.rmtree(data)
+        return ended - began, time.perf_counter() - removing
     finally:
         shutil.rmtree(data, ignore_errors=True)
 
@@ -295,10 +361,12 @@ def _by_pgbackrest(cluster: Cluster, backrest: list[str], data: Path) -> None:
     cluster.workshop.run(words, env=env, cwd="/", **cluster.owner)
 
 
-def _by_hand(cluster: Cluster, copying: list[str | Path], wal: Path, data: Path) -> None:
+def _by_hand(cluster: Cluster, copying: list[str | Path], wal: Path, data: Path, until: datetime | None) -> None:
     cluster.workshop.run(copying, cwd="/", **cluster.owner)
     with (data / "postgresql.conf").open("a") as file:
         file.write(f"archive_mode = off\nrestore_command = 'cp {shlex.quote(str(wal))}/%f %p'\n")
+        if until is not None:
+            file.write(f"recovery_target_time = '{until.isoformat(sep=' ')}'\nrecovery_target_action = 'promote'\n")
     (data / "recovery.signal").touch()
     cluster.give(data / "recovery.signal")
 

@@ -572,16 +572,39 @@ def test_a_damaged_file_is_found_by_the_manifest_and_a_damaged_page_without_one(
     assert any("page checksums" in f and path in f for f in found.findings), found
 
 
-def test_a_packed_tar_comes_back_and_a_damaged_one_is_found(kept: Kept):
-    (kept.folder / "tar").mkdir()
-    kept.cluster.give(kept.folder / "tar")
-    own = {**kept.stores["base"], "directory": "tar"}
-    made = kept.folder / "tar" / "packed"
+@pytest.mark.parametrize("meanwhile", [False, True])
+def test_a_packed_tar_comes_back_and_a_damaged_one_is_found(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, meanwhile: bool
+):
+    """With its files held against the manifest when all are there, and each as soon as it is."""
+    monkeypatch.setattr(copies, "HELD_BYTES", 64 * 1024 if meanwhile else 2**40)
+    monkeypatch.setattr(copies, "idle_cores", lambda: 2)
+    looked: list[str] = []
+    verify, unpack = copies._begin_verify, copies.BaseBackup._unpack
+
+    def noted(*arguments, ignoring, **options):  # type: ignore[no-untyped-def]
+        looked.append(" ".join(ignoring))
+        return verify(*arguments, ignoring=ignoring, **options)
+
+    def slowly(*arguments):  # type: ignore[no-untyped-def]
+        unpack(*arguments)
+        time.sleep(0.2)
+
+    monkeypatch.setattr(copies, "_begin_verify", noted)
+    monkeypatch.setattr(copies.BaseBackup, "_unpack", slowly)
+    with kept.cluster.connect() as admin:
+        (path,) = admin.execute("select pg_relation_filepath('people')").fetchone()  # type: ignore[misc]
+    folder = kept.folder / f"tar-{meanwhile}"
+    folder.mkdir()
+    kept.cluster.give(folder)
+    own = {**kept.stores["base"], "directory": folder.name}
+    made = folder / "packed"
     kept.cluster.tool("pg_basebackup", "-D", str(made), "-X", "none", "-c", "fast", "-Ft", "-z")
     kept.archived()
     found = kept.drill("base", own=own)
     assert (found.findings, found.like.tables, found.like.rows) == ([], 4, ROWS + 30)  # of a tablespace, too
     assert found.checked == ["manifest", "amcheck", "page checksums"]
+    assert (path in looked.pop().split()) is meanwhile
     packed = made / "base.tar.gz"
     whole = packed.read_bytes()
     with gzip.open(packed) as tar:
@@ -591,6 +614,7 @@ def test_a_packed_tar_comes_back_and_a_damaged_one_is_found(kept: Kept):
     found = kept.drill("base", own=own)
     assert len(found.findings) == 1, found.findings
     assert "the backup is not what its manifest says: checksum mismatch for file" in found.findings[0]
+    assert path not in looked.pop().split()
     packed.write_bytes(whole[: len(whole) // 2] + b"\0" + whole[len(whole) // 2 + 1 :])
     found = kept.drill("base", own=own)
     assert len(found.findings) == 1, found.findings

@@ -135,6 +135,7 @@ class Workshop:
         self._processes: list[tuple[subprocess.Popen[Any], int]] = []
         self._children: list[subprocess.Popen[Any]] = []
         self._ports: list[socket.socket] = []
+        self._telling = threading.Lock()
         with _uninterrupted():
             self._keeper = subprocess.Popen(
                 [sys.executable, "-I", "-S", keeper.__file__],
@@ -240,7 +241,7 @@ class Workshop:
                 held.close()
 
     def _tell(self, line: str) -> None:
-        with suppress(OSError):
+        with suppress(OSError), self._telling:
             assert self._keeper.stdin is not None
             self._keeper.stdin.write(line + "\n")
             self._keeper.stdin.flush()

@@ -7,7 +7,9 @@ was taken from. Programs of the backup's own major version start it.
 
 from __future__ import annotations
 
+import hashlib
 import heapq
+import json
 import os
 import re
 import shlex
@@ -531,15 +533,20 @@ class BaseBackup:
         beside = plain and copy.roomy and copy.idle > 1
         verified = _begin_verify(copy, folder / "backup_manifest", folder) if beside else None
         copy.under_way.set()
+        unpacked = _Unpacked(copy, folder / "backup_manifest")
         if plain:
             # Links are followed: of a backup that keeps its tablespaces or its WAL beside it we want the files.
             copy.run(["cp", "-RLp", f"{folder}/.", copy.data], as_server=False)
+        elif copy.roomy and copy.idle > 1:
+            with unpacked:
+                self._unpack(folder, copy, copy.data)
         else:
             self._unpack(folder, copy, copy.data)
         copy.give_all(copy.data)
         copy.step("fetch", began)
         began = time.perf_counter()
-        _end_verify(copy, verified or _begin_verify(copy, folder / "backup_manifest", copy.data))
+        manifest = folder / "backup_manifest"
+        _end_verify(copy, verified or _begin_verify(copy, manifest, copy.data, ignoring=unpacked.sound()))
         copy.step("manifest", began)
 
     def _combine(self, copy: Copy, chain: Sequence[Path]) -> None:
@@ -600,6 +607,73 @@ def _begin_verify(copy: Copy, manifest: Path, files: Path, *, ignoring: Sequence
         [program, "--no-parse-wal", "--manifest-path", own, *ignored, files],
         as_server=files == copy.data,  # a backup is read as who copies it
     )
+
+
+class _Unpacked:
+    """Large files of a tar, held against its manifest while those behind them are still unpacked.
+
+    One whose size is that of the manifest is all there. It is looked at through a link, with a manifest of its own; what doesn't
+    fit is left to the look at all of them, which says so.
+    """
+
+    def __init__(self, copy: Copy, manifest: Path) -> None:
+        self._copy = copy
+        self._manifest = manifest
+        self._begun: dict[str, Beginning] = {}
+        self._sizes: dict[str, int] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def sound(self) -> list[str]:
+        """Those that fit, and still are the files that were looked at: a tar may hold one twice."""
+        found = []
+        for path, begun in self._begun.items():
+            place = self._place(path)
+            with suppress(FileNotFoundError):
+                looked_at, size = place / path, self._sizes[path]
+                same = (self._copy.data / path).samefile(looked_at) and looked_at.stat().st_size == size
+                if self._copy.end(begun).returncode == 0 and same:
+                    found.append(path)
+            shutil.rmtree(place, ignore_errors=True)
+        return found
+
+    def _place(self, path: str) -> Path:
+        return self._copy.workshop.folder / f"unpacked-{path.replace('/', '-')}"
+
+    def _look(self) -> None:
+        with suppress(OSError, ValueError, KeyError, DrillError):  # then all are looked at behind it
+            entries = {f["Path"]: f for f in json.loads(self._manifest.read_bytes())["Files"] if "Path" in f}
+            within = {path: f for path, f in entries.items() if path[:1] != "/" and ".." not in path.split("/")}
+            self._sizes = {path: f["Size"] for path, f in within.items() if f["Size"] >= HELD_BYTES}
+            waiting = list(self._sizes)
+            while waiting and not self._stop.wait(0.05):
+                for path in list(waiting):
+                    with suppress(FileNotFoundError):
+                        if (self._copy.data / path).stat().st_size == self._sizes[path]:
+                            waiting.remove(path)
+                            self._begin(path, entries[path])
+
+    def _begin(self, path: str, entry: Mapping[str, Any]) -> None:
+        place = self._place(path)
+        (place / path).parent.mkdir(parents=True)
+        os.link(self._copy.data / path, place / path)
+        # As pg_basebackup writes it: its checksum is of all lines before its own (backup-manifest.html).
+        lines = (
+            f'{{ "PostgreSQL-Backup-Manifest-Version": 1,\n"Files": [\n{json.dumps(entry)}\n],\n"WAL-Ranges": [\n],\n'
+        )
+        own = place.with_suffix(".manifest")
+        own.write_text(
+            f'{lines}"Manifest-Checksum": "{hashlib.sha256(lines.encode()).hexdigest()}"}}\n', encoding="utf-8"
+        )
+        words = (self._copy.tool("pg_verifybackup"), "--no-parse-wal", "--manifest-path", own, place)
+        self._begun[path] = self._copy.begin(words, number=len(self._begun) + 1, as_server=False)
 
 
 def _end_verify(copy: Copy, begun: Beginning | None) -> None:

@@ -17,11 +17,12 @@ import json
 import sqlite3
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -685,38 +686,31 @@ def _one_by_one(
     """Row by row: those of the source that the copy should hold and doesn't, and what the copy holds beside them."""
     (left, mine), (right, its) = source, copy
     name = mine.name
-    have: dict[str, tuple[int, int]] = {}
-    keyless: Counter[tuple[int, int]] = Counter()
-    count = 0
-    for chunk in chunks if chunks is not None else content.chunks(its):
-        for key, high, low, _ in content.versions(right, its, chunk, Method.FAST, encoding):
-            if key is None:
-                keyless[high, low] += 1
-            else:
-                have[key] = (high, low)
-            count += 1
-            if count > reading.rows_up_to:
-                found.unproved.append(_too_many(name, reading))
-                return
+    with ThreadPoolExecutor(1) as beside:
+        # Of the blocks that differ there are few enough rows to be held.
+        begun = None if chunks is None else beside.submit(list, _versions(left, mine, chunks, encoding))
+        have, keyless, count = _held(islice(_versions(right, its, chunks, encoding), reading.rows_up_to + 1))
+    if count > reading.rows_up_to:
+        found.unproved.append(_too_many(name, reading))
+        return
     other: list[tuple[str | None, str, int]] = []  # key, what is wrong, who wrote it
     same = 0
-    for chunk in chunks if chunks is not None else content.chunks(mine):
-        for key, high, low, xid in content.versions(left, mine, chunk, Method.FAST, encoding):
-            if key is None:
-                if keyless[high, low] > 0:
-                    keyless[high, low] -= 1
-                    same += 1
-                else:
-                    other.append((None, "missing or changed", xid))
+    for key, high, low, xid in _versions(left, mine, None, encoding) if begun is None else begun.result():
+        if key is None:
+            if keyless[high, low] > 0:
+                keyless[high, low] -= 1
+                same += 1
             else:
-                held = have.pop(key, None)
-                if held == (high, low):
-                    same += 1
-                else:
-                    other.append((key, "missing" if held is None else "changed", xid))
-            if len(other) > reading.rows_up_to:
-                found.unproved.append(f"{name}: more than {reading.rows_up_to:,} rows differ (--rows-up-to)")
-                return
+                other.append((None, "missing or changed", xid))
+        else:
+            held = have.pop(key, None)
+            if held == (high, low):
+                same += 1
+            else:
+                other.append((key, "missing" if held is None else "changed", xid))
+        if len(other) > reading.rows_up_to:
+            found.unproved.append(f"{name}: more than {reading.rows_up_to:,} rows differ (--rows-up-to)")
+            return
     later = since.later(xid for _, _, xid in other)
     wrong = [(key, what) for key, what, xid in other if xid not in later]
     left_over = len(have) + sum(keyless.values())
@@ -739,6 +733,29 @@ def _one_by_one(
         found.tables, found.rows = found.tables + 1, found.rows + alike + same
     if written:
         found.since[name] = written
+
+
+def _held(
+    rows: Iterable[tuple[str | None, int, int, int]],
+) -> tuple[dict[str, tuple[int, int]], Counter[tuple[int, int]], int]:
+    """The digests of rows by their keys, how often those of rows without one are there, and how many rows there are."""
+    have: dict[str, tuple[int, int]] = {}
+    keyless: Counter[tuple[int, int]] = Counter()
+    count = 0
+    for key, high, low, _ in rows:
+        count += 1
+        if key is None:
+            keyless[high, low] += 1
+        else:
+            have[key] = (high, low)
+    return have, keyless, count
+
+
+def _versions(
+    session: content.Session, table: Table, chunks: Sequence[Chunk] | None, encoding: str
+) -> Iterator[tuple[str | None, int, int, int]]:
+    for chunk in chunks if chunks is not None else content.chunks(table):
+        yield from content.versions(session, table, chunk, Method.FAST, encoding)
 
 
 def _old_versions(keyless: Counter[tuple[int, int]], written: int) -> bool:

@@ -229,8 +229,7 @@ def drill(
                 beside.end()
                 result.read_meanwhile, reading = False, replace(reading, versions=None)
                 beside = _source_read(living, copy, reading, how)
-            _measure(copy, living, store, result, logical=way.logical, until=until)
-            _compare(copy, living, how, beside, reading, result, logical=way.logical)
+            _compare(copy, living, store, how, beside, reading, result, logical=way.logical)
             if not way.logical:  # a dump has no pages: those of its copy are the drill's own
                 _see_pages(copy, result)
         except RestoreError as error:
@@ -494,8 +493,12 @@ select
 
 def _measure(
     copy: Copy, living: _Living, store: Store, result: Result, *, logical: bool, until: datetime | None
-) -> None:
-    """How much is lost, and whether recovery went as far as WAL was archived."""
+) -> int:
+    """How much is lost, and whether recovery went as far as WAL was archived.
+
+    Returns:
+        The copy's next transaction number.
+    """
     with closing(psycopg.connect(copy.dsn(copy.lobby), autocommit=True)) as session:
         row = session.execute(_RECOVERED).fetchone()
         there = session.execute(
@@ -507,7 +510,7 @@ def _measure(
         raise RestoreError(f"the backup holds no database {copy.source.database}")
     if logical:
         result.rpo_seconds = round((living.clock - result.taken_at).total_seconds(), 1)
-        return
+        return int(next_xid)
     if system != living.backups.system_identifier:
         raise RestoreError("the backup is another cluster's")
     result.lost_bytes = max(0, living.wal - int(wal)) if wal is not None else None
@@ -516,6 +519,7 @@ def _measure(
     result.rpo_seconds = round(max(0.0, (living.clock - newest).total_seconds()), 1) if lost else 0.0
     if until is None and wal is not None:
         _see_end(int(wal), living.backups, store, result)
+    return int(next_xid)
 
 
 def _see_end(wal: int, backups: Backups, store: Store, result: Result) -> None:
@@ -567,15 +571,19 @@ def _bytes(folder: Path) -> int:
 
 
 def _compare(
-    copy: Copy, living: _Living, how: Options, beside: Beside, reading: Reading, result: Result, *, logical: bool
+    copy: Copy,
+    living: _Living,
+    store: Store,
+    how: Options,
+    beside: Beside,
+    reading: Reading,
+    result: Result,
+    *,
+    logical: bool,
 ) -> None:
-    """Schema and rows, held against the source's, while amcheck goes through tables and indexes."""
+    """What is lost; and schema and rows, held against the source's, while amcheck goes through tables and indexes."""
     began = time.perf_counter()
-    with closing(psycopg.connect(copy.dsn(), autocommit=True)) as session:
-        row = session.execute(
-            "select pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint"
-        ).fetchone()
-    assert row is not None
+    next_xid: int | None = None
     made_at = result.taken_at if logical and living.timestamps else None
 
     def since() -> Since:
@@ -588,7 +596,7 @@ def _compare(
             postgres.close()
         return Since(
             copy=copy.dsn(),
-            next_xid=None if logical else int(row[0]),
+            next_xid=next_xid,
             source_xid=now["next_xid"],
             source=living.dsn,
             made_at=made_at,
@@ -599,6 +607,8 @@ def _compare(
     amcheck = Amcheck(copy.source.database, deep=how.deep)
     copied = Beside(copy.dsn(), None if how.snapshot else sums, reading, schema=False, copy=True, along=amcheck)
     try:
+        xmax = _measure(copy, living, store, result, logical=logical, until=how.until)
+        next_xid = None if logical else xmax
         fingerprint: SchemaFingerprint | None = None
         try:
             fingerprint = likeness.fingerprint(copy.dsn(), reading)  # before amcheck makes its extension
