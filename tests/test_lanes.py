@@ -35,6 +35,12 @@ NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 BESIDE = f"{APPLICATION_NAME} beside"
 
 
+@pytest.fixture(autouse=True)
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if it had taken long already."""
+    monkeypatch.setattr(lanes_of, "WORTH_A_SESSION", 0.0)
+
+
 @pytest.fixture(scope="module")
 def database(embedded_cluster: Cluster) -> Iterator[Database]:
     with stage.database(embedded_cluster) as made:
@@ -220,6 +226,14 @@ def test_one_session_asks_until_somebody_looked(database: Database):
     with auditing(database.bare_dsn(), looked=False) as audit:
         assert audit.lanes.width == 1
         audit.look()
+        assert audit.lanes.width == 2
+
+
+def test_one_session_asks_until_it_has_taken_a_while(database: Database, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lanes_of, "WORTH_A_SESSION", 0.3)
+    with auditing(database.bare_dsn()) as audit:
+        assert audit.lanes.width == 1
+        audit.postgres.rows("select pg_catalog.pg_sleep(0.3)::text as slept", marker="test")
         assert audit.lanes.width == 2
 
 

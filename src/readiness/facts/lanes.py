@@ -1,8 +1,8 @@
 """The sessions that ask the catalog: the audit's own, and a second one where that is nobody's loss.
 
-Each question takes the server one core, and a large catalog takes seconds of it. Two are asked at once only while the last
-look saw nobody else at work (see `pace`), and only where the second session can be spared and leads to the same server for
-certain: not through a pooler, whose server session the first one may hold.
+Each question takes the server one core, and a large catalog takes seconds of it. Two are asked at once only where it has taken a
+while, while the last look saw nobody else at work (see `pace`), and where the second session can be spared and leads to the same
+server for certain: not through a pooler, whose server session the first one may hold.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from readiness.facts.server import Server
 from readiness.facts.target import Target
 
 SPARED = 10  # sessions that others can still open
+WORTH_A_SESSION = 0.3  # seconds of asking by the first one: to open another and fill its caches takes a tenth
 
 
 class Lanes:
@@ -43,7 +44,8 @@ class Lanes:
     def width(self) -> int:
         """How many questions may be on their way now. A second session that was lost is not opened anew."""
         lost = self.beside is not None and self.beside.lost
-        return 2 if self._two and not lost and self.own.alone else 1
+        worth = self.own.asking_seconds > WORTH_A_SESSION
+        return 2 if self._two and worth and not lost and self.own.alone else 1
 
     def free(self) -> Postgres:
         """The session that the next question goes to."""

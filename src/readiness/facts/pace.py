@@ -25,6 +25,8 @@ class Pace:
         self.share = share
         self.rested = 0.0
         """Seconds, in all."""
+        self.asking = 0.0
+        """Seconds, in all."""
         self.alone = False
         """Whether the last look saw nobody else at work."""
         self.before_rest: list[Callable[[], object]] = []
@@ -33,6 +35,7 @@ class Pace:
 
     def asked(self, seconds: float) -> None:
         self._asked += seconds
+        self.asking += seconds
 
     @property
     def due(self) -> bool:

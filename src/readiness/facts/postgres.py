@@ -265,6 +265,11 @@ class Postgres:
         return self._pace.alone
 
     @property
+    def asking_seconds(self) -> float:
+        """In which a question of ours was on its way, or was read; of sessions that ask together, of all."""
+        return self._pace.asking
+
+    @property
     def waits(self) -> bool:
         """Whether an answer is on its way."""
         return self._asked is not None
