@@ -608,12 +608,13 @@ def _counted(
         scope: Count(examined=row["_examined"], ok=row["_healthy"], unseen=row["_unseen"])
         for scope, row in by_scope.items()
     }
+    subjects = sum(count.examined + count.unseen for count in counts.values())
     for row in by_scope.values():
         _see_that_it_holds(
             info.subject_kind,
             adrift=row["_adrift"],
             nameless=row["_nameless"],
-            twice=row["_distinct"] < sum(count.examined + count.unseen for count in counts.values()),
+            twice=row["_distinct"] < subjects,
         )
     if SUBJECT_KINDS[info.subject_kind] is not None:
         counts = {scope: count for scope, count in counts.items() if not anchors_of.is_left_out(scope, ignored_schemas)}

@@ -13,7 +13,7 @@ select
     'wrong_role' as unseen,
     pg_catalog.format(
         E'alter system set max_wal_size = ''%sMB'';\nselect pg_catalog.pg_reload_conf();',
-        2 * s.reset_val::pg_catalog.int8
+        least(2 * s.reset_val::pg_catalog.int8, s.max_val::pg_catalog.int8)
     ) as remedy,
     b.num_requested as on_demand,
     b.num_timed as by_the_clock,
