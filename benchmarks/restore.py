@@ -6,11 +6,12 @@ given away before each restore by hand and before each drill.
 With the source on this machine, read when the copy is up, as where no core is idle; and as the drill does it by itself on a machine
 that does nothing else: read by the idle core while the backup is restored.
 
-The source's own files are in memory, as those of a living database are. `week` is a plain base backup with about 1 GB of WAL behind
-it, of updates and inserts in the newest tenth of the table, recovered to a moment behind which more was written.
+The source's own files are in memory, as those of a living database are. `week` and `tar-week` are the plain and the
+packed base backup with about 1 GB of WAL behind them, of updates and inserts in the newest tenth of the table, recovered to a moment
+behind which more was written.
 
-Beside the plain restore stands its removal, which the drill has done; and what proves a backup by hand without its source: pg_verifybackup (of a base backup), the restore,
-pg_amcheck, and pg_checksums of the copy when it is stopped, one after the other.
+Beside the plain restore stands its removal, which the drill has done; and what proves a backup by hand without its source:
+pg_verifybackup (of a base backup), the restore, pg_amcheck, and pg_checksums of the copy when it is stopped, one after the other.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ from readiness.profile import Profile
 ROWS = int(os.environ.get("READINESS_BENCH_ROWS", "6500000"))
 RUNS = int(os.environ.get("READINESS_BENCH_RUNS", "4"))
 RUNS_OF_OTHERS = 2  # of what the drill is not measured against
-STORES = os.environ.get("READINESS_BENCH_STORES", "pgbackrest,basebackup,tar,week").split(",")
+STORES = os.environ.get("READINESS_BENCH_STORES", "pgbackrest,basebackup,tar,tar-week,week").split(",")
+IN_A_WEEK = {"tar-week": "tar", "week": "basebackup"}  # the same backups, restored when much was written behind them
 WAL_BYTES = int(os.environ.get("READINESS_BENCH_WAL_MB", "1024")) * 2**20
 idle_cores = copies.idle_cores
 DEBIAN = Path("/usr/lib/postgresql/15/bin")
@@ -120,16 +122,16 @@ def main() -> None:
                 [n for n in ("pgbackrest", "basebackup", "tar") if n in STORES], (False, True)
             ):
                 compare(cluster, name, cold=cold)
-            if "week" in STORES:
+            if weeks := [name for name in IN_A_WEEK if name in STORES]:
                 until = a_week(cluster, shape)
-                for cold in (False, True):
-                    compare(cluster, "week", cold=cold, until=until)
+                for week, cold in itertools.product(weeks, (False, True)):
+                    compare(cluster, week, cold=cold, until=until)
 
 
 def compare(cluster: Cluster, name: str, *, cold: bool, until: datetime | None = None) -> None:
     """One way of backing up, by hand and by the drill in turn."""
     folder = cluster.workshop.folder
-    store = "basebackup" if name == "week" else name
+    store = IN_A_WEEK.get(name, name)
     backrest = _backrest(folder)
     source = profiles.Source(
         profile=Profile.model_validate(

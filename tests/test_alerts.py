@@ -246,7 +246,8 @@ class Watch:
                 {r["name"] for r in now} == names
                 and all(r["health"] != "unknown" for r in now)
                 and bool(active) == routed
-                and len(alerting.get("alert_relabel_configs", ())) == len(relabel)
+                and [c["source_labels"] for c in alerting.get("alert_relabel_configs", ())]
+                == [c["source_labels"] for c in relabel]
             )
 
         assert stage.eventually(done, 30)
@@ -510,6 +511,17 @@ def test_alerts_that_are_kept_back(watch: Watch):
         named = [{"name": "some", "time_intervals": [span]}]
         receive(watch, people, {"receiver": name, "routes": [below]}, {"name": name}, time_intervals=named)
         assert (expected in (why() or "")) if expected else why() is None, span
+
+
+def test_a_prometheus_that_has_just_loaded_its_configuration_is_asked_again(watch: Watch):
+    """It knows no Alertmanager until it has looked for those that it names, some seconds later."""
+    watch.reload({"alert": "full", "expr": f"{USED} > 90"})
+    assert watch.prometheus.process
+    watch.prometheus.process.send_signal(signal.SIGHUP)
+    assert stage.eventually(lambda: not watch.prometheus.ask("alertmanagers")["activeAlertmanagers"])
+    outcome = watch.ask("alerts-go-nowhere", alerts=["connections"])
+    assert isinstance(outcome, Examined)
+    assert "Prometheus" not in {f.subject for f in outcome.findings}
 
 
 DOG = {"dog": {"alertname": "dog", "severity": "none"}}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -521,8 +522,7 @@ class AlertRoutes:
                 "the profile doesn't name a Prometheus that could tell",
                 "declare `monitoring.prometheus:` in the profile",
             )
-        told = Api.of(own, target).get("alertmanagers")
-        active, dropped = (len(told.get(k) or ()) for k in ("activeAlertmanagers", "droppedAlertmanagers"))
+        active, dropped = _alertmanagers(Api.of(own, target))
         if own.alertmanager is None:
             return cls(
                 active=active,
@@ -547,6 +547,34 @@ class AlertRoutes:
             why = "Alertmanager's answer is not of the form that its API has"
             return cls(active=active, dropped=dropped, mute=None, why=why, silenced=(), reached={})
         return cls(active=active, dropped=dropped, mute=mute, why="", silenced=silenced, reached=reached)
+
+
+_SETTLING = 10  # seconds: its discovery hands over what it found every five
+
+
+def _alertmanagers(api: Api) -> tuple[int, int]:
+    """Those that Prometheus sends to, and those that it can't send to.
+
+    As long as it has not looked for them since it loaded its configuration, it knows none: it is asked again then.
+    """
+    until = time.monotonic() + _SETTLING
+    while True:
+        told = api.get("alertmanagers")
+        active, dropped = (len(told.get(k) or ()) for k in ("activeAlertmanagers", "droppedAlertmanagers"))
+        if active or dropped or time.monotonic() > until or not _looks_for_them(api):
+            return active, dropped
+        time.sleep(0.5)
+
+
+def _looks_for_them(api: Api) -> bool:
+    """Whether the configuration names Alertmanagers, and was loaded a moment ago."""
+    try:
+        config = yaml.safe_load(api.get("status/config")["yaml"])
+        loaded = datetime.fromisoformat(api.get("status/runtimeinfo")["lastConfigTime"])
+        named = (config.get("alerting") or {}).get("alertmanagers")
+        return bool(named) and api.now() - loaded.timestamp() < _SETTLING
+    except (Unobservable, KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError):
+        return False
 
 
 def _reached(
