@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
+import psycopg
 import pytest
 
 import stage
-from asking import ask, found
+from asking import ask, checks, found
 from conftest import DEBIAN, SETTINGS, Database
 from readiness import embedded
 from readiness.embedded import Cluster, Runtime
 from readiness.facts import clocks
-from readiness.model import Examined, NotApplicable, Reason, Unknown
+from readiness.facts.jobs import ScheduledJobs
+from readiness.facts.postgres import Postgres
+from readiness.facts.server import Server
+from readiness.model import Examined, NotApplicable, Observation, Reason, Unknown, Unseen
 
 CHECK = "operations/scheduled-job-failing"
 
@@ -41,27 +47,20 @@ def test_jobs_that_fail_and_what_starts_them(cron: Cluster):
     assert isinstance(unseen, Unknown)
     assert unseen.unlock == "grant pg_monitor to weak;"
 
-    def run(job: str, status: str, said: str) -> None:
-        admin.execute(
-            "insert into cron.job_run_details (jobid, database, username, command, status, return_message, start_time, end_time)"
-            " select j.jobid, j.database, j.username, j.command, %s, %s, now(), now() from cron.job as j where j.jobname = %s",
-            (status, said, job),
-        )
-
     with cron.connect("postgres") as admin:
         admin.execute("create extension pg_cron")
         for name in ("nightly", "hourly", "paused"):
             admin.execute("select cron.schedule(%s, '0 3 1 1 *', 'select 1')", (name,))
         admin.execute("update cron.job set active = false where jobname = 'paused'")
-        run("paused", "failed", "ERROR: long ago")
+        run(admin, "paused", "failed", "ERROR: long ago")
         unsure = ask(CHECK, home)
         assert isinstance(unsure, Unknown)
         assert {u.subject for u in unsure.unseen} == {"nightly", "hourly"}
-        run("nightly", "succeeded", "1 row")
-        run("hourly", "succeeded", "1 row")
-        run("hourly", "failed", "ERROR: relation gone does not exist")
+        run(admin, "nightly", "succeeded", "1 row")
+        run(admin, "hourly", "succeeded", "1 row")
+        run(admin, "hourly", "failed", "ERROR: relation gone does not exist")
         admin.execute("update cron.job_run_details set start_time = null, end_time = null where status = 'failed'")
-        run("hourly", "running", "")
+        run(admin, "hourly", "running", "")
         outcome = ask(CHECK, home)
         assert found(outcome) == {"hourly"}
         assert isinstance(outcome, Examined)
@@ -76,14 +75,58 @@ def test_jobs_that_fail_and_what_starts_them(cron: Cluster):
         assert hidden.reason is Reason.NO_PERMISSION
         for statement in str(hidden.unlock).split(";"):
             admin.execute(statement.encode())
-        assert found(ask(CHECK, weak)) == {"hourly"}
-        run("hourly", "succeeded", "1 row")
+        seen = ask(CHECK, weak)
+        assert isinstance(seen, Unknown | Examined)
+        assert {o.subject for o in seen.observations if not o.ok} == {"hourly"}
+        run(admin, "hourly", "succeeded", "1 row")
         assert found(ask(CHECK, home)) == set()
-        # What starts them is ended, and comes back after a while.
-        admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'pg_cron launcher'")
-        gone = "select not exists (select from pg_stat_activity where backend_type = 'pg_cron launcher')"
-        if stage.eventually(lambda: admin.execute(gone).fetchone() == (True,), 5):
-            assert found(ask(CHECK, home)) <= {"pg_cron launcher"}
+        # A run of long ago says nothing, where it can't be seen whether anybody starts the next.
+        unsure = ask(CHECK, weak)
+        assert isinstance(unsure, Unknown)
+        assert [(u.subject, u.unlock) for u in unsure.unseen] == [("pg_cron launcher", "grant pg_monitor to weak;")]
+        admin.execute(str(unsure.unseen[0].unlock).encode())
+        assert found(ask(CHECK, weak)) == set()
+        assert [(u.subject, u.reason) for u in of_standby(home)] == [("pg_cron launcher", Reason.WRONG_ROLE)]
+
+
+def test_a_server_on_which_nobody_starts_jobs(cron: Cluster):
+    with cron.connect("postgres") as admin:
+        admin.execute("create extension if not exists pg_cron")
+        admin.execute("delete from cron.job")
+        admin.execute("select cron.schedule('nightly', '0 3 1 1 *', 'select 1')")
+        run(admin, "nightly", "succeeded", "1 row")
+        admin.execute("alter system set shared_preload_libraries = 'auto_explain'")
+    cron.stop()
+    cron.start()
+    home = cron.dsn(database="postgres")
+    assert found(ask(CHECK, home)) == {"pg_cron launcher"}
+    with cron.connect("postgres") as admin:
+        admin.execute("alter system reset shared_preload_libraries")
+    cron.stop()
+    cron.start()
+    assert stage.eventually(lambda: found(ask(CHECK, home)) == set())
+
+
+def run(admin: psycopg.Connection[Any], job: str, status: str, said: str) -> None:
+    """A run as pg_cron logs it."""
+    admin.execute(
+        "insert into cron.job_run_details (jobid, database, username, command, status, return_message, start_time, end_time)"
+        " select j.jobid, j.database, j.username, j.command, %s, %s, now(), now() from cron.job as j where j.jobname = %s",
+        (status, said, job),
+    )
+
+
+def of_standby(dsn: str) -> list[Unseen]:
+    """What can't be told where the same server were a standby, on which pg_cron starts nothing."""
+    postgres = Postgres(dsn)
+    try:
+        server = replace(Server.take(postgres), standby=True)
+        answer = checks()[CHECK].ask(scheduled=ScheduledJobs.take(postgres, server), server=server)
+    finally:
+        postgres.close()
+    assert isinstance(answer, list)
+    assert {seen.subject for seen in answer if isinstance(seen, Observation)} == {"nightly", "hourly"}
+    return [unseen for unseen in answer if isinstance(unseen, Unseen)]
 
 
 def test_a_server_without_jobs(database: Database):

@@ -1,6 +1,8 @@
 from readiness import RATIO, Answer, NotApplicable, Observation, Reason, Unseen, check
 from readiness.authoring import Subject
 from readiness.facts.jobs import Job, ScheduledJobs
+from readiness.facts.server import Server
+from readiness.model import quote_ident
 
 
 @check(
@@ -15,7 +17,7 @@ from readiness.facts.jobs import Job, ScheduledJobs
     """,
     links=("https://github.com/citusdata/pg_cron",),
 )
-def scheduled_job_failing(scheduled: ScheduledJobs) -> Answer:
+def scheduled_job_failing(scheduled: ScheduledJobs, server: Server) -> Answer:
     """Every job that the database runs by itself succeeded when it last ran, and somebody starts them.
 
     Partitions that are made ahead, rows that must not be kept, views that are refreshed: a job fails without anybody seeing
@@ -25,9 +27,27 @@ def scheduled_job_failing(scheduled: ScheduledJobs) -> Answer:
     if not active:
         return NotApplicable("0 jobs of pg_cron that are to run")
     answers: list[Subject] = [_judge(job) for job in active]
+    return [*answers, _launcher(scheduled, server)]
+
+
+def _launcher(scheduled: ScheduledJobs, server: Server) -> Subject:
+    """A run that succeeded long ago says nothing of the next one, unless somebody starts it."""
+    subject = "pg_cron launcher"
     if scheduled.starting is not None:
-        answers.append(Observation(subject="pg_cron launcher", ok=scheduled.starting))
-    return answers
+        return Observation(subject=subject, ok=scheduled.starting)
+    if server.standby:
+        return Unseen(
+            subject=subject,
+            reason=Reason.WRONG_ROLE,
+            detail="jobs are started on the primary alone",
+            unlock="audit the primary",
+        )
+    return Unseen(
+        subject=subject,
+        reason=Reason.NO_PERMISSION,
+        detail="the role may not see whether it runs",
+        unlock=f"grant pg_monitor to {quote_ident(server.role)};",
+    )
 
 
 def _judge(job: Job) -> Subject:

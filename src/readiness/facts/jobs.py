@@ -38,7 +38,8 @@ class ScheduledJobs:
     """The jobs, and whether what starts them is at work.
 
     Args:
-        starting: whether pg_cron's launcher runs; None where the role may not see it.
+        starting: whether pg_cron's launcher runs, and is to start jobs; None where the role may not see it, and on a standby,
+            where it never runs.
     """
 
     jobs: tuple[Job, ...]
@@ -78,6 +79,7 @@ class ScheduledJobs:
                 f"grant usage on schema cron to {role}; grant select on cron.job, cron.job_run_details to {role}; "
                 f"alter role {role} bypassrls;",
             ) from refusal
+        starting: bool | None = None if server.standby else row["starting"]
         return cls(
             jobs=tuple(
                 Job(
@@ -91,7 +93,7 @@ class ScheduledJobs:
                 )
                 for r in rows
             ),
-            starting=row["starting"],
+            starting=starting,
         )
 
 
@@ -102,6 +104,7 @@ select
     case
         when pg_catalog.bool_or(a.backend_type is not null and a.usesysid is null)
             then coalesce(pg_catalog.bool_or(a.backend_type = 'pg_cron launcher'), false)
+            and coalesce(pg_catalog.current_setting('cron.launch_active_jobs', true), 'on') <> 'off'
     end as starting
 from pg_catalog.pg_stat_activity as a
 """
