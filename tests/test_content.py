@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -263,6 +265,99 @@ def test_tables_are_read_by_version_where_rows_are_whole_in_their_pages(
         assert len(found) == 2  # by version, and every now and then by content
         assert content.sums(asked, replace(plain, salt=None), chunk, Method.FAST, "UTF8") in found
     base.run("drop table plain, grown, long")
+
+
+def test_blocks_and_rows_of_many_ranges_are_those_of_the_whole_table(base: Database):
+    """Each by one statement that reads these blocks alone, of names that need quotes, of a table's end and of a partition."""
+    base.run(
+        'create schema "it\'s"; create table "it\'s"."a ""table" (id int primary key, v text); '
+        'insert into "it\'s"."a ""table" select g, repeat(\'v\', 100) from generate_series(1, 1000) as g; '
+        'delete from "it\'s"."a ""table" where id between 300 and 500; '
+        "create table split (id int primary key, v text) partition by range (id); "
+        "create table split_1 partition of split for values from (0) to (500); "
+        "create table split_2 partition of split for values from (500) to (5000); "
+        "insert into split select g, repeat('v', 100) from generate_series(1, 1000) as g"
+    )
+    try:
+        with content.session(base.dsn(), seconds=60) as asked:
+            tables = {t.name: t for t in content.tables(asked)[0]}
+            for name, method in itertools.product(('"it\'s"."a ""table"', "public.split"), Method):
+                table = tables[name]
+                whole = content.chunks(table)
+                rows = sorted(content.versions(asked, table, whole, method, "UTF8"))
+                assert len(rows) == (799 if "it's" in name else 1000)
+                assert [r[:3] for r in rows] == sorted(
+                    r for chunk in whole for r in content.rows(asked, table, chunk, method, "UTF8")
+                )
+                single = content.chunks(table, blocks=1)
+                assert len(single) > 10
+                assert sorted(content.versions(asked, table, single, method, "UTF8")) == rows
+                for chunk in whole:
+                    sums = content.sums(asked, table, chunk, method, "UTF8")
+                    blocks = content.blocks(asked, table, chunk, method, "UTF8")
+                    parts = [
+                        (c.first, content.sums(asked, table, c, method, "UTF8"))
+                        for c in single
+                        if c.relation == chunk.relation
+                    ]
+                    assert blocks == {(b, s.rows, str(s.high), str(s.low)) for b, s in parts if s.rows}
+                    assert sum(rows for _, rows, *_ in blocks) == sums.rows
+            some = [c for c in content.chunks(tables["public.split"], blocks=1) if c.first % 3 == 1]
+            found = list(content.versions(asked, tables["public.split"], some, Method.FAST, "UTF8"))
+            assert 0 < len(found) < 500
+            # Whoever has enough leaves off, and goes on in the same session.
+            assert next(content.versions(asked, tables["public.split"], some, Method.FAST, "UTF8")) == found[0]
+            assert list(content.versions(asked, tables["public.split"], some, Method.FAST, "UTF8")) == found
+    finally:
+        base.run('drop schema "it\'s" cascade; drop table split')
+
+
+@pytest.mark.parametrize("turned_off", [(), ("enable_tidscan",)])
+def test_a_range_of_blocks_is_not_looked_for_in_the_whole_table(base: Database, turned_off: tuple[str, ...]):
+    """What was read is told by the pages that the server touched."""
+    base.run("create table wide as select g as id, repeat('v', 1000) as v from generate_series(1, 7000) as g")
+    try:
+        for setting in turned_off:
+            base.run(f"alter database {base.name} set {setting} = off")
+        with content.session(base.dsn(), seconds=60) as asked:
+            table = next(t for t in content.tables(asked)[0] if t.name == "public.wide")
+            assert table.relations[0][1] >= 1000
+            some = [c for c in content.chunks(table, blocks=1) if c.first % 100 == 0]
+            noted: list[str] = []
+            asked.add_notice_handler(lambda n: noted.append(n.message_primary or ""))
+            asked.execute("load 'auto_explain'")
+            for name, value in (("min_duration", "0"), ("analyze", "on"), ("buffers", "on"), ("level", "notice")):
+                asked.execute(f"set local auto_explain.log_{name} = {value}".encode())
+            asked.execute("set local client_min_messages = notice")
+            assert len(list(content.versions(asked, table, some, Method.FAST, "UTF8"))) > 0
+            part = content.Chunk(relation="public.wide", first=100, end=200)
+            assert len(content.blocks(asked, table, part, Method.FAST, "UTF8")) == 100
+        plans = [n for n in noted if "on wide t" in n or "Scan" in n]
+        assert len(plans) == 2, noted
+        for plan, most in zip(plans, (len(some), 100), strict=True):
+            touched = sum(
+                int(n) for n in re.findall(r"(?:hit|read)=(\d+)", plan.partition("Buffers:")[2].partition("\n")[0])
+            )
+            assert 0 < touched <= most + 100, plan  # of a thousand, and some of the catalog
+    finally:
+        for setting in turned_off:
+            base.run(f"alter database {base.name} reset {setting}")
+        base.run("drop table wide")
+
+
+def test_another_access_method_is_read_in_one_go(base: Database):
+    base.run(
+        "create access method other type table handler heap_tableam_handler; create table odd (id int primary key) using other; "
+        "insert into odd select generate_series(1, 3000); create table mixed (id int) partition by range (id); "
+        "create table mixed_1 partition of mixed for values from (0) to (5000) using other; insert into mixed select id from odd"
+    )
+    try:
+        with content.session(base.dsn(), seconds=60) as asked:
+            tables = {t.name: t for t in content.tables(asked)[0]}
+            assert {n for n, t in tables.items() if not t.by_range} == {"public.odd", "public.mixed"}
+            assert [len(content.chunks(tables[f"public.{n}"], blocks=1)) for n in ("odd", "mixed")] == [1, 1]
+    finally:
+        base.run("drop table odd, mixed; drop access method other")
 
 
 def test_between_versions_by_the_portable_method(

@@ -619,6 +619,11 @@ def test_a_packed_tar_comes_back_and_a_damaged_one_is_found(
     found = kept.drill("base", own=own)
     assert len(found.findings) == 1, found.findings
     assert found.findings[0].startswith("tar ended with 2"), found.findings
+    packed.write_bytes(whole[: len(whole) // 2])
+    found = kept.drill("base", own=own)
+    assert found.findings == [
+        "tar ended with 2: gzip: stdin: unexpected end of file / tar: Error is not recoverable: exiting now"
+    ]
 
 
 def _crc32c(data: bytes) -> str:

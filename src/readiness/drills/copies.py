@@ -1053,7 +1053,8 @@ def _running() -> int:
 def last_words(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line.strip() for line in (done.stderr or done.stdout or "").splitlines() if line.strip()]
     grave = [line for line in lines if re.search(r"\b(error|ERROR|FATAL|PANIC|fatal)\b", line)]
-    return _line(" / ".join((grave or lines)[-2:])) or "it said nothing"
+    told = grave[-2:] or [*lines[:1], *lines[1:][-1:]]  # of what names no error the first tells why
+    return _line(" / ".join(told)) or "it said nothing"
 
 
 def _line(text: str) -> str:

@@ -479,13 +479,13 @@ def _by_row(
         content.session(copy, seconds=0) as right,
     ):
         known = since()  # of whatever the session sees of the source
-        encoding = content.where(left).encoding
+        where = content.where(left)
         sides = []
         for session in (left, right):
             tables, _ = content.tables(session, ignored_schemas=reading.ignored_schemas)
             if reading.versions is not None:
                 tables = content.by_version(session, tables, reading.versions)
-            sides.append({t.name: t for t in tables})
+            sides.append({t.name: _Side(session, t, where.fastest, where.encoding) for t in tables})
         for name, sums in which.items():
             if known.next_xid is not None and asked.execute(_UNLOGGED, [name]).fetchone() == (True,):
                 found.notes.append(f"{name}: is unlogged, and empty behind any recovery")
@@ -494,15 +494,15 @@ def _by_row(
             if mine is None or its is None:
                 found.unproved.append(f"{name}: was made or dropped while it was read")
                 continue
-            if name in moved and (mine.salt or its.salt):
+            if name in moved and (mine.table.salt or its.table.salt):
                 rewritten.add(name)
                 continue
             differing = _differing_chunks(*sums, name, physical=known.next_xid is not None)
             if differing == []:
                 continue
             alike = _alike(sums[0], name, differing)
-            if differing is not None:
-                places = _places((left, mine), (right, its), differing, encoding, reading.rows_up_to)
+            if differing is not None and mine.table.by_range and its.table.by_range:
+                places = _places(mine, its, differing, reading.rows_up_to)
                 if places is None and reading.versions is not None:
                     rewritten.add(name)
                     continue
@@ -510,7 +510,7 @@ def _by_row(
                     found.unproved.append(_too_many(name, reading))
                     continue
                 differing, alike = places[0], alike + places[1]
-            _one_by_one((left, mine), (right, its), differing, alike, encoding, known, reading, found)
+            _one_by_one(mine, its, differing, alike, known, reading, found)
     return rewritten
 
 
@@ -531,42 +531,50 @@ def _too_many(name: str, reading: Reading) -> str:
     return f"{name}: more than {reading.rows_up_to:,} rows lie in blocks that differ (--rows-up-to)"
 
 
-def _places(
-    source: tuple[content.Session, Table],
-    copy: tuple[content.Session, Table],
-    chunks: Sequence[Chunk],
-    encoding: str,
-    rows_up_to: int,
-) -> tuple[list[Chunk], int] | None:
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A table of the source or of the copy."""
+
+    session: content.Session
+    table: Table
+    method: Method
+    encoding: str
+
+    def blocks(self, chunk: Chunk, *, by_version: bool) -> set[tuple[int, int, str, str]]:
+        table = self.table if by_version else replace(self.table, salt=None)
+        return content.blocks(self.session, table, chunk, self.method, self.encoding)
+
+    def versions(self, chunks: Sequence[Chunk] | None) -> Iterator[tuple[str | None, int, int, int]]:
+        """Of some chunks, or one of the table's after the other."""
+        for some in (chunks,) if chunks is not None else ((chunk,) for chunk in content.chunks(self.table)):
+            yield from content.versions(self.session, self.table, some, self.method, self.encoding)
+
+
+def _places(source: _Side, copy: _Side, chunks: Sequence[Chunk], rows_up_to: int) -> tuple[list[Chunk], int] | None:
     """Which blocks of some chunks differ, block by block, and how many rows lie in the others; None where too many lie in those."""
-    (left, mine), (right, its) = source, copy
-    if mine.salt != its.salt:  # one of them is too small to be read by version
-        mine, its = replace(mine, salt=None), replace(its, salt=None)
+    by_version = source.table.salt == copy.table.salt  # else one of them is too small for that
     found: list[Chunk] = []
     alike = differing = 0
     with ThreadPoolExecutor(1) as beside:
         for chunk in chunks:
-            begun = beside.submit(content.blocks, left, mine, chunk, Method.FAST, encoding)
-            other = content.blocks(right, its, chunk, Method.FAST, encoding)
+            begun = beside.submit(source.blocks, chunk, by_version=by_version)
+            other = copy.blocks(chunk, by_version=by_version)
             one = begun.result()
-            runs = _runs(sorted(b for b in one.keys() | other.keys() if one.get(b) != other.get(b)))
+            runs = _runs(sorted({block for block, *_ in one ^ other}))
             found += [Chunk(relation=chunk.relation, first=first, end=end) for first, end in runs]
             within = {block for first, end in runs for block in range(first, end)}
-            alike += sum(s.rows for block, s in one.items() if block not in within)
-            differing += max(sum(s.rows for block, s in side.items() if block in within) for side in (one, other))
+            alike += sum(rows for block, rows, *_ in one if block not in within)
+            differing += max(sum(rows for block, rows, *_ in side if block in within) for side in (one, other))
             if differing > rows_up_to:
                 return None
     return found, alike
 
 
-_GAP = 4  # blocks that are read sooner than another statement is sent
-
-
 def _runs(blocks: Sequence[int]) -> list[tuple[int, int]]:
-    """(first, end) of blocks that lie together, or nearly so."""
+    """(first, end) of blocks that lie together."""
     runs: list[tuple[int, int]] = []
     for block in blocks:
-        if runs and block - runs[-1][1] <= _GAP:
+        if runs and block == runs[-1][1]:
             runs[-1] = (runs[-1][0], block + 1)
         else:
             runs.append((block, block + 1))
@@ -674,28 +682,26 @@ def _alike(sums: Path, table: str, differing: list[Chunk] | None) -> int:
 
 
 def _one_by_one(
-    source: tuple[content.Session, Table],
-    copy: tuple[content.Session, Table],
+    source: _Side,
+    copy: _Side,
     chunks: list[Chunk] | None,
     alike: int,
-    encoding: str,
     since: Since,
     reading: Reading,
     found: Likeness,
 ) -> None:
     """Row by row: those of the source that the copy should hold and doesn't, and what the copy holds beside them."""
-    (left, mine), (right, its) = source, copy
-    name = mine.name
+    name, most = source.table.name, reading.rows_up_to
     with ThreadPoolExecutor(1) as beside:
         # Of the blocks that differ there are few enough rows to be held.
-        begun = None if chunks is None else beside.submit(list, _versions(left, mine, chunks, encoding))
-        have, keyless, count = _held(islice(_versions(right, its, chunks, encoding), reading.rows_up_to + 1))
-    if count > reading.rows_up_to:
+        begun = None if chunks is None else beside.submit(lambda: list(islice(source.versions(chunks), most + 1)))
+        have, keyless, count = _held(islice(copy.versions(chunks), most + 1))
+    if count > most or (begun is not None and len(begun.result()) > most):
         found.unproved.append(_too_many(name, reading))
         return
     other: list[tuple[str | None, str, int]] = []  # key, what is wrong, who wrote it
     same = 0
-    for key, high, low, xid in _versions(left, mine, None, encoding) if begun is None else begun.result():
+    for key, high, low, xid in source.versions(None) if begun is None else begun.result():
         if key is None:
             if keyless[high, low] > 0:
                 keyless[high, low] -= 1
@@ -708,8 +714,8 @@ def _one_by_one(
                 same += 1
             else:
                 other.append((key, "missing" if held is None else "changed", xid))
-        if len(other) > reading.rows_up_to:
-            found.unproved.append(f"{name}: more than {reading.rows_up_to:,} rows differ (--rows-up-to)")
+        if len(other) > most:
+            found.unproved.append(f"{name}: more than {most:,} rows differ (--rows-up-to)")
             return
     later = since.later(xid for _, _, xid in other)
     wrong = [(key, what) for key, what, xid in other if xid not in later]
@@ -749,13 +755,6 @@ def _held(
         else:
             have[key] = (high, low)
     return have, keyless, count
-
-
-def _versions(
-    session: content.Session, table: Table, chunks: Sequence[Chunk] | None, encoding: str
-) -> Iterator[tuple[str | None, int, int, int]]:
-    for chunk in chunks if chunks is not None else content.chunks(table):
-        yield from content.versions(session, table, chunk, Method.FAST, encoding)
 
 
 def _old_versions(keyless: Counter[tuple[int, int]], written: int) -> bool:

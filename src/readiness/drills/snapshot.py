@@ -271,8 +271,8 @@ def take(
             row = leader.execute("select pg_catalog.pg_export_snapshot()").fetchone()
             assert row is not None
             where = content.where(leader)
-            if where.major < 14:
-                method = Method.PORTABLE
+            if method is Method.FAST:
+                method = where.fastest
             resumed = _begin(db, where, method.value if salt is None else f"{method.value} and versions")
             found, unseen = content.tables(leader, ignored_schemas=ignored_schemas)
             if only is not None:
@@ -291,7 +291,7 @@ def take(
                 unseen |= refused
             if salt is not None:
                 found = content.by_version(leader, found, salt)
-            work = _plan(db, found, unseen, chunk_blocks, by_range=where.major >= 14)
+            work = _plan(db, found, unseen, chunk_blocks)
             errands = along.errands(leader, [w.chunk for w in work]) if along is not None else ()
             _read_all(
                 dsn, str(row[0]), work, db, errands=errands, along=along, method=method, encoding=where.encoding, workers=workers,
@@ -388,9 +388,7 @@ class _Work:
     chunk: Chunk
 
 
-def _plan(
-    db: sqlite3.Connection, found: Sequence[Table], unseen: Mapping[str, str], blocks: int, *, by_range: bool
-) -> list[_Work]:
+def _plan(db: sqlite3.Connection, found: Sequence[Table], unseen: Mapping[str, str], blocks: int) -> list[_Work]:
     """What is still to be read. A table that was written since keeps nothing of what was read."""
     # of a chunk that was broken off rows may stand there already
     db.execute(
@@ -422,7 +420,7 @@ def _plan(
         done = set(db.execute("select relation, first from chunks where table_id = ?", (table_id,)))
         work += [
             _Work(table_id, table, chunk)
-            for chunk in content.chunks(table, blocks=blocks, by_range=by_range)
+            for chunk in content.chunks(table, blocks=blocks)
             if (chunk.relation, chunk.first) not in done
         ]
     for name, why in unseen.items():
