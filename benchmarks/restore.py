@@ -12,6 +12,8 @@ behind which more was written.
 
 Beside the plain restore stands its removal, which the drill has done; and what proves a backup by hand without its source:
 pg_verifybackup (of a base backup), the restore, pg_amcheck, and pg_checksums of the copy when it is stopped, one after the other.
+
+At last what the drill has to find at this size: a damaged backup, a missing table, a changed row.
 """
 
 from __future__ import annotations
@@ -28,19 +30,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 from readiness import embedded
 from readiness import profile as profiles
 from readiness.drills import copies, restore
-from readiness.drills.restore import Options
+from readiness.drills.restore import Options, Result
 from readiness.embedded import Cluster, Runtime
 from readiness.profile import Profile
 
 ROWS = int(os.environ.get("READINESS_BENCH_ROWS", "6500000"))
 RUNS = int(os.environ.get("READINESS_BENCH_RUNS", "4"))
 RUNS_OF_OTHERS = 2  # of what the drill is not measured against
+SHAPE = os.environ.get("READINESS_BENCH_SHAPE", "")  # narrow or wide; both
 STORES = os.environ.get("READINESS_BENCH_STORES", "pgbackrest,basebackup,tar,tar-week,week").split(",")
 IN_A_WEEK = {"tar-week": "tar", "week": "basebackup"}  # the same backups, restored when much was written behind them
 WAL_BYTES = int(os.environ.get("READINESS_BENCH_WAL_MB", "1024")) * 2**20
@@ -53,6 +57,7 @@ class Shape:
     """A database of about 1.2 GB, one table of it: what a comparison costs hangs on its rows, a copy's cost on its bytes."""
 
     name: str
+    kind: str
     rows: int
     columns: str
     values: str
@@ -72,12 +77,14 @@ class Shape:
 SHAPES = (
     Shape(
         name="narrow rows",
+        kind="narrow",
         rows=ROWS,
         columns="email text, body text",
         values="'user' || g || '@example.org', repeat(md5(g::text), 2)",
     ),
     Shape(
         name="rows of 1 kB with texts and a document",
+        kind="wide",
         rows=ROWS // 5,
         columns="email text, amount numeric(12, 2), body text, doc jsonb",
         values="""
@@ -111,21 +118,24 @@ def main() -> None:
         print("needs Debian's pgbackrest and postgresql-15")
         return
     print(f"seconds; {RUNS} runs in turn, the best of them against the best, and the middle one against the middle one")
-    for shape in SHAPES:
+    for shape in (s for s in SHAPES if SHAPE in ("", s.kind)):
         with embedded.cluster(Runtime(DEBIAN), fast=True, purpose="bench", prepare=_archives) as cluster:
             _fill(cluster, shape)
             with cluster.connect() as admin:
                 row = admin.execute("select pg_size_pretty(pg_database_size('postgres'))").fetchone()
             assert row is not None
             print(f"{shape.name}: {shape.rows:,}, a database of {row[0]}", flush=True)
-            for name, cold in itertools.product(
-                [n for n in ("pgbackrest", "basebackup", "tar") if n in STORES], (False, True)
-            ):
+            stores = [name for name in ("pgbackrest", "basebackup", "tar") if name in STORES]
+            for name, cold in itertools.product(stores, (False, True)):
                 compare(cluster, name, cold=cold)
+            for name in stores:
+                faults(cluster, name)
             if weeks := [name for name in IN_A_WEEK if name in STORES]:
                 until = a_week(cluster, shape)
                 for week, cold in itertools.product(weeks, (False, True)):
                     compare(cluster, week, cold=cold, until=until)
+                for week in weeks:
+                    faults(cluster, week, until=until)
 
 
 def compare(cluster: Cluster, name: str, *, cold: bool, until: datetime | None = None) -> None:
@@ -133,19 +143,6 @@ def compare(cluster: Cluster, name: str, *, cold: bool, until: datetime | None =
     folder = cluster.workshop.folder
     store = IN_A_WEEK.get(name, name)
     backrest = _backrest(folder)
-    source = profiles.Source(
-        profile=Profile.model_validate(
-            {
-                "name": "bench",
-                "backups": {
-                    "pgbackrest": {"tool": "pgbackrest", "stanza": "main", "command": backrest[:2]},
-                    "basebackup": {"tool": "basebackup", "directory": "base", "wal_directory": "wal"},
-                    "tar": {"tool": "basebackup", "directory": "tar", "wal_directory": "wal"},
-                },
-            }
-        ),
-        folder=folder,
-    )
     backup, tar, wal = folder / "base" / "first", folder / "tar" / "first", folder / "wal"
     plain: dict[str, Callable[[Path], None]] = {
         "pgbackrest": lambda data: _by_pgbackrest(cluster, backrest, data),
@@ -169,8 +166,7 @@ def compare(cluster: Cluster, name: str, *, cold: bool, until: datetime | None =
             _settle(cluster, cold=cold)
             copies.idle_cores = idle_cores if idle else _none
             before, began = _cpu(cluster), time.perf_counter()
-            how = Options(store=store, account="nobody" if cluster.owner else None, until=until)
-            found = restore.drill(source, cluster.dsn(), options=how)
+            found = _drill(cluster, store, until)
             took.in_all[idle].append(time.perf_counter() - began)
             took.cpu[idle].append(_cpu(cluster) - before)
             assert found.passed, found.findings
@@ -192,6 +188,57 @@ def compare(cluster: Cluster, name: str, *, cold: bool, until: datetime | None =
     proved = min(took.proved)
     over = (min(took.in_all[True]) / proved - 1) * 100
     print(f"    proved by hand, without its source: {_all(took.proved)}; the drill {over:+.0f} %", flush=True)
+
+
+def faults(cluster: Cluster, name: str, *, until: datetime | None = None) -> None:
+    """What a drill of this size has to find: a damaged backup, and a table and a row that the copy hasn't as the source has them."""
+    folder, store = cluster.workshop.folder, IN_A_WEEK.get(name, name)
+    place = folder / {"pgbackrest": "repo", "basebackup": "base", "tar": "tar"}[store]
+    largest = max((path for path in place.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    _turn_a_byte(largest)
+    try:
+        damaged = _drill(cluster, store, until)
+    finally:
+        _turn_a_byte(largest)
+    assert damaged.findings, "the damaged backup was not found"
+    compared = restore._compare  # noqa: SLF001  between the restore and the comparison
+
+    def tampered(copy: copies.Copy, *arguments: Any, **options: Any) -> None:
+        with psycopg.connect(copy.dsn(), autocommit=True) as session:
+            session.execute("update mix set body = 'changed' where id = 7")
+            session.execute("drop table aside")
+        compared(copy, *arguments, **options)
+
+    restore._compare = tampered  # noqa: SLF001
+    try:
+        found = _drill(cluster, store, until)
+    finally:
+        restore._compare = compared  # noqa: SLF001
+    (changed,) = (f for f in found.findings if "public.mix" in f)
+    assert changed.endswith(" rows, 1 changed (7)"), found.findings
+    assert "table public.aside: is missing" in found.findings, found.findings
+    print(f"  {name}, one byte of {largest.name} turned: {damaged.findings[0][:200]}")
+    print(f"    a row of the copy changed, and a table dropped: {'; '.join(found.findings)}", flush=True)
+
+
+def _turn_a_byte(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        (byte,) = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 0xFF]))
+
+
+def _drill(cluster: Cluster, store: str, until: datetime | None) -> Result:
+    folder = cluster.workshop.folder
+    backups = {
+        "pgbackrest": {"tool": "pgbackrest", "stanza": "main", "command": _backrest(folder)[:2]},
+        "basebackup": {"tool": "basebackup", "directory": "base", "wal_directory": "wal"},
+        "tar": {"tool": "basebackup", "directory": "tar", "wal_directory": "wal"},
+    }
+    source = profiles.Source(profile=Profile.model_validate({"name": "bench", "backups": backups}), folder=folder)
+    how = Options(store=store, account="nobody" if cluster.owner else None, until=until)
+    return restore.drill(source, cluster.dsn(), options=how)
 
 
 def _none() -> int:
@@ -271,7 +318,8 @@ def _fill(cluster: Cluster, shape: Shape) -> None:
         admin.execute(
             "checkpoint"
         )  # the rows' transaction is on the disk, else vacuum could not mark their pages as visible to all
-        admin.execute("vacuum analyze mix")
+        admin.execute("create table aside as select generate_series(1, 10) as id")
+        admin.execute("vacuum analyze mix, aside")
         admin.execute("checkpoint")
         admin.execute("alter system reset archive_command")
         admin.execute("select pg_reload_conf()")
@@ -320,6 +368,8 @@ def a_week(cluster: Cluster, shape: Shape) -> datetime:
                 admin.execute("checkpoint")
         ((until,),) = admin.execute("select clock_timestamp()").fetchall()
         time.sleep(0.1)
+        for _ in range(100):  # the copy's numbers go to what `faults` writes into it
+            admin.execute("select pg_current_xact_id()")
         hot = some.format(rows * 9 // 10, rows // 10, 1_000)
         admin.execute(f"update mix set ok = not ok, at = now() where {hot}".encode())
         admin.execute(shape.inserted(rows + 1, rows + 200).encode())
