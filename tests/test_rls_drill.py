@@ -244,6 +244,32 @@ def drill(folder: Path, database: Database, *arguments: str, dsn: str = "") -> s
     )
 
 
+def test_what_is_set_for_all_counts_and_what_is_set_for_the_drills_own_role_does_not(
+    platform: Database, tmp_path: Path
+):
+    """A policy lets everybody in by a setting of the database's, which the superuser of the drill has otherwise."""
+    platform.run(
+        f"create table by_rank (id int primary key, tenant uuid not null); insert into by_rank values (1, '{A}'), (2, '{B}');"
+        "alter table by_rank enable row level security; alter table by_rank force row level security;"
+        f"create policy own on by_rank using ({WALL} or current_setting('app.rank', true) = 'high');"
+        f"grant select on by_rank to {platform.bare_role}"
+    )
+    lay(tmp_path, platform, "by_rank")
+    own = f"alter role current_user in database {platform.name} set app.rank ="
+    try:
+        platform.run(f"{own} 'high'")  # of the drill alone
+        assert drill(tmp_path, platform).code == 0
+        platform.run(f"alter database {platform.name} set app.rank = 'high'; {own} 'low'")
+        done = drill(tmp_path, platform)
+        assert done.code == 1
+        assert "by_rank" in done.said
+    finally:
+        platform.run(
+            f"drop table by_rank; alter database {platform.name} reset app.rank;"
+            f"alter role current_user in database {platform.name} reset app.rank"
+        )
+
+
 def test_each_hole_is_found_and_named(platform: Database, tmp_path: Path):
     lay(tmp_path, platform, *HOLES)
     before = content(platform)
@@ -313,6 +339,7 @@ def test_sound_tables_pass_and_the_next_audit_says_so_until_they_change(platform
             f"grant update on sound to {app}",
         ),
         (f"alter role {app} set app.kind = 'other'", f"alter role {app} reset app.kind"),
+        (f"alter database {platform.name} set app.rank = '1'", f"alter database {platform.name} reset app.rank"),
         (
             "create trigger late before insert on sound for each row execute function touch()",
             "drop trigger late on sound",

@@ -21,6 +21,7 @@ import psycopg
 from psycopg import sql
 
 from readiness.drills import DrillError
+from readiness.drills.sessions import SET_FOR_ROLE
 from readiness.facts.audit import EVENTS, AuditedTable, AuditLogging
 from readiness.facts.postgres import APPLICATION_NAME, CONNECT_SECONDS, LOCK_MILLISECONDS
 from readiness.profile import AuditEvent
@@ -428,7 +429,7 @@ class _Work:
         self.session.execute("begin isolation level read committed")
         try:
             self.path, self.exempt = self.usual_path, False
-            for name, value in self._rows(_OF_ROLE, (role,)):
+            for name, value in self._rows(SET_FOR_ROLE, (role,)):
                 if name == "search_path":
                     self.path = (
                         value  # for the role alone: nobody's schema shall stand in the way of what we do ourselves
@@ -807,22 +808,6 @@ cross join lateral (
         pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid) as gone
 ) as n
 where c.relkind = 'r' and c.oid >= 16384 and c.relpersistence <> 't' and (n.added > 0 or n.gone > 0)
-"""
-
-# What is set for a role's sessions here when they begin, the nearest last.
-_OF_ROLE = """
-select
-    pg_catalog.split_part(o.setting, '=', 1),
-    pg_catalog.substr(o.setting, pg_catalog.strpos(o.setting, '=') + 1)
-from pg_catalog.pg_db_role_setting as d
-cross join lateral pg_catalog.unnest(d.setconfig) as o (setting)
-left join pg_catalog.pg_roles as r on d.setrole = r.oid
-where
-    (d.setrole = 0 or r.rolname = %s)
-    and d.setdatabase in (
-        0, (select b.oid from pg_catalog.pg_database as b where b.datname = pg_catalog.current_database())
-    )
-order by d.setrole <> 0, d.setdatabase <> 0
 """
 
 _KEY = """

@@ -23,6 +23,7 @@ import psycopg
 from psycopg import errors, sql
 
 from readiness.drills import DrillError
+from readiness.drills.sessions import SET_FOR_ROLE
 from readiness.facts.postgres import APPLICATION_NAME, CONNECT_SECONDS, LOCK_MILLISECONDS
 from readiness.facts.walls import Definer, Part, View, Wall
 
@@ -50,6 +51,10 @@ _RIGHTS = {
     "truncate": "has_table_privilege",
 }
 """What may be written -> who says whether it may."""
+
+# What policies, and functions that they ask, may read beside settings of the platform's own (which have a dot in their name).
+# How the server works for a role (limits, plans) is left as the drill has it.
+_READ_BY_POLICIES = frozenset({"role", "search_path", "row_security"})
 
 
 @dataclass(slots=True)
@@ -882,7 +887,11 @@ class _Work:
     def _set_for(self, login: str) -> list[tuple[str, str]]:
         """What policies may read that a role's sessions begin with; the drill's own limits stay its own."""
         if login not in self.of_login:
-            self.of_login[login] = [(name, value) for name, value in self._rows(_OF_ROLE, (login,))]
+            ((own,),) = self._rows("select session_user::text", ())
+            ours, theirs = (self._rows(SET_FOR_ROLE, (role,)) for role in (own, login))
+            # What is set for the drill's own role alone is empty, as for a session that has reset it.
+            every = [*((name, "") for name, _ in ours if "." in name), *theirs]
+            self.of_login[login] = [(name, value) for name, value in every if "." in name or name in _READ_BY_POLICIES]
         return self.of_login[login]
 
     def _one_as(self, query: sql.Composed, parameters: Sequence[Any]) -> tuple[Any, ...]:
@@ -977,25 +986,4 @@ select
     )
 from pg_catalog.pg_attribute as a
 where a.attrelid = %(table)s and a.attname = %(column)s and not a.attisdropped
-"""
-
-# What is set for a role's sessions here when they begin, the nearest last: what policies, and functions that they ask, may
-# read. How the server works for it (limits, plans) is left as the drill has it.
-_OF_ROLE = """
-select
-    pg_catalog.split_part(o.setting, '=', 1),
-    pg_catalog.substr(o.setting, pg_catalog.strpos(o.setting, '=') + 1)
-from pg_catalog.pg_db_role_setting as d
-cross join lateral pg_catalog.unnest(d.setconfig) as o (setting)
-inner join pg_catalog.pg_roles as r on d.setrole = r.oid
-where
-    r.rolname = %s
-    and d.setdatabase in (
-        0, (select b.oid from pg_catalog.pg_database as b where b.datname = pg_catalog.current_database())
-    )
-    and (
-        pg_catalog.strpos(pg_catalog.split_part(o.setting, '=', 1), '.') > 0
-        or pg_catalog.split_part(o.setting, '=', 1) in ('role', 'search_path', 'row_security')
-    )
-order by d.setdatabase <> 0
 """

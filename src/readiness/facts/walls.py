@@ -505,10 +505,10 @@ select
                         where g.oid <> r.oid and not r.rolsuper and pg_catalog.pg_has_role(r.oid, g.oid, 'member') order by 1
                     ),
                     (
-                        select pg_catalog.string_agg(g.setconfig::text, ';' order by g.setdatabase)
+                        select pg_catalog.string_agg(g.setconfig::text, ';' order by g.setrole, g.setdatabase)
                         from pg_catalog.pg_db_role_setting as g
                         inner join pg_catalog.pg_database as b on b.datname = pg_catalog.current_database()
-                        where g.setrole = r.oid and g.setdatabase in (0, b.oid)
+                        where g.setrole in (0, r.oid) and g.setdatabase in (0, b.oid)
                     )
                 ), ';' order by r.rolname
             )
