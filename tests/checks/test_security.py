@@ -115,6 +115,8 @@ def judged(check: str, *facts) -> set[int]:
         (("hostnossl all all 10.0.0.0/8 reject", "host all all 10.2.0.0/16 md5"), "*", set()),
         (("hostnossl all all all reject", "host all all samenet md5"), "*", set()),
         (("host all all db.example.com md5",), "*", {1}),
+        # which leads to no client from elsewhere
+        (("host all all localhost md5", "host all all Localhost md5"), "*", set()),
         # nobody from elsewhere reaches the port
         (("host all all all trust",), "localhost, 127.0.0.1, ::1", set()),
         (("host all all all trust",), "", set()),
@@ -142,6 +144,10 @@ def test_weak_auth_rule():
     third = replace(given.rules[2], proved=True)
     proved = replace(given, rules=(*given.rules[:2], third, *given.rules[3:]))
     assert judged("weak-auth-rule", proved) == {4, 5}
+    # Whoever has a ticket of any name is whom it says to be.
+    assert judged("weak-auth-rule", rules("hostgssenc all all all trust", "hostgssenc all all all gss")) == {1}
+    assert judged("weak-auth-rule", rules("hostnossl all all all reject", "hostgssenc all all all trust")) == set()
+    assert judged("weak-auth-rule", rules("host all all localhost trust")) == set()
 
 
 def test_local_trust_rule():
@@ -152,8 +158,9 @@ def test_local_trust_rule():
         "host all all ::1/128 trust",
         "host all all samehost trust",
         "host all all 10.0.0.0/8 trust",
+        "host all all localhost trust",
     )
-    assert judged("local-trust-rule", given) == {2, 4, 5}
+    assert judged("local-trust-rule", given) == {2, 4, 5, 7}
 
 
 def test_md5_rule():
@@ -199,6 +206,12 @@ def test_superuser_from_elsewhere():
     assert reached("hostssl all app all cert") == set()
     assert reached("hostssl all +dba all cert") == {"postgres"}
     assert reached("hostssl all /^post all cert") == {"postgres"}
+    assert reached("host all /^post all reject", "hostssl all all all cert") == {'"Second"'}
+    assert reached("host all /^S.*d$ all reject", "hostssl all all all cert") == {"postgres"}
+    both = {"postgres", '"Second"'}
+    assert reached(r"host all /\mpost all reject", "hostssl all all all cert") == both, "PostgreSQL's own expression"
+    # What the remedy says, with the way for administrators on the host.
+    assert reached("host all postgres localhost cert", "host all all all reject") == set()
     assert reached("hostssl all all all cert", "host all postgres all reject") == {"postgres", '"Second"'}
 
 
@@ -210,9 +223,10 @@ def test_dead_rule():
         "host replication app 10.1.0.0/16 md5",
         "hostssl all app 10.1.0.0/16 cert",
         "host all all all md5",
+        "hostgssenc all app 10.1.0.0/16 gss",
         errors={"pg_hba.conf:9": 'invalid authentication method "md6"'},
     )
-    assert judged("dead-rule", given) == {3, 5, 9}
+    assert judged("dead-rule", given) == {3, 5, 7, 9}
     plaintext = checks()["security/plaintext-rule"]
     with pytest.raises(Exception, match="keeps the rules that it had"):
         plaintext.ask(given)
@@ -316,6 +330,16 @@ def test_a_file_that_is_not_loaded_yet_settles_nothing(database: Database):
             os.utime(included, (later, later))
             assert isinstance(ask("security/weak-auth-rule", database.dsn()), Unknown)
         included.unlink()
+        folder = database.cluster.data / "more.d"
+        folder.mkdir()
+        namesake = folder / "pg_hba.conf"
+        namesake.write_text("host all nobody_there 10.9.0.0/16 scram-sha-256\n")
+        for path in (folder, namesake):
+            database.cluster.give(path)
+        with loaded(database.cluster, hba=("include more.d/pg_hba.conf",)):
+            places = {o.subject for o in ask("security/md5-rule", database.dsn()).observations}  # type: ignore[union-attr]
+            assert "more.d/pg_hba.conf:1" in places
+        shutil.rmtree(folder)
     assert found(ask("security/weak-auth-rule", database.dsn())) == set()
 
 
@@ -457,6 +481,12 @@ def test_a_line_for_the_servers_own_host_is_told_from_others(debian_database: Da
             assert len(found(ask("security/plaintext-rule", debian_database.dsn()))) == 1
         with loaded(cluster, hba=(elsewhere, "host all another 192.168.0.0/16 scram-sha-256")):
             assert found(ask(check, debian_database.dsn())) == set(), "of another role"
+        # A superuser has every role's rights, and is a member of those alone that it was given.
+        with loaded(cluster, hba=(elsewhere, "host all +pg_monitor 192.168.0.0/16 scram-sha-256")):
+            assert found(ask(check, debian_database.dsn())) == set()
+        turned_away = ("hostnossl all +pg_monitor all reject", "host all all 192.168.0.0/16 scram-sha-256")
+        with loaded(cluster, hba=("host all all 127.0.0.1/32 scram-sha-256", elsewhere, *turned_away)):
+            assert found(ask(check, debian_database.dsn())) == {"postgres"}
     finally:
         (cluster.data / "postgresql.conf").write_text(kept)
         cluster.restart()

@@ -23,7 +23,7 @@ def dead_rule(rules: ConnectionRules) -> Answer:
     """
     answers = [Observation(subject=place, ok=False, evidence={"error": said}) for place, said in rules.errors.items()]
     for rule in rules.rules:
-        # Socket lines and GSSAPI's encryption aren't compared, nor who may reach the port.
+        # Socket lines aren't compared, nor who may reach the port.
         state = rule.never or "met"
         if rule.over and not rules.met(rule, from_host=True):
             state = "an earlier line takes all its sessions"

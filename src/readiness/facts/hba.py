@@ -2,6 +2,7 @@
 
 The first line that matches decides (https://www.postgresql.org/docs/current/auth-pg-hba-conf.html), so that a line counts
 only for what no earlier one takes. The view shows the file as it lies on the disk; the server may still go by an older one.
+It doesn't tell a name in quotes ("all", for a database of that name) from the word without.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import PurePosixPath
@@ -26,13 +27,16 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 EVERYWHERE: tuple[Network, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 _LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 
-CLEAR, TLS = "in the clear", "over TLS"
+# A client's name counts where it leads back to the client's address, too: nobody from elsewhere has this one.
+_OWN_NAMES = ("samehost", "localhost", "localhost.localdomain")
+
+CLEAR, TLS, GSS = "in the clear", "over TLS", "over GSSAPI"
 _OVER: Mapping[str, frozenset[str]] = {
     "local": frozenset(),
-    "host": frozenset({CLEAR, TLS}),
+    "host": frozenset({CLEAR, TLS, GSS}),
     "hostssl": frozenset({TLS}),
-    "hostnossl": frozenset({CLEAR}),
-    "hostgssenc": frozenset(),
+    "hostnossl": frozenset({CLEAR, GSS}),
+    "hostgssenc": frozenset({GSS}),
     "hostnogssenc": frozenset({CLEAR, TLS}),
 }
 
@@ -68,21 +72,30 @@ class Rule:
 
     @property
     def over(self) -> frozenset[str]:
-        """What a session comes over: in the clear, over TLS, both; nothing for local lines and GSSAPI's encryption."""
+        """What a session comes over: in the clear, over TLS, over GSSAPI's encryption; nothing for local lines."""
         return frozenset() if self.never else _OVER.get(self.kind, frozenset())
 
     @property
     def from_elsewhere(self) -> tuple[Network | str, ...]:
         """The addresses that are not the server's own host."""
-        return tuple(a for a in self.addresses if a != "samehost" and not _within(a, _LOOPBACK))
+        return tuple(a for a in self.addresses if not _is_own(a) and not _within(a, _LOOPBACK))
 
-    def takes(self, over: str, database: str, user: frozenset[str]) -> bool:
-        """Whether every session of this kind from its addresses would match this line; `user` is what names its role in a line."""
+    def takes(self, over: str, database: str, user: frozenset[str], role: str | None = None) -> bool:
+        """Whether every session of this kind from its addresses would match this line.
+
+        Args:
+            user: what names its role in a line.
+            role: the role itself, where it is one.
+        """
         return (
             over in self.over
             # `all` doesn't stand for physical replication
             and (database in self.databases or ("all" in self.databases and database != "replication"))
-            and (not user.isdisjoint(self.users) or "all" in self.users)
+            and (
+                not user.isdisjoint(self.users)
+                or "all" in self.users
+                or (role is not None and _by_pattern(self.users, role, surely=True))
+            )
         )
 
 
@@ -129,9 +142,10 @@ class ConnectionRules:
         (row,) = postgres.rows(
             "select pg_catalog.current_setting('listen_addresses') as listen", marker="connection-rules"
         )
+        placed = list(zip(rows, _places(rows), strict=True))
         return cls(
-            rules=tuple(_rule(r) for r in rows if r["kind"]),
-            errors={_place(r): r["error"] for r in rows if not r["kind"]},
+            rules=tuple(_rule(r, place) for r, place in placed if r["kind"]),
+            errors={place: r["error"] for r, place in placed if not r["kind"]},
             listen=row["listen"],
             changed=changed,
         )
@@ -167,7 +181,7 @@ class ConnectionRules:
         self,
         rule: Rule,
         *,
-        over: Iterable[str] = (CLEAR, TLS),
+        over: Iterable[str] = (CLEAR, TLS, GSS),
         role: str | None = None,
         groups: Iterable[str] = (),
         from_host: bool = False,
@@ -191,20 +205,37 @@ class ConnectionRules:
         addresses = rule.addresses if from_host else rule.from_elsewhere
         sessions = product(rule.over & set(over), rule.databases, users, addresses)
         return any(
-            not _within(address, [a for rule in before if rule.takes(kind, database, user) for a in rule.addresses])
+            not _within(
+                address, [a for rule in before if rule.takes(kind, database, user, role) for a in rule.addresses]
+            )
             for kind, database, user, address in sessions
         )
 
 
-def _by_pattern(users: Iterable[str], role: str) -> bool:
-    """Whether a user's field that is a regular expression (PostgreSQL 16) matches; one that can't be read here may."""
+def _by_pattern(users: Iterable[str], role: str, *, surely: bool = False) -> bool:
+    """Whether a user's field that is a regular expression (PostgreSQL 16) matches; one that can't be read here may.
+
+    Args:
+        surely: only what PostgreSQL's and Python's expressions mean alike counts.
+    """
     for pattern in (user[1:] for user in users if user.startswith("/")):
+        if surely and not _ALIKE.fullmatch(pattern):
+            continue
         try:
             if re.search(pattern, role):
                 return True
         except re.error:
-            return True
+            return not surely
     return False
+
+
+_ALIKE = re.compile(r"\^?(?:[\w-]|\.\*?)*\$?")
+"""A beginning, an end, letters and anything between."""
+
+
+def _is_own(address: Network | str) -> bool:
+    """Whether it is the server's own host by a word."""
+    return isinstance(address, str) and address.lower() in _OWN_NAMES
 
 
 def is_everywhere(address: Network | str) -> bool:
@@ -224,11 +255,21 @@ def _within(address: Network | str, others: Iterable[Network | str]) -> bool:
     return any(address.subnet_of(o) for o in wide)
 
 
-def _place(row: Mapping[str, Any]) -> str:
-    return f"{PurePosixPath(row['file']).name}:{row['line']}"
+def _places(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """File and line of each; of two files of one name (include), with the folders by which they differ."""
+    files = {PurePosixPath(row["file"]) for row in rows}
+
+    def shown(file: PurePosixPath) -> str:
+        for parts in range(1, len(file.parts)):
+            if not any(other != file and other.parts[-parts:] == file.parts[-parts:] for other in files):
+                return "/".join(file.parts[-parts:])
+        return str(file)
+
+    names = {file: shown(file) for file in files}
+    return [f"{names[PurePosixPath(row['file'])]}:{row['line']}" for row in rows]
 
 
-def _rule(row: Mapping[str, Any]) -> Rule:
+def _rule(row: Mapping[str, Any], place: str) -> Rule:
     address, mask = row["address"], row["netmask"]
     addresses: tuple[Network | str, ...] = ()
     if address == "all":
@@ -241,7 +282,7 @@ def _rule(row: Mapping[str, Any]) -> Rule:
     elif address:
         addresses = (address,)
     return Rule(
-        place=_place(row),
+        place=place,
         kind=row["kind"],
         databases=tuple(row["databases"]),
         users=tuple(row["users"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -72,13 +72,13 @@ class LoginSuperusers:
 
 
 # A superuser has every role's rights; who is a member in truth stands in pg_auth_members.
-_SUPERUSERS = """
-with recursive belongs (superuser, oid) as (
+_BELONGS = """
+with recursive belongs (member, oid) as (
     select r.oid, r.oid
     from pg_catalog.pg_roles as r
-    where r.rolsuper and r.rolcanlogin
+    where {of}
     union
-    select b.superuser, m.roleid
+    select b.member, m.roleid
     from belongs as b
     inner join pg_catalog.pg_auth_members as m on b.oid = m.member
 )
@@ -89,13 +89,21 @@ select
         select g.rolname::text
         from belongs as b
         inner join pg_catalog.pg_roles as g on b.oid = g.oid
-        where b.superuser = r.oid
+        where b.member = r.oid
         order by g.rolname
     ) as groups
 from pg_catalog.pg_roles as r
-where r.rolsuper and r.rolcanlogin
+where {of}
 order by r.rolname
 """
+_SUPERUSERS = _BELONGS.format(of="r.rolsuper and r.rolcanlogin")
+_GROUPS = _BELONGS.format(of="r.rolname = any ($1::text[])")
+
+
+def groups(postgres: Postgres, names: Sequence[str], *, marker: str) -> dict[str, tuple[str, ...]]:
+    """Of each role those that it is a member of, itself among them, as a line of pg_hba.conf with a + takes it."""
+    return {row["name"]: tuple(row["groups"]) for row in postgres.rows(_GROUPS, (list(names),), marker=marker)}
+
 
 _ROLES = """
 with application as (

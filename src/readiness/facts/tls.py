@@ -27,6 +27,7 @@ from readiness.facts.postgres import (
     classify_connect,
     parse_dsn,
 )
+from readiness.facts.roles import groups
 from readiness.facts.server import Server
 from readiness.facts.target import Target
 from readiness.model import Reason, Unseen, quote_ident
@@ -181,17 +182,9 @@ def _of_this_host(postgres: Postgres, server: Server, roles: list[str]) -> list[
     try:
         rules = ConnectionRules.take(postgres, server)
         in_force = [rule for rule in rules.in_force() if rule.method != "reject"]
-        groups = postgres.rows(
-            "select r.rolname::text as role, array("
-            "select g.rolname::text from pg_catalog.pg_roles as g where pg_catalog.pg_has_role(r.oid, g.oid, 'member') "
-            "order by g.rolname) as groups from pg_catalog.pg_roles as r where r.rolname = any ($1::text[]) "
-            "order by r.rolname",
-            (roles,),
-            marker="plaintext",
-        )
+        of = groups(postgres, roles, marker="plaintext")
     except Unobservable:
         return [None] * len(roles)
-    of = {row["role"]: row["groups"] for row in groups}
 
     def reaches(role: str, over: str) -> bool:
         return any(rules.met(rule, over=(over,), role=role, groups=of.get(role, ())) for rule in in_force)
