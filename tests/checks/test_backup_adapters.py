@@ -94,6 +94,13 @@ def test_wal_g(embedded_database: Database, tmp_path: Path):
     assert isinstance(gap, Examined)
     assert next(iter(gap.findings)).evidence["first_missing"] == SEGMENT.format(6)
     assert found(outcome(GAP, sound, timeline(3, 9))) == {"store"}  # where the oldest backup begins, there is none
+    # A promotion: the second timeline begins in the segment in which it left the first, which had come as far.
+    promoted = timeline(12, 14) | {"id": 2, "parent_id": 1, "switch_point_lsn": 12 * 2**24 + 40}
+    promoted |= {end: f"00000002{promoted[end][8:]}" for end in ("start_segment", "end_segment")}
+    assert found(outcome(GAP, sound, timeline(2, 11), promoted)) == set()
+    assert found(outcome(GAP, sound, timeline(2, 9), promoted)) == {"store"}
+    behind = promoted | {"start_segment": f"00000002{SEGMENT.format(13)[8:]}"}
+    assert found(outcome(GAP, sound, timeline(2, 13), behind)) == {"store"}
     assert found(outcome(WINDOW, sound[1:], timeline(2, 9))) == {"store"}
     assert found(outcome(OUTDATED, sound[:1], timeline(2, 9))) == {"store"}  # last week's
     # Of a chain without its base nothing is left, however new its end.

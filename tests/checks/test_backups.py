@@ -8,7 +8,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,8 @@ from asking import NOW, ask, checks, found
 from conftest import DEBIAN
 from readiness import embedded
 from readiness.embedded import Cluster, Runtime
-from readiness.facts.backups import Backups, Segment, Store, basebackups
+from readiness.facts.backups import Backup, Backups, Segment, Store, basebackups, pgbackrest
+from readiness.facts.backups.store import branches
 from readiness.facts.backups.wal_files import segment_in
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target
@@ -398,6 +399,146 @@ def test_a_command_that_kept_nothing_for_a_while_leaves_a_gap_that_no_one_else_t
     kept.finish_segments(1)
     assert found(kept.outcomes()["operations/wal-gap"]) == set()  # type: ignore[arg-type]
     assert found(kept.outcomes()["operations/recovery-window-short"]) == set()  # type: ignore[arg-type]
+
+
+@contextmanager
+def standby_of(kept: Kept) -> Iterator[Kept]:
+    """One that hands over into a folder of its own once it is promoted; the base backups lie beside it."""
+    folder = kept.folder / "promoted"
+    for made in (folder, folder / "wal", folder / "lost"):
+        made.mkdir()
+        kept.cluster.give(made)
+    shutil.copytree(kept.folder / "base", folder / "base")
+    standby = replace(kept.cluster, data=folder / "data", port=kept.cluster.workshop.port(), process=None)
+    kept.cluster.tool("pg_basebackup", "-D", str(standby.data), "-c", "fast", "--no-sync", "-R")
+    standby.configure({"port": standby.port})
+    standby.start()
+    try:
+        it = Kept(standby, kept.configuration, folder)
+        it.archive_by(f"cp %p {folder}/wal/%f")
+        yield it
+    finally:
+        standby.stop()
+        shutil.rmtree(folder)
+
+
+def test_wal_that_was_lost_at_a_promotion(kept: Kept):
+    """The primary handed nothing over any more, and died: its standby hands over from its own timeline on."""
+    with standby_of(kept) as standby:
+        folder = standby.folder
+        own = standby.profile().model_copy(update={"backups": {"base": standby.profile().backups["base"]}})
+
+        def gaps(check: str = "operations/wal-gap") -> set[str] | Reason:
+            outcome = ask(check, standby.cluster.dsn(), profile=own, folder=folder)
+            return outcome.reason if isinstance(outcome, Unknown) else found(outcome)
+
+        def segments(timeline: int) -> list[Path]:
+            return sorted(f for f in (folder / "wal").glob(f"{timeline:08X}*") if len(f.name) == 24)
+
+        kept.finish_segments(2)
+        for file in (kept.folder / "wal").iterdir():
+            shutil.copy2(file, folder / "wal")
+        _promote(kept.cluster, standby.cluster)
+        lost = segments(1)[-2:]
+        assert gaps() == Reason.INSUFFICIENT_SAMPLES, "a history file, or a part: how far that leads is not known"
+        for file in lost:
+            file.rename(folder / "lost" / file.name)
+        assert gaps() == {"base"}
+        standby.finish_segments(2)
+        assert gaps() == gaps("operations/recovery-window-short") == {"base"}
+        for file in lost:  # the dead primary still has them
+            (folder / "lost" / file.name).rename(file)
+        assert gaps() == gaps("operations/recovery-window-short") == set()
+        history = folder / "wal" / "00000002.history"
+        for file in (segments(2)[0], history):
+            away = file.rename(folder / "lost" / file.name)
+            assert gaps() == gaps("operations/recovery-window-short") == {"base"}, file.name
+            away.rename(file)
+        text = history.read_bytes()
+        history.write_bytes(b"")
+        assert gaps() == {"base"}
+        history.unlink()
+        (packed := history.with_name(f"{history.name}.gz")).write_bytes(gzip.compress(text))
+        assert gaps() == set()
+        packed.unlink()
+        history.write_bytes(b"what it says can't be read")
+        assert gaps() == set()
+        lost[-1].unlink()
+        segments(2)[0].unlink()
+        assert gaps() == {"base"}, "where one timeline ends and the next begins is enough"
+
+
+def _promote(primary: Cluster, standby: Cluster) -> None:
+    """Once it has all that the primary has; until it has handed something over."""
+    with standby.connect() as admin:
+        reached = f"select pg_last_wal_replay_lsn() >= '{_position(primary)}'"
+        assert stage.eventually(lambda: admin.execute(reached.encode()).fetchone() == (True,), 20)
+        admin.execute("select pg_promote()")
+        done = "select last_archived_wal is not null from pg_stat_archiver"
+        assert stage.eventually(lambda: admin.execute(done).fetchone() == (True,), 20)
+
+
+def test_what_pgbackrest_has_of_a_timeline(kept: Kept):
+    history = kept.cluster.data / "pg_wal" / "00000002.history"
+    history.write_text("1\t0/30000A0\tno recovery target specified\n")
+    kept.cluster.give(history)
+    try:
+        kept.pgbackrest("archive-push", str(history))
+        (pushed,) = (kept.folder / "repo").rglob(history.name)
+        assert pushed.read_bytes() != history.read_bytes(), "it is enciphered there"
+        words = ("pgbackrest", f"--config={kept.configuration}")
+        store = pgbackrest.read(words, "main", 2**24, None)
+        assert store.histories == {2}
+        assert store.branches == {2: Segment(timeline=1, number=3)}
+        pushed.unlink()
+        assert pgbackrest.read(words, "main", 2**24, None).histories == set()
+    finally:
+        history.unlink()
+
+
+def _position(cluster: Cluster) -> str:
+    with cluster.connect() as admin:
+        row = admin.execute("select pg_current_wal_lsn()::text").fetchone()
+        assert row is not None
+        return str(row[0])
+
+
+def test_a_timeline_that_left_before_the_backup_is_no_way_of_its():
+    segment = 2**24
+    assert branches(3, "1\t0/3000028\tno recovery target\n\n2\t0/5000000\tnone\n", segment) == {
+        2: Segment(timeline=1, number=3),
+        3: Segment(timeline=2, number=5),
+    }
+    assert branches(2, "# nothing\n7\t0/1\tnone", segment) == {}, "it can't come from a later one"
+
+    def on(timeline: int, *numbers: int) -> frozenset[Segment]:
+        return frozenset(Segment(timeline=timeline, number=n) for n in numbers)
+
+    backup = Backup(
+        label="b",
+        kind="full",
+        prior=None,
+        stopped_at=NOW,
+        wrong=None,
+        system_identifier=None,
+        wal=(Segment(timeline=1, number=8), Segment(timeline=1, number=8)),
+        size_bytes=1,
+    )
+    store = Store(
+        encrypted=None,
+        backups=(backup,),
+        archived=on(1, 3, 4, 5, 6, 7, 8, 9) | on(2, 3, 5),
+        branches={2: Segment(timeline=1, number=3)},
+        histories=frozenset(),
+    )
+    assert store.gaps(backup, None) == []
+    assert store.lost_histories(backup) == []
+    assert store.gaps(None, None) == [Segment(timeline=2, number=4)]
+    later = replace(store, branches={2: Segment(timeline=1, number=11)}, archived=on(1, 8, 9) | on(2, 11, 12))
+    assert store.gaps(backup, Segment(timeline=1, number=10)) == [Segment(timeline=1, number=10)]
+    assert later.gaps(backup, None) == [Segment(timeline=1, number=10)]
+    assert replace(later, branches={}).gaps(backup, None) == [Segment(timeline=1, number=10)]
+    assert later.lost_histories(backup) == ["00000002.history"]
 
 
 def test_what_is_on_its_way_hides_no_gap_before_it():

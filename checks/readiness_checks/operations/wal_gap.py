@@ -51,10 +51,11 @@ def wal_gap(backups: Backups) -> Answer:
             )
         by_replay = backups.replayed if backups.standby and backups.last_archived is None else None
         missing = store.gaps(good[0], backups.last_archived or by_replay, backups.settling)
+        histories = store.lost_histories(good[0])
         if by_replay is not None and missing:
             lying = [s.number for s in store.archived if s.timeline == by_replay.timeline]
             on_their_way = [s for s in missing if s.timeline == by_replay.timeline and s.number > max(lying, default=0)]
-            if len(on_their_way) == len(missing):
+            if len(on_their_way) == len(missing) and not histories:
                 return Unseen(
                     subject=name,
                     reason=Reason.WRONG_ROLE,
@@ -63,31 +64,45 @@ def wal_gap(backups: Backups) -> Answer:
                     unlock="audit the primary",
                 )
             missing = [s for s in missing if s not in on_their_way]
-        if missing and store.settles and backups.settling_unseen:
+        if missing and not histories and store.settles and backups.settling_unseen:
             return Unseen(
                 subject=name,
                 reason=Reason.NO_PERMISSION,
                 detail="what was handed over in the last minutes is not listed yet, and when that was can't be seen",
                 unlock="grant pg_monitor to the auditor's role;",
             )
-        if not missing and (backups.last_archived or by_replay) is None and (backups.standby or backups.archiving):
+        if (
+            not missing
+            and not histories
+            and (backups.last_archived or by_replay) is None
+            and (backups.standby or backups.archiving)
+        ):
             return Unseen(
                 subject=name,
                 reason=Reason.WRONG_ROLE if backups.standby else Reason.INSUFFICIENT_SAMPLES,
                 detail="up to where WAL should have been archived can't be told: "
-                + ("a standby doesn't know it" if backups.standby else "nothing was since the statistics began"),
+                + (
+                    "a standby doesn't know it"
+                    if backups.standby
+                    else "no whole segment was since the statistics began"
+                ),
                 unlock="audit the primary" if backups.standby else "select pg_catalog.pg_switch_wal();",
             )
         return Observation(
             subject=name,
-            ok=not missing,
+            ok=not missing and not histories,
             evidence={
                 "segments": len(store.archived),
                 "oldest_backup": good[0].label,
                 "missing": len(missing),
                 "first_missing": missing[0].name(backups.segment_bytes) if missing else None,
                 "last_missing": missing[-1].name(backups.segment_bytes) if missing else None,
+                **({"history_missing": histories} if histories else {}),
             },
+            remedy=f"{histories[0]} is missing: no restore follows to that timeline. The server keeps it in pg_wal: hand it over again "
+            "by the archive_command."
+            if histories and not missing
+            else None,
         )
 
     if not backups.stores:

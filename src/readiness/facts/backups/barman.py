@@ -17,7 +17,7 @@ from typing import Any
 
 from readiness.authoring import Unobservable
 from readiness.facts.backups.store import SETTLES_SECONDS, Backup, Segment, Store, answer_of
-from readiness.facts.backups.wal_files import segment_in
+from readiness.facts.backups.wal_files import histories_in, segment_in
 from readiness.model import Reason
 
 _DONE = ("DONE", "WAITING_FOR_WALS")
@@ -58,19 +58,29 @@ def read(command: Sequence[str], server: str, segment_bytes: int) -> Store:
         )
         for b in listed
     )
+    told: dict[int, Segment] = {}
+    histories: frozenset[int] | None = None
     if place.wal.is_dir():
         # What the server handed over lies in a folder of its own until Barman's next round (cron, each minute) takes it
         # into the catalog; `get-wal` finds it there. What lies there for longer nobody takes. Asked first, since a round
         # may come between.
         young = time.time() - SETTLES_SECONDS
         coming = [f for folder in place.coming if folder.is_dir() for f in folder.iterdir() if _written(f) > young]
-        lying = (f for f in (*coming, *place.wal.rglob("*")) if f.is_file())
+        lying = [f for f in (*coming, *place.wal.rglob("*")) if f.is_file()]
+        told, histories = histories_in(lying, segment_bytes)
         found = {segment_in(f, segment_bytes, strange=True) for f in lying}
     else:
         names = [line.rpartition("/")[2] for label in done for line in _files(command, server, label)]
         found = _lying(command, server, {Segment.named(name, segment_bytes) for name in names}, segment_bytes)
     archived = frozenset(s for s in found if s is not None)
-    return Store(encrypted=None, backups=backups, archived=archived, settles=not place.wal.is_dir())
+    return Store(
+        encrypted=None,
+        backups=backups,
+        archived=archived,
+        settles=histories is None,
+        branches=told,
+        histories=histories,
+    )
 
 
 def _place(command: Sequence[str], server: str) -> Place:

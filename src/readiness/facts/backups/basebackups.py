@@ -18,7 +18,7 @@ from typing import Any
 
 from readiness.facts.backups import packed
 from readiness.facts.backups.store import Backup, Segment, Store
-from readiness.facts.backups.wal_files import segment_in
+from readiness.facts.backups.wal_files import histories_in, segment_in
 
 _OWN = ("postgresql.auto.conf", "standby.signal", "recovery.signal")
 """What `pg_basebackup -R` writes behind the manifest's back; pg_verifybackup passes them over, too."""
@@ -32,12 +32,17 @@ def read(directory: Path, wal: Path | None, segment_bytes: int) -> Store:
     """
     folders = [folder for folder in sorted(directory.iterdir()) if folder.is_dir()]
     label = cache(_label)
+    backups = tuple(_basebackup(folder, segment_bytes, folders, label) for folder in folders)
+    if wal is None:
+        return Store(encrypted=None, backups=backups, archived=None)
+    files = list(wal.rglob("*"))
+    told, histories = histories_in(files, segment_bytes)
     return Store(
         encrypted=None,
-        backups=tuple(_basebackup(folder, segment_bytes, folders, label) for folder in folders),
-        archived=None
-        if wal is None
-        else frozenset(s for f in wal.rglob("*") if (s := segment_in(f, segment_bytes)) is not None),
+        backups=backups,
+        archived=frozenset(s for f in files if (s := segment_in(f, segment_bytes)) is not None),
+        branches=told,
+        histories=histories,
     )
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from readiness.authoring import Unobservable
-from readiness.facts.backups.store import Backup, Segment, Store, answer_of
+from readiness.facts.backups.store import Backup, Segment, Store, answer_of, branches
 from readiness.model import Reason
 
+_HISTORY = re.compile(r"([0-9A-F]{8})\.history")
 _PACKED = (".gz", ".lz4", ".zst", ".bz2")
 
 
@@ -43,6 +46,8 @@ def read(command: Sequence[str], stanza: str, segment_bytes: int, system_identif
             )
         )
     archived: set[Segment] = set()
+    newest: tuple[int, list[str]] = (0, [])
+    histories: set[int] = set()
     for archive in info["archive"]:
         if system_identifier not in (None, systems[archive["database"]["repo-key"], archive["database"]["id"]]):
             continue
@@ -56,8 +61,17 @@ def read(command: Sequence[str], stanza: str, segment_bytes: int, system_identif
             least = 1 if name.endswith(_PACKED) else segment_bytes
             if segment is not None and file.get("size", least) >= least:
                 archived.add(segment)
+            if (history := _HISTORY.fullmatch(name)) and file.get("size", 1):
+                histories.add(timeline := int(history[1], 16))
+                newest = max(newest, (timeline, [*command, repository, "repo-get", f"{path}/{name}"]))
+    told: dict[int, Segment] = {}
+    if newest[0]:
+        with suppress(Unobservable):  # it tells of all before it; what it doesn't tell is seen by where WAL ends
+            told = branches(newest[0], answer_of(newest[1]), segment_bytes)
     return Store(
         encrypted=all(r["cipher"] != "none" for r in info["repo"]) if info["repo"] else None,
         backups=tuple(backups),
         archived=frozenset(archived),
+        branches=told,
+        histories=frozenset(histories),
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
@@ -49,6 +49,19 @@ class Segment:
         return f"{self.timeline:08X}{high:08X}{low:08X}"
 
 
+def branches(timeline: int, history: str, segment_bytes: int) -> dict[int, Segment]:
+    """Of each timeline on the way to one, itself among them, where it left the one before: by that one's history file (timeline.c)."""
+    passed = [(int(found[1]), int(found[2], 16) * 2**32 + int(found[3], 16)) for found in _PASSED.finditer(history)]
+    after = [number for number, _ in passed[1:]] + [timeline]
+    return {
+        child: Segment(timeline=parent, number=left // segment_bytes)
+        for (parent, left), child in zip(passed, after, strict=False)
+        if parent < child
+    }
+
+
+_PASSED = re.compile(r"(?m)^\s*(\d+)\s+([0-9A-F]{1,8})/([0-9A-F]{1,8})", re.IGNORECASE)
+
 # The name alone, or with what tools add: pgBackRest the checksum, and the suffix of how it is packed.
 _WAL_NAME = re.compile(r"([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(?:-[0-9a-f]{40})?(?:\.(?:gz|lz4|zst|bz2|xz))?$")
 
@@ -91,6 +104,8 @@ class Store:
         managed: a provider's: how it keeps WAL can't be seen.
         settles: what was handed over in the last minutes need not be listed yet.
         window: the moments that it says can be restored to, from and until.
+        branches: timeline -> where it left the one before it, as far as that can be read there.
+        histories: the timelines whose history file lies there; None where that can't be seen.
     """
 
     encrypted: bool | None
@@ -100,6 +115,8 @@ class Store:
     managed: bool = False
     settles: bool = False
     window: tuple[datetime, datetime] | None = None
+    branches: Mapping[int, Segment] = field(default_factory=dict)
+    histories: frozenset[int] | None = None
 
     def good(self, system_identifier: int | None, *, partial: bool = False) -> tuple[Backup, ...]:
         """Those that are whole with all that they build on, and of this cluster; oldest first.
@@ -139,22 +156,51 @@ class Store:
             if edge is not None:
                 by_timeline.setdefault(edge.timeline, set())
         missing: list[Segment] = []
+        reached: Segment | None = None
         for timeline, have in sorted(by_timeline.items()):
-            if first is not None and timeline < first.timeline:
+            if first is not None and not self._leads(first, timeline):
                 continue
             ends = [s.number for s in (first, last_archived) if s is not None and s.timeline == timeline]
             if first is not None and oldest is not None and oldest.wal and oldest.wal[1].timeline == timeline:
                 ends.append(oldest.wal[1].number)
+            begin = self.branches.get(timeline)
             low = first.number if first is not None and first.timeline == timeline else min([*have, *ends])
-            high = max([*have, *ends])
+            if (first is None or timeline > first.timeline) and begin is not None:
+                low = min(low, begin.number)
+            elif reached is not None and low > reached.number + 1:
+                # Where it begins isn't known; it did so where one before it had come to, or earlier.
+                ends_at = range(reached.number + 1, low)
+                missing += [replace(reached, number=n) for n in ends_at][: _MOST_MISSING - len(missing)]
+            # What another one left it at, it had come to.
+            left = [b.number - 1 for child, b in self.branches.items() if b.timeline == timeline and child > timeline]
+            high = max([*have, *ends, *left])
             missing += [Segment(timeline=timeline, number=n) for n in range(low, high + 1) if n not in have][
                 : _MOST_MISSING - len(missing)
             ]
+            if reached is None or high > reached.number:
+                reached = Segment(timeline=timeline, number=high)
         if self.settles and settling is not None:
             newest = max((s.number for s in self.archived if s.timeline == settling.timeline), default=-1)
             least = max(settling.number, newest + 1)  # what lies behind it is not on its way
             return [s for s in missing if s.timeline != settling.timeline or s.number < least]
         return missing
+
+    def _leads(self, first: Segment, timeline: int) -> bool:
+        """Whether a backup that begins there can come to a timeline: one that left before leads elsewhere."""
+        if timeline <= first.timeline:
+            return timeline == first.timeline
+        begin = self.branches.get(timeline)
+        while begin is not None and begin.timeline > first.timeline:
+            begin = self.branches.get(begin.timeline)
+        return begin is None or (begin.timeline == first.timeline and begin.number >= first.number)
+
+    def lost_histories(self, oldest: Backup | None) -> list[str]:
+        """The history files that are missing: without its own no restore follows to a timeline, whose WAL lies there in vain."""
+        if self.archived is None or self.histories is None or oldest is None or oldest.wal is None:
+            return []
+        first = oldest.wal[0]
+        wanted = {s.timeline for s in self.archived if s.timeline > first.timeline and self._leads(first, s.timeline)}
+        return [f"{timeline:08X}.history" for timeline in sorted(wanted - self.histories)]
 
     def recoverable_from(
         self, system_identifier: int | None, last_archived: Segment | None, settling: Segment | None = None
@@ -164,7 +210,7 @@ class Store:
         Dumps, and stores whose WAL isn't seen, lead to their own moments: there it is the oldest one.
         """
         for backup in self.good(system_identifier):
-            if self.archived is None or not self.gaps(backup, last_archived, settling):
+            if self.archived is None or not (self.gaps(backup, last_archived, settling) or self.lost_histories(backup)):
                 return backup
         return None
 

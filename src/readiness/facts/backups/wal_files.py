@@ -6,13 +6,17 @@ system that lost what wasn't flushed): no restore takes it.
 
 from __future__ import annotations
 
+import re
 import struct
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from readiness.facts.backups import packed
-from readiness.facts.backups.store import Segment
+from readiness.facts.backups.store import Segment, branches
 
 _HEAD = 16
+_MOST_HISTORY = 1 << 20
 
 
 def segment_in(file: Path, segment_bytes: int, *, strange: bool = False) -> Segment | None:
@@ -33,6 +37,38 @@ def segment_in(file: Path, segment_bytes: int, *, strange: bool = False) -> Segm
         return segment if file.stat().st_size else None
     except FileNotFoundError:  # it went meanwhile
         return None
+
+
+def histories_in(files: Iterable[Path], segment_bytes: int) -> tuple[dict[int, Segment], frozenset[int]]:
+    """The branches that timelines' history files tell, and the timelines that have one; an empty file is none.
+
+    Raises:
+        OSError: one can't be looked at.
+    """
+    told: dict[int, Segment] = {}
+    there = set()
+    for file, found in sorted((f, found) for f in files if (found := _HISTORY.fullmatch(f.name))):
+        timeline = int(found[1], 16)
+        text = ""
+        with suppress(FileNotFoundError):  # it went meanwhile
+            if not file.stat().st_size:
+                continue
+            with suppress(*packed.BROKEN), file.open("rb") as opened:
+                text = _text(file, packed.kind(opened.read(_HEAD)))
+        there.add(timeline)
+        told |= branches(timeline, text, segment_bytes)
+    return told, frozenset(there)
+
+
+_HISTORY = re.compile(r"([0-9A-F]{8})\.history(?:\.\w+)?")
+
+
+def _text(file: Path, suffix: str | None) -> str:
+    """Of what the standard library unpacks; else nothing of it is told."""
+    if suffix in packed.PROGRAMS:
+        return ""
+    with packed.opened(file, suffix or "none") as opened:  # its content tells, not its name
+        return opened.read(_MOST_HISTORY).decode("utf-8", "replace")
 
 
 def _holds(file: Path, begins: int, segment_bytes: int, *, strange: bool) -> bool:

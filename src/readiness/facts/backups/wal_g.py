@@ -44,12 +44,16 @@ def read(command: Sequence[str], segment_bytes: int) -> Store:
             )
         )
     archived: set[Segment] = set()
+    left: dict[int, Segment] = {}
     for timeline in json.loads(answer_of([*command, "wal-show", "--detailed-json"])) or []:
         ends = [Segment.named(timeline[key], segment_bytes) for key in ("start_segment", "end_segment")]
         first, last = ends
         if first is None or last is None:
             continue
+        if 0 < int(timeline.get("parent_id") or 0) < first.timeline:
+            at = int(timeline["switch_point_lsn"]) // segment_bytes
+            left[first.timeline] = Segment(timeline=int(timeline["parent_id"]), number=at)
         missing = {Segment.named(name, segment_bytes) for name in timeline.get("missing_segments") or ()}
         every = (Segment(timeline=first.timeline, number=n) for n in range(first.number, last.number + 1))
         archived |= {segment for segment in every if segment not in missing}
-    return Store(encrypted=None, backups=tuple(backups), archived=frozenset(archived))
+    return Store(encrypted=None, backups=tuple(backups), archived=frozenset(archived), branches=left)
