@@ -109,6 +109,34 @@ def test_the_archiver_from_its_first_day_to_its_recovery(archiving: Cluster):
     ("command", "means"),
     [
         ("cp %p /dev/null", Means.NO_OP),
+        ("exit 0;", Means.NO_OP),
+        ("true # cp '%p' /archive/%f", Means.NO_OP),
+        ("sh -c 'exit 0'", Means.NO_OP),
+        ("bash -c true", Means.NO_OP),
+        ("cp %p /dev/null || push %p", Means.NO_OP),
+        ("/usr/bin/env true", Means.NO_OP),
+        ("/bin/true && true", Means.NO_OP),
+        ("/bin/true || push %p", Means.NO_OP),
+        ("exit 0; push %p", Means.NO_OP),
+        ("echo %p >> /var/log/wal", Means.NO_OP),
+        ("test -f %p", Means.NO_OP),
+        ("[ -f %p ]", Means.NO_OP),
+        ("cat %p > /dev/null", Means.NO_OP),
+        ("gzip -c %p > /dev/null 2>&1", Means.NO_OP),
+        ("gzip < %p > /dev/null", Means.NO_OP),
+        ("dd if=%p of=/dev/null bs=1M", Means.NO_OP),
+        ("push %p || echo failed", Means.MUTE),
+        ("push %p; logger archived", Means.MUTE),
+        ("push %p || exit 0 # never mind", Means.MUTE),
+        ("push %p || (echo failed; exit 1)", Means.COMMAND),
+        ("push %p || { logger failed; false; }", Means.COMMAND),
+        ("set -e; push %p; echo archived", Means.COMMAND),
+        ("push %p && echo archived", Means.COMMAND),
+        ("push %p; exit $?", Means.COMMAND),
+        ("cat %p > /archive/%f 2> /dev/null", Means.COMMAND),
+        ("gzip -c %p > /archive/%f.gz 2>/dev/null", Means.COMMAND),
+        ("push %p # to the share", Means.COMMAND),
+        ("push '#1' %p", Means.COMMAND),
         ("push %p || true", Means.MUTE),
         ("push %p; exit 0", Means.MUTE),
         ('sh -c "push %p || /bin/true"', Means.MUTE),
@@ -229,6 +257,35 @@ def test_a_standby_says_to_ask_its_primary(archiving: Cluster):
         archiving.stop()
         signal_file.unlink()
         archiving.start()
+
+
+def test_an_archiver_that_waits_behind_a_history_file_is_named(archiving: Cluster):
+    """A promotion hands that over first, which tells no place in the log."""
+    go, signal_file = archiving.workshop.folder / "go on", archiving.data / "standby.signal"
+    until = f'until test -e "{go}"; do sleep 0.1; done'
+    with archiving.connect() as admin:
+        admin.execute(f"alter system set archive_command = 'case %f in *.history) ;; *) {until};; esac'".encode())
+    archiving.stop()
+    signal_file.touch()
+    archiving.give(signal_file)
+    archiving.start()
+    try:
+        with archiving.connect() as admin:
+            admin.execute("select pg_stat_reset_shared('archiver')")
+            admin.execute("select pg_promote()")
+        handed = "select coalesce(last_archived_wal like '%.history', false) from pg_stat_archiver"
+        assert eventually(lambda: shown(archiving, handed))
+        switch(archiving)
+        assert only(looked(archiving)).ok, "it may just be slow"
+        assert eventually(lambda: not only(ask(CHECK, archiving.dsn(), parameters={"stalled_seconds": 0})).ok)
+        bare = archiving.dsn(user="looker", password="bare-role-of-a-test")
+        weak = ask(CHECK, bare, parameters={"stalled_seconds": 0})
+        assert isinstance(weak, Unknown)
+        assert weak.reason is Reason.NO_PERMISSION
+    finally:
+        go.touch()
+    assert eventually(lambda: not shown(archiving, handed))
+    assert eventually(lambda: only(ask(CHECK, archiving.dsn(), parameters={"stalled_seconds": 0})).ok)
 
 
 def test_off_is_a_finding(database: Database):

@@ -58,8 +58,14 @@ def wal_archiving_failing(
                 f"The server's log says why {a.last_failed_wal} could not be archived; mend that, and it goes on."
             )
         if a.last_archived_age is not None:
-            stalled = bool(a.behind_segments) and a.last_archived_age > stalled_seconds
-            return seen(_STUCK if stalled else None)
+            waits = bool(a.behind_segments) or (a.waiting_age is not None and a.waiting_age > stalled_seconds)
+            if a.last_archived_age > stalled_seconds and a.behind_segments is None and a.waiting_unseen:
+                return unseen(
+                    Reason.NO_PERMISSION,
+                    f"the last that was archived is {a.last_archived_wal}; whether a segment waits behind it can't be seen",
+                    f"grant pg_monitor to {quote_ident(server.role)};",
+                )
+            return seen(_STUCK if waits and a.last_archived_age > stalled_seconds else None)
         if a.waiting_age is not None and a.waiting_age > stalled_seconds:
             return seen(_STUCK)
     if streamed_to:
@@ -104,7 +110,9 @@ def wal_archiving_failing(
     )
 
 
-_STUCK = "The archiver neither succeeds nor fails: see what archive_command waits for, and end that."
+_STUCK = (
+    "The archiver neither succeeds nor fails: see what archive_command (or archive_library) waits for, and end that."
+)
 
 
 def _rounded(age: float | None) -> int | None:

@@ -31,9 +31,11 @@ class WalArchiving:
         mode: archive_mode: off, on or always.
         means: of archive_command and archive_library; the command's text, which may hold secrets, isn't kept.
         timeout_seconds: archive_timeout; 0 where a segment waits until it is full.
-        behind_segments: finished segments since the last archived one; None where that isn't known.
-        waiting_age: of the oldest finished segment that waits to be archived; None where none does.
-        waiting_unseen: the role may not see whether one waits; asked only where nothing was archived, and nothing failed.
+        behind_segments: finished segments since the last archived one; None where that isn't known, as behind a timeline's
+            history file, which is handed over first.
+        waiting_age: of the oldest file that waits to be archived; None where none does.
+        waiting_unseen: the role may not see whether one waits; asked only where neither the last segment that was archived
+            nor a failure tells.
         receivers: application names of the programs that stream WAL from here, standbys among them.
         hidden_receivers: how many more there are, whose names the role may not see.
         provider: whose managed service this is, where it shows.
@@ -67,14 +69,14 @@ class WalArchiving:
         else:
             means = means_of(command.strip())
         waiting_age, waiting_unseen = None, False
-        if row["last_archived_age"] is None and row["last_failed_age"] is None:
+        segment_bytes = row["segment_bytes"]
+        last = _segment(row["last_archived_wal"] or "", segment_bytes)
+        if last is None and (row["last_archived_age"] is not None or row["last_failed_age"] is None):
             try:
                 (waiting,) = postgres.rows(_WAITING, marker="wal-archiving")
                 waiting_age = waiting["age"]
             except Unobservable as refusal:
                 waiting_unseen = refusal.reason is Reason.NO_PERMISSION
-        segment_bytes = row["segment_bytes"]
-        last = _segment(row["last_archived_wal"] or "", segment_bytes)
         return cls(
             mode=row["mode"],
             means=means,
@@ -96,18 +98,52 @@ class WalArchiving:
 
 def means_of(command: str) -> Means:
     """What an archive_command is, by its text."""
-    if _KEEPS_NOTHING.fullmatch(command) or _TO_NOWHERE.search(command):
+    command = _without_remark(command)
+    while inner := _BY_A_SHELL.fullmatch(command):
+        command = (inner[2] or inner[3]).strip()
+    if _SUCCEEDS_FIRST.match(command) or all(map(_KEEPS_NOTHING.fullmatch, _THEN.split(command.rstrip("; ")))):
         return Means.NO_OP
-    if _HIDES_FAILURE.search(command) or ("pipefail" not in command and _TO_THE_LOG.search(command)):
+    hides = _HIDES_FAILURE.search(command)
+    if (hides and not (hides[0].startswith(";") and _ENDS_AT_A_FAILURE.search(command))) or (
+        "pipefail" not in command and _TO_THE_LOG.search(command)
+    ):
         return Means.MUTE
     return Means.COMMAND
 
 
-# Commands that report success and keep nothing; pg_stat_archiver counts each of their segments as archived.
-_TO_NOWHERE = re.compile(r"""^\s*cp\s[^|;&]*%p["']?\s+/dev/null\s*$""")
-_HIDES_FAILURE = re.compile(r"(?:\|\||;)\s*(?:(?:/usr)?/bin/true|true|:|exit\s+0)\s*[)}\"';]*\s*$|[^&>]&\s*$")
+def _without_remark(command: str) -> str:
+    """What the shell doesn't read begins at a word's #, outside of quotes."""
+    quote = ""
+    for at, sign in enumerate(command):
+        if sign == "#" and not quote and (at == 0 or command[at - 1].isspace()):
+            return command[:at].strip()
+        if sign in "\"'" and quote in ("", sign):
+            quote = "" if quote else sign
+    return command.strip()
+
+
+_BY_A_SHELL = re.compile(r"""(?:\S*/)?(?:ba|da|k|z)?sh\s+-c\s+(?:(["'])([^"']+)\1|([\w:/]+))""")
+_THEN = re.compile(r"\s*(?:&&|;)\s*")
+
+# Commands that report success and keep nothing; pg_stat_archiver counts each of their segments as archived. Of those that
+# read the segment, what they make of it goes nowhere.
+_SUCCESS = r"(?:(?:/usr)?/bin/(?:env\s+)?)?(?:true|:|exit\s+0|cd\s+\.)(?:\s+%[pf])*"
+_UP_TO_NOWHERE = r"\s[^|;&>]*(?<!\d)>\s*/dev/null(?:\s+2>\s*(?:&1|/dev/null))?"
+_COPY_TO_NOWHERE = r"(?:(?:/usr)?/bin/)?cp\s[^|;&]*%p[\"']?\s+/dev/null(?:\s*<\s*/dev/null)?"
+_KEEPS_NOTHING = re.compile(
+    rf"""\s*(?:{_SUCCESS}|rem\b.*|(?:echo|printf)\b[^|;&]*|(?:test|\[)\s+-\w\s+["']?%p["']?(?:\s*\])?
+    |{_COPY_TO_NOWHERE}|dd\s[^|;&]*\bof=/dev/null[^|;&]*
+    |(?:cat|(?:gzip|pigz|bzip2|xz|zstd|lz4)\s[^|;&>]*(?:<|-\w*c\b)){_UP_TO_NOWHERE})\s*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SUCCEEDS_FIRST = re.compile(rf"(?:{_SUCCESS}|{_COPY_TO_NOWHERE})\s*\|\||exit\s+0\s*(?:;|$)")
+
+_MESSAGE = r"(?:echo|printf|logger)\b[^|;&)}]*"
+_HIDES_FAILURE = re.compile(
+    rf"(?:\|\||;)\s*(?:(?:/usr)?/bin/true|true|:|exit\s+0|{_MESSAGE})\s*[)}}\"';]*\s*$|[^&>]&\s*$"
+)
+_ENDS_AT_A_FAILURE = re.compile(r"\bset\s+-\w*e|errexit")
 _TO_THE_LOG = re.compile(r"[^|]\|\s*(?:\S*/)?(?:logger|systemd-cat)\b[^|;&]*$")
-_KEEPS_NOTHING = re.compile(r"(?:(?:/usr)?/bin/)?(?:true|:|exit 0|cd \.)(?:\s+%[pf])*|rem\b.*", re.IGNORECASE)
 
 _WAL_NAME = re.compile(r"[0-9A-F]{8}([0-9A-F]{8})([0-9A-F]{8})(?:\..*)?")
 
@@ -121,7 +157,7 @@ def _segment(name: str, segment_bytes: int) -> int | None:
 _WAITING = """
 select extract(epoch from pg_catalog.clock_timestamp() - pg_catalog.min(s.modification))::float8 as age
 from pg_catalog.pg_ls_archive_statusdir() as s
-where s.name ~ '^[0-9A-F]{24}[.]ready$'
+where s.name ~ '[.]ready$'
 """
 
 # A provider's own settings or roles give a managed service away.
