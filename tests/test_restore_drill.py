@@ -31,6 +31,7 @@ from readiness.drills.amcheck import Amcheck
 from readiness.drills.restore import Options, Result
 from readiness.embedded import Cluster, Runtime
 from readiness.facts import content
+from readiness.facts.backups import barman as barman_store
 from readiness.profile import Profile
 
 ROWS = 2_000
@@ -794,6 +795,17 @@ def test_what_barman_keeps_comes_back(kept: Kept):
     assert gaps(remote) == {"barman"}  # its catalog lists what lies there no longer
     aside.rename(newest)
     assert gaps(remote) == set()
+    # Behind a gap every moment can be reached from the next backup on, not from the newest alone.
+    for _ in range(2):
+        kept.run(*barman, "backup", "main")
+        kept.archived()
+        kept.run(*barman, "archive-wal", "main")
+    newest.rename(aside)
+    store = barman_store.read(barman, "main", 2**24)
+    system = store.backups[0].system_identifier
+    _, second, _ = store.good(system)
+    assert store.recoverable_from(system, None) == second
+    aside.rename(newest)
 
 
 def test_what_cannot_be_done_is_said_in_one_sentence(kept: Kept, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -103,6 +103,10 @@ def test_wal_g(embedded_database: Database, tmp_path: Path):
     assert found(outcome(GAP, sound, timeline(2, 13), behind)) == {"store"}
     assert found(outcome(WINDOW, sound[1:], timeline(2, 9))) == {"store"}
     assert found(outcome(OUTDATED, sound[:1], timeline(2, 9))) == {"store"}  # last week's
+    grown = outcome(OUTDATED, [base(2, days=50), *sound[1:]], timeline(2, 9))
+    assert found(grown) == {"store"}
+    assert isinstance(grown, Examined)
+    assert "take a new full one" in str(grown.findings[0].remedy)
     # Of a chain without its base nothing is left, however new its end.
     assert found(outcome(OUTDATED, [sound[0], sound[2]], timeline(2, 9))) == {"store"}
     assert found(outcome(OUTDATED, [base(8, days=0.5, system=1)], timeline(8, 9))) == {"store"}  # another cluster's
@@ -145,6 +149,7 @@ RDS = {"BackupRetentionPeriod": 7, "StorageEncrypted": True, "InstanceCreateTime
             ],
             {OUTDATED: set(), WINDOW: set()},
         ),
+        ([{"name": "backup_2", "backupType": "Full", "completedTime": ago(hours=3).rstrip("Z")}], {OUTDATED: set()}),
         ([], {OUTDATED: {"store"}, WINDOW: {"store"}}),
     ],
 )  # fmt: skip

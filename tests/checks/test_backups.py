@@ -241,6 +241,34 @@ def test_a_backup_of_another_cluster_is_none_of_ours(kept: Kept, embedded_cluste
     assert {o.evidence["of_another_cluster"] for o in outcome.findings} == {1, 2}
 
 
+def test_who_can_not_tell_whose_backups_they_are_does_not_know(kept: Kept):
+    bare = kept.cluster.dsn(user="looker", password="bare-role-of-a-test")
+    with kept.cluster.connect() as admin:
+        admin.execute("create role looker login password 'bare-role-of-a-test'")
+        admin.execute("revoke execute on function pg_control_system() from public")
+    for check, outcome in kept.outcomes(bare).items():
+        assert isinstance(outcome, Unknown), check
+        assert {u.reason for u in outcome.unseen} == {Reason.NO_PERMISSION}, check
+    with kept.cluster.connect() as admin:
+        admin.execute("grant execute on function pg_control_system() to looker")
+    for check, outcome in kept.outcomes(bare).items():
+        assert found(outcome) == set(), check  # type: ignore[arg-type]
+    with kept.cluster.connect() as admin:
+        admin.execute("grant execute on function pg_control_system() to public")
+
+
+def test_what_pgbackrest_lists_has_to_lie_there(kept: Kept):
+    """Its catalog is a file of its own: who removed a backup's folder, to make room, left it listed."""
+    (full,) = (p for p in (kept.folder / "repo" / "backup" / "main").iterdir() if p.name.endswith("F"))
+    away = full.rename(kept.folder / "away")
+    outcome = kept.outcomes()["operations/backup-outdated"]
+    away.rename(full)
+    assert found(outcome) == {"repo"}  # type: ignore[arg-type]
+    assert isinstance(outcome, Examined)
+    assert "its files are gone" in str(outcome.findings[0].remedy)
+    assert found(kept.outcomes()["operations/backup-outdated"]) == set()  # type: ignore[arg-type]
+
+
 def test_a_store_that_can_not_be_asked_is_unknown(kept: Kept, tmp_path: Path):
     profile = kept.profile().model_copy(
         update={

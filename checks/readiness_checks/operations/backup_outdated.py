@@ -19,24 +19,18 @@ MOST_TOLD = 5
     watch its age (`targets.backup_age_hours`), not the schedule.
     """,
 )
-def backup_outdated(backups: Backups) -> Answer:
+def backup_outdated(backups: Backups, *, most_days_of_full: int = 35) -> Answer:
     """There is a recent backup of this very cluster, whole with all that it builds on.
 
-    A schedule that stopped is noticed when a backup is needed. An incremental backup without the one below it is
-    nothing, nor is a dump that was cut off, or one of some tables only; and a store that was set up for another cluster (after a
-    rebuild, a rename) reports green for that one.
+    A schedule that stopped is noticed when a backup is needed. An incremental backup without the one below it is nothing, and
+    the longer ago the full one was taken, the more has to be right. A dump that was cut off, or one of some tables only, is no
+    backup; and a store that was set up for another cluster (after a rebuild, a rename) reports green for that one.
     """
 
     def judge(name: str, store: Store | Unobservable) -> Subject:
+        store = backups.told(store)
         if isinstance(store, Unobservable):
             return Unseen(subject=name, reason=store.reason, detail=store.detail, unlock=store.unlock)
-        if backups.system_identifier is None and any(b.system_identifier is not None for b in store.backups):
-            return Unseen(
-                subject=name,
-                reason=Reason.NO_PERMISSION,
-                detail="whether the backups are this cluster's can't be told",
-                unlock="grant execute on function pg_catalog.pg_control_system() to the auditor's role;",
-            )
         if store.window is not None:
             hours = (backups.clock - store.window[1]).total_seconds() / 3600
             return Observation(
@@ -70,6 +64,17 @@ def backup_outdated(backups: Backups) -> Answer:
         if newest is not None:
             age = (backups.clock - newest.stopped_at).total_seconds() / 3600
             evidence |= {"newest": newest.label, "kind": newest.kind, "age_hours": round(age, 1)}
+            if (full := store.full_of(newest)) is not newest:
+                days = (backups.clock - full.stopped_at).total_seconds() / 86400
+                evidence |= {"full": full.label, "full_age_days": round(days, 1)}
+                if days > most_days_of_full:
+                    return Observation(
+                        subject=name,
+                        ok=False,
+                        evidence=evidence,
+                        remedy=f"{newest.label} builds on {full.label}, {days:.0f} days old: take a new full one, "
+                        f"and let the schedule take one every {most_days_of_full} days or sooner.",
+                    )
         unread = next((b for b in later if b.unread), None)
         if age is not None and -AHEAD_HOURS <= age <= backups.age_hours:
             return Observation(subject=name, ok=True, evidence=evidence)

@@ -26,6 +26,7 @@ def backup_shrunk(backups: Backups, *, least_share: float = 0.5) -> Answer:
     """
 
     def judge(name: str, store: Store | Unobservable) -> Subject:
+        store = backups.told(store)
         if isinstance(store, Unobservable):
             return Unseen(subject=name, reason=store.reason, detail=store.detail, unlock=store.unlock)
         good = store.good(backups.system_identifier)

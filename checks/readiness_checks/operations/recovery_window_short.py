@@ -19,6 +19,7 @@ def recovery_window_short(backups: Backups) -> Answer:
     """
 
     def judge(name: str, store: Store | Unobservable) -> Subject:
+        store = backups.told(store)
         if isinstance(store, Unobservable):
             return Unseen(subject=name, reason=store.reason, detail=store.detail, unlock=store.unlock)
         good = store.good(backups.system_identifier)

@@ -25,6 +25,7 @@ def wal_gap(backups: Backups) -> Answer:
     """
 
     def judge(name: str, store: Store | Unobservable) -> Subject:
+        store = backups.told(store)
         if isinstance(store, Unobservable):
             return Unseen(subject=name, reason=store.reason, detail=store.detail, unlock=store.unlock)
         if store.managed:

@@ -98,6 +98,18 @@ class Backups:
             window_days=target.profile.targets.recovery_window_days,
         )
 
+    def told(self, store: Store | Unobservable) -> Store | Unobservable:
+        """A store whose backups are known to be this cluster's or another's; or why that can't be told."""
+        if isinstance(store, Unobservable) or self.system_identifier is not None:
+            return store
+        if all(b.system_identifier is None for b in store.backups):
+            return store
+        return Unobservable(
+            Reason.NO_PERMISSION,
+            "whether the backups are this cluster's can't be told",
+            "grant execute on function pg_catalog.pg_control_system() to the auditor's role;",
+        )
+
 
 _LOOK = """
 select

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ def read(command: Sequence[str], server: str, segment_bytes: int) -> Store:
     system = _system(place.home)
     done = sorted(b["backup_id"] for b in listed if b["status"] in _DONE)
     ends = {label: _ends(command, server, label, segment_bytes) for label in {*done[:1], *done[-1:]}}
-    backups = tuple(
+    backups = [
         Backup(
             label=b["backup_id"],
             kind="full",  # what it saves by links or blocks is whole when it is restored
@@ -57,7 +57,7 @@ def read(command: Sequence[str], server: str, segment_bytes: int) -> Store:
             size_bytes=int(b.get("size_bytes", 0)),
         )
         for b in listed
-    )
+    ]
     told: dict[int, Segment] = {}
     histories: frozenset[int] | None = None
     if place.wal.is_dir():
@@ -73,14 +73,23 @@ def read(command: Sequence[str], server: str, segment_bytes: int) -> Store:
         names = [line.rpartition("/")[2] for label in done for line in _files(command, server, label)]
         found = _lying(command, server, {Segment.named(name, segment_bytes) for name in names}, segment_bytes)
     archived = frozenset(s for s in found if s is not None)
-    return Store(
+    store = Store(
         encrypted=None,
-        backups=backups,
+        backups=tuple(backups),
         archived=archived,
         settles=histories is None,
         branches=told,
         histories=histories,
     )
+    oldest = next((b for b in backups if b.label in done[:1]), None)
+    if not (store.gaps(oldest, None) or store.lost_histories(oldest)):
+        return store
+    # From which on nothing is missing, shows by where each begins.
+    asked = [
+        b if b.wal or b.label not in done else replace(b, wal=_ends(command, server, b.label, segment_bytes))
+        for b in backups
+    ]
+    return replace(store, backups=tuple(asked))
 
 
 def _place(command: Sequence[str], server: str) -> Place:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from readiness.authoring import Unobservable
-from readiness.facts.backups.store import Backup, Store, answer_of
+from readiness.facts.backups.store import Backup, Store, answer_of, moment
 from readiness.model import Reason
 
 
@@ -63,8 +63,8 @@ def _rds(instance: Mapping[str, Any]) -> Store:
     latest, days = instance.get("LatestRestorableTime"), int(instance.get("BackupRetentionPeriod", 0))
     if latest is None or days == 0:
         return _store([], encrypted=instance.get("StorageEncrypted"))
-    until = datetime.fromisoformat(latest)
-    born = datetime.fromisoformat(instance["InstanceCreateTime"]) if instance.get("InstanceCreateTime") else None
+    until = moment(latest)
+    born = moment(instance["InstanceCreateTime"]) if instance.get("InstanceCreateTime") else None
     since = until - timedelta(days=days)
     return Store(
         encrypted=instance.get("StorageEncrypted"),
@@ -85,7 +85,7 @@ def _backup(label: Any, at: str | None, *, ok: bool, size: int = 0) -> Backup:
         label=str(label),
         kind="full",
         prior=None,
-        stopped_at=datetime.fromisoformat(at) if at else datetime.fromtimestamp(0).astimezone(),
+        stopped_at=moment(at) if at else datetime.fromtimestamp(0).astimezone(),
         wrong=None if ok and at is not None else "it failed, or is being made",
         system_identifier=None,
         wal=None,

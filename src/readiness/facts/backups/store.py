@@ -6,7 +6,7 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
 from readiness.authoring import Unobservable
@@ -138,6 +138,13 @@ class Store:
 
         return tuple(sorted((b for b in own.values() if whole(b)), key=lambda b: b.stopped_at))
 
+    def full_of(self, backup: Backup) -> Backup:
+        """The full one that a whole backup builds on; itself where it is one."""
+        by_label = {b.label: b for b in self.backups}
+        while backup.prior is not None:
+            backup = by_label[backup.prior]
+        return backup
+
     def gaps(
         self, oldest: Backup | None, last_archived: Segment | None, settling: Segment | None = None
     ) -> list[Segment]:
@@ -213,6 +220,16 @@ class Store:
             if self.archived is None or not (self.gaps(backup, last_archived, settling) or self.lost_histories(backup)):
                 return backup
         return None
+
+
+def moment(text: str) -> datetime:
+    """What a tool or a provider writes; without a zone it is UTC's.
+
+    Raises:
+        ValueError: it is no time.
+    """
+    at = datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def answer_of(words: Sequence[str]) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from datetime import datetime
 
-from readiness.facts.backups.store import Backup, Segment, Store, answer_of
+from readiness.facts.backups.store import Backup, Segment, Store, answer_of, moment
 
 _DELTA = re.compile(r"base_([0-9A-F]{24})(?:_D_([0-9A-F]{24}))?")
 
@@ -36,7 +35,7 @@ def read(command: Sequence[str], segment_bytes: int) -> Store:
                 kind="incr" if below else "full",
                 # One whose base is gone builds on a backup that isn't listed.
                 prior=by_wal.get(below, f"base_{below}") if below else None,
-                stopped_at=datetime.fromisoformat(b["finish_time"]),
+                stopped_at=moment(b["finish_time"]),
                 wrong=None,
                 system_identifier=b.get("system_identifier"),
                 wal=(first, last) if first is not None and last is not None else None,
