@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from asking import ask, found
 from conftest import DEBIAN
@@ -198,6 +199,13 @@ def test_chain_name_key_and_signature_as_a_client_verifies_them(server: Cluster,
     )
     assert found(ask(VERIFIED, server.dsn(), profile=own)) == {"named"}, "the certificate is an address's"
     assert found(ask("security/client-not-verifying", server.dsn(), profile=own)) == {"trusting"}
+    own.services["trusting"] = own.services["trusting"].model_copy(
+        update={"dsn": SecretStr(server.dsn(sslmode="verify-full"))}
+    )
+    del own.services["named"]
+    unseen = ask(VERIFIED, server.dsn(sslmode="require"), profile=own)
+    assert isinstance(unseen, Unknown), "by which roots it verifies is not said"
+    assert [(u.subject, u.reason) for u in unseen.unseen] == [("trusting", Reason.NOT_CONFIGURED)]
     undeclared = Profile.model_validate({"name": "test", "services": {"app": {}}})
     assert isinstance(ask("security/client-not-verifying", server.dsn(), profile=undeclared), Unknown)
     show(server, day(-1), day(90))

@@ -50,6 +50,9 @@ def test_the_figures_are_measurements_held_against_what_is_promised(embedded_dat
     assert [u.subject for u in chosen.unseen] == ["rpo"]
     # A proof that was given a year is one of a month all the same.
     assert good.observations[0].expires == NOW + timedelta(days=30)
+    early = outcome(days_ago=-2)
+    assert isinstance(early, Unknown), "of a clock that was ahead"
+    assert early.reason is Reason.STALE
     stale = outcome(days_ago=32, valid_days=365)
     assert isinstance(stale, Unknown)
     assert stale.reason is Reason.STALE
@@ -83,6 +86,8 @@ def test_the_runbook(embedded_database: Database, tmp_path: Path):
     # A review that is yet to come is a plan; the newest that was counts.
     planned = told.replace("by Ann", "by Ann\nreviewed on 2026-12-24")
     assert found(outcome(planned)) == set()
+    for never_was in ("Reviewed: never; next on 2026-11-01", "Reviewed: not yet, due 2026-11-01"):
+        assert isinstance(outcome(told.replace("Reviewed: 2026-10-01 by Ann", never_was)), Unknown)
     other = outcome(told.replace("pgbackrest", "barman"))
     assert found(other) == {"docs/restore.md (commands)"}
     assert isinstance(other, Examined)
@@ -98,8 +103,12 @@ def test_the_runbook(embedded_database: Database, tmp_path: Path):
     assert undeclared.reason is Reason.NOT_CONFIGURED
 
 
-@pytest.mark.parametrize(("day", "expected"), [("2026-11-01", set()), ("2026-01-01", {"restore.md (review)"})])
-def test_a_commit_is_a_review(embedded_database: Database, tmp_path: Path, day: str, expected: set[str]):
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [("2026-11-01", set()), ("2026-01-01", {"restore.md (review)"}), ("2031-01-01", None)],
+)
+def test_a_commit_is_a_review(embedded_database: Database, tmp_path: Path, day: str, expected: set[str] | None):
+    """One by a clock that was ahead tells nothing."""
     (tmp_path / "restore.md").write_text("pgbackrest --stanza=main restore\n")
     env = {"PATH": "/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1", "HOME": str(tmp_path)}
     env |= {"GIT_AUTHOR_DATE": f"{day}T12:00:00Z", "GIT_COMMITTER_DATE": f"{day}T12:00:00Z"}
@@ -110,4 +119,8 @@ def test_a_commit_is_a_review(embedded_database: Database, tmp_path: Path, day: 
     outcome = ask(
         "operations/runbook-outdated", embedded_database.dsn(), profile=profile, folder=tmp_path, drills=drills()
     )
-    assert found(outcome) == expected
+    if expected is None:
+        assert isinstance(outcome, Unknown)
+        assert outcome.reason is Reason.NOT_OBSERVABLE
+    else:
+        assert found(outcome) == expected

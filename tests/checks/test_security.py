@@ -525,6 +525,9 @@ def _take(check: str, database: Database, statements: list[str], names: set[str]
         ("ALL:!aNULL", False),
         ("HIGH:!aNULL:RC4", False),
         ("HIGH:MEDIUM:eNULL", False),
+        ("HIGH:!aNULL:ECDHE-RSA-NULL-SHA", False),
+        ("ECDHE-ECDSA-NULL-SHA:HIGH:!aNULL", False),
+        ("HIGH:!aNULL:!ECDHE-RSA-NULL-SHA:-ECDHE-ECDSA-NULL-SHA", True),
     ],
 )
 def test_cipher_lists(debian_database: Database, ciphers: str, ok: bool):

@@ -25,10 +25,20 @@ def certificate_unverifiable(clients: Clients, server: Server) -> Answer:
     """
     answers: list[Observation | Unseen] = []
     for name, c in clients.by_name.items():
-        if c.roots is None or c.address is None:
+        if c.address is None or (c.roots is None and not (name and c.verifies)):
             continue  # it doesn't verify; security/client-not-verifying says so
         subject, kind = (name, "service") if name else (c.address, "address")
-        if c.unseen is not None:
+        if c.roots is None:
+            answers.append(
+                Unseen(
+                    subject=subject,
+                    kind=kind,
+                    reason=Reason.NOT_CONFIGURED,
+                    detail="it verifies by the roots in its own home, which can't be seen from here",
+                    unlock=f"sslrootcert=... in services.{name}.dsn",
+                )
+            )
+        elif c.unseen is not None:
             answers.append(Unseen(subject=subject, kind=kind, reason=Reason.UNREACHABLE, detail=c.unseen))
         else:
             evidence = {"address": c.address, "roots": c.roots, "refused": c.refused}

@@ -24,7 +24,8 @@ select
         when 'ssl_prefer_server_ciphers' then s.reset_val = 'on'
         else
             s.reset_val !~* pg_catalog.concat(
-                '(^|[:, +])(aNULL|eNULL|NULL|ADH|AECDH|EXP(ORT)?(40|56)?|LOW|RC4|RC2|MD5|DES|ALL|COMPLEMENTOF\w+)',
+                '(^|[:, +]|(^|[:, ])[A-Z0-9][A-Z0-9-]*-)',
+                '(aNULL|eNULL|NULL|ADH|AECDH|EXP(ORT)?(40|56)?|LOW|RC4|RC2|MD5|DES|ALL|COMPLEMENTOF\w+)',
                 '($|[:, +@-])'
             )
             and (s.reset_val !~* '(^|[:, ])(HIGH|MEDIUM)($|[:, +@-])' or s.reset_val ~* '[!-](aNULL|ADH)')

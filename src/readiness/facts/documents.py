@@ -75,7 +75,11 @@ def _first_committed(home: Path, folder: MigrationFolder) -> dict[str, float] | 
     return found if len(found) == len({f.path for f in folder.files}) else None
 
 
-_REVIEWED = re.compile(r"^\W*(?:last\s+)?reviewed\b[^\d\n]{0,40}(\d{4}-\d{2}-\d{2})", re.IGNORECASE | re.MULTILINE)
+_REVIEWED = re.compile(
+    r"^\W*(?:last\s+)?reviewed\b(?![^\d\n]*\b(?:next|never|not|due|until)\b)[^\d\n]{0,40}(\d{4}-\d{2}-\d{2})",
+    re.IGNORECASE | re.MULTILINE,
+)
+_ZONES = timedelta(days=1)  # what a day and a moment may differ by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,8 @@ class RestoreRunbook:
             reviewed = _reviewed(text, target.now)
             if committed := _committed(path):
                 at = datetime.fromtimestamp(committed, UTC)
-                reviewed = max(reviewed or at, at)
+                if at <= target.now + _ZONES:  # else the clock was wrong by which it was committed
+                    reviewed = max(reviewed or at, at)
         return cls(path=own.restore, text=text, reviewed_at=reviewed, review_days=own.review_days, now=target.now)
 
 
@@ -123,7 +128,7 @@ def _reviewed(text: str, now: datetime) -> datetime | None:
             at = datetime.fromisoformat(day).replace(tzinfo=UTC)
         except ValueError:
             continue
-        if at <= now + timedelta(days=1):
+        if at <= now + _ZONES:
             found.append(at)
     return max(found, default=None)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from readiness.authoring import Unobservable
 from readiness.model import Reason
+
+_CLOCKS = timedelta(hours=1)
+"""What two machines' may differ by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +63,12 @@ class DrillRecords:
         ]
         if not here:
             raise Unobservable(Reason.STALE, f"the {kind} drills on record were run against another server", unlock)
-        newest = here[0]
+        if (newest := here[0]).taken_at > self.now + _CLOCKS:
+            raise Unobservable(
+                Reason.STALE,
+                f"the last {kind} drill bears a time that is still to come, {newest.taken_at:%Y-%m-%d %H:%M}",
+                f"set the clock right of the machine that ran it; then {unlock}",
+            )
         if newest.expires_at <= self.now:
             raise Unobservable(
                 Reason.STALE, f"the last {kind} drill ({newest.taken_at:%Y-%m-%d}) no longer counts", unlock

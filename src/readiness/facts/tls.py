@@ -383,6 +383,10 @@ class Client:
     refused: str | None = None
     unseen: str | None = None
 
+    @property
+    def verifies(self) -> bool:
+        return self.sslmode in ("verify-ca", "verify-full")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clients:
