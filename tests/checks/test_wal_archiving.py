@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -15,9 +17,47 @@ from readiness import embedded
 from readiness.embedded import Cluster
 from readiness.facts.archiving import Means, means_of
 from readiness.model import Examined, Observation, Outcome, Reason, Unknown
+from readiness.profile import Profile
 from stage import eventually
 
 CHECK = "operations/wal-archiving-failing"
+
+
+def _where_it_is_kept(database: Database, folder: Path) -> None:
+    """How far the stream was written has to lie in the store, too: one that is kept elsewhere is none of its."""
+    cluster, home = database.cluster, folder.parent / "kept"
+    for made in (home, home / "base", home / "wal"):
+        made.mkdir()
+        cluster.give(made)
+    cluster.tool("pg_basebackup", "-D", str(home / "base" / "one"), "-X", "none", "-c", "fast")
+
+    def gap(wal: str, dsn: str = "") -> Outcome:
+        store = {"tool": "basebackup", "directory": "base", "wal_directory": wal}
+        profile = Profile.model_validate({"name": "t", "backups": {"base": store}})
+        return ask("operations/wal-gap", dsn or database.dsn(), profile=profile, folder=home)
+
+    def written(count: int) -> None:
+        for _ in range(count):
+            switch(cluster)
+        reached = "select write_lsn >= pg_current_wal_lsn() from pg_stat_replication"
+        assert eventually(lambda: shown(cluster, reached) is True)
+
+    try:
+        written(2)
+        assert only(gap("../received")).ok
+        for file in folder.iterdir():
+            shutil.copy2(file, home / "wal")
+        assert only(gap("wal")).ok
+        written(2)
+        assert only(gap("../received")).ok
+        assert not only(gap("wal")).ok
+        with cluster.connect() as admin:
+            admin.execute("revoke pg_monitor from " + database.bare_role)  # type: ignore[arg-type]
+        unseen = gap("../received", database.bare_dsn())
+        assert isinstance(unseen, Unknown)
+        assert "pg_monitor" in str(unseen.unseen[0].unlock)
+    finally:
+        shutil.rmtree(home)
 
 
 @pytest.fixture(scope="module")
@@ -327,6 +367,7 @@ def test_a_stream_can_be_the_archive(debian_database: Database):
             folder,
             "-d",
             cluster.dsn(user="receiver", password="of-a-test"),
+            *("-s", "1"),
         ],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -343,6 +384,7 @@ def test_a_stream_can_be_the_archive(debian_database: Database):
             admin.execute(str(as_bare.unlock).encode())
         assert only(ask(CHECK, database.bare_dsn())).ok
         assert not only(ask(CHECK, database.dsn(), parameters={"receivers": "another"})).ok, "a standby is no archive"
+        _where_it_is_kept(database, folder)
     finally:
         cluster.workshop.stop(received)
         with cluster.connect() as admin:

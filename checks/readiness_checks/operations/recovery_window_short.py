@@ -23,7 +23,7 @@ def recovery_window_short(backups: Backups) -> Answer:
         if isinstance(store, Unobservable):
             return Unseen(subject=name, reason=store.reason, detail=store.detail, unlock=store.unlock)
         good = store.good(backups.system_identifier)
-        from_here = store.recoverable_from(backups.system_identifier, backups.last_archived, backups.settling)
+        from_here = store.recoverable_from(backups.system_identifier, backups.reached, backups.settling)
         oldest = store.window[0] if store.window else from_here.stopped_at if from_here else backups.clock
         days = (backups.clock - oldest).total_seconds() / 86400
         broken = bool(good) and from_here is not good[0]

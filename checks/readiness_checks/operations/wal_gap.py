@@ -18,7 +18,7 @@ from readiness.facts.backups import Backups, Store
     links=("https://www.postgresql.org/docs/current/continuous-archiving.html",),
 )
 def wal_gap(backups: Backups) -> Answer:
-    """The archived WAL has no gap, from the oldest backup up to what the server believes to have archived.
+    """The archived WAL has no gap, from the oldest backup up to what the server believes to have archived or streamed.
 
     One missing segment ends every restore there. An archive_command that reports success and keeps nothing for a few
     seconds leaves pg_stat_archiver and the backup tool's own report green; only counting the segments shows it.
@@ -50,8 +50,8 @@ def wal_gap(backups: Backups) -> Answer:
                 detail="there is no good backup from which WAL would be needed",
                 unlock="take a backup",
             )
-        by_replay = backups.replayed if backups.standby and backups.last_archived is None else None
-        missing = store.gaps(good[0], backups.last_archived or by_replay, backups.settling)
+        by_replay = backups.replayed if backups.standby and backups.reached is None else None
+        missing = store.gaps(good[0], backups.reached or by_replay, backups.settling)
         histories = store.lost_histories(good[0])
         if by_replay is not None and missing:
             lying = [s.number for s in store.archived if s.timeline == by_replay.timeline]
@@ -72,12 +72,15 @@ def wal_gap(backups: Backups) -> Answer:
                 detail="what was handed over in the last minutes is not listed yet, and when that was can't be seen",
                 unlock="grant pg_monitor to the auditor's role;",
             )
-        if (
-            not missing
-            and not histories
-            and (backups.last_archived or by_replay) is None
-            and (backups.standby or backups.archiving)
-        ):
+        sound = not missing and not histories
+        if sound and backups.reached is None and backups.stream_unseen and not backups.standby:
+            return Unseen(
+                subject=name,
+                reason=Reason.NO_PERMISSION,
+                detail="something streams WAL from here, and the role may not see what, and how far that has come",
+                unlock="grant pg_monitor to the auditor's role;",
+            )
+        if sound and (backups.reached or by_replay) is None and (backups.standby or backups.archiving):
             return Unseen(
                 subject=name,
                 reason=Reason.WRONG_ROLE if backups.standby else Reason.INSUFFICIENT_SAMPLES,
@@ -91,7 +94,7 @@ def wal_gap(backups: Backups) -> Answer:
             )
         return Observation(
             subject=name,
-            ok=not missing and not histories,
+            ok=sound,
             evidence={
                 "segments": len(store.archived),
                 "oldest_backup": good[0].label,

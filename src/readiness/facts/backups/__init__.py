@@ -38,6 +38,9 @@ class Backups:
         standby: the server is one, which doesn't know what its primary hands over.
         replayed: the last whole segment that a standby has applied; its primary finished it, and may not have handed it over yet.
         archiving: it hands WAL over, by its settings.
+        streamed: the last whole segment that a program which streams WAL to keep it says to have written (pg_receivewal's and
+            Barman's, every ten seconds); None where none does, or WAL is handed over.
+        stream_unseen: something streams, and the role may not see what.
         settling: the oldest segment that was handed over in the last minutes; None where none was, or none is asked for.
         settling_unseen: the role may not see that.
         system_identifier: None where the role may not read it.
@@ -49,6 +52,8 @@ class Backups:
     standby: bool
     replayed: Segment | None
     archiving: bool
+    streamed: Segment | None
+    stream_unseen: bool
     settling: Segment | None
     settling_unseen: bool
     segment_bytes: int
@@ -69,6 +74,9 @@ class Backups:
         replayed = None
         if timeline is not None and row["replayed"] is not None and row["replayed"] >= 2 * segment_bytes:
             replayed = Segment(timeline=timeline, number=row["replayed"] // segment_bytes - 1)
+        streamed = None
+        if timeline is not None and not row["archiving"] and (row["streamed"] or 0) >= segment_bytes:
+            streamed = Segment(timeline=timeline, number=row["streamed"] // segment_bytes - 1)
         last = Segment.reached(row["last_archived_wal"] or "", segment_bytes)  # before the stores are asked
         lately, hidden = [], False
         if any(store.tool == "barman" for store in target.profile.backups.values()):
@@ -90,6 +98,8 @@ class Backups:
             standby=row["standby"],
             replayed=replayed,
             archiving=row["archiving"],
+            streamed=streamed,
+            stream_unseen=not row["archiving"] and row["stream_unseen"],
             settling=Segment.named(lately[0]["name"], segment_bytes) if lately else None,
             settling_unseen=hidden,
             segment_bytes=segment_bytes,
@@ -97,6 +107,11 @@ class Backups:
             age_hours=target.profile.targets.backup_age_hours,
             window_days=target.profile.targets.recovery_window_days,
         )
+
+    @property
+    def reached(self) -> Segment | None:
+        """The last one that should lie in a store; None where that isn't known."""
+        return self.streamed or self.last_archived
 
     def told(self, store: Store | Unobservable) -> Store | Unobservable:
         """A store whose backups are known to be this cluster's or another's; or why that can't be told."""
@@ -121,6 +136,12 @@ select
     pg_catalog.pg_is_in_recovery() as standby,
     pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), '0/0')::int8 as replayed,
     pg_catalog.current_setting('archive_mode') <> 'off' as archiving,
+    (
+        select pg_catalog.max(pg_catalog.pg_wal_lsn_diff(r.write_lsn, '0/0'))::int8
+        from pg_catalog.pg_stat_replication as r
+        where r.application_name in ('pg_receivewal', 'barman_receive_wal')
+    ) as streamed,
+    exists (select from pg_catalog.pg_stat_replication as r where r.state is null) as stream_unseen,
     (select a.last_archived_wal from pg_catalog.pg_stat_archiver as a) as last_archived_wal,
     (select s.setting::int8 from pg_catalog.pg_settings as s where s.name = 'wal_segment_size') as segment_bytes
 """
