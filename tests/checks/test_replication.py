@@ -19,9 +19,13 @@ from readiness.facts.server import Server
 from readiness.facts.target import Target
 from readiness.model import Examined, NotApplicable, Observation, Outcome, Reason, Unknown
 from readiness.profile import Profile
-from stage import at_work, eventually
+from stage import at_work, eventually, server, silent
 
-SETTINGS = {"wal_level": "logical", "wal_retrieve_retry_interval": "100ms"}
+SETTINGS = {
+    "wal_level": "logical",
+    "wal_retrieve_retry_interval": "100ms",
+    "shared_preload_libraries": "pg_stat_statements",
+}
 LOOKER = {"user": "looker", "password": "bare-role-of-a-test"}
 
 
@@ -174,10 +178,10 @@ def test_a_rest_for_others_is_no_lag(pair: Pair):
     with paused(pair), at_work(pair.primary):
         write(pair.primary)
         postgres = Postgres(pair.primary.dsn(), share_when_busy=0.05)
-        server = Server.take(postgres)
+        of_it = Server.take(postgres)
         postgres.rows("select pg_catalog.pg_sleep(0.1)::text as slept", marker="test")
         target = Target(profile=pair.profile(lag=0.1), folder=Path(), now=NOW)
-        (standby,) = Followers.take(postgres, server, target).standbys
+        (standby,) = Followers.take(postgres, of_it, target).standbys
         assert postgres.rested_seconds > 1.9
         assert standby.waited_seconds < 1.5
         postgres.close()
@@ -204,6 +208,12 @@ def test_an_address_that_leads_elsewhere(pair: Pair, debian_database: Database):
     odd = ask("operations/standby-unreadable", pair.primary.dsn(), profile=pair.profile(odd="postgres://[::1/x"))
     assert isinstance(odd, Unknown)
     assert "standbys.odd.dsn" in odd.detail
+    locked_out = pair.profile(replica=pair.standby.dsn(user="looker", password="not-this-one"))
+    unsure = ask("operations/standby-unreadable", pair.primary.dsn(), profile=locked_out)
+    assert isinstance(unsure, Unknown), (
+        "it takes sessions; ours is turned away for a password that is wrong in the profile"
+    )
+    assert unsure.unseen[0].reason is Reason.NOT_CONFIGURED
 
 
 def test_a_standby_of_which_cluster_nobody_can_tell(pair: Pair):
@@ -217,10 +227,11 @@ def test_a_standby_of_which_cluster_nobody_can_tell(pair: Pair):
             def outcome() -> Outcome:
                 return ask("operations/standby-unreadable", pair.primary.dsn(**own), profile=profile)
 
-            assert eventually(lambda: isinstance(outcome(), Unknown))
-            hidden = outcome()
-            assert isinstance(hidden, Unknown)
-            assert "pg_control_system" in str(hidden.unseen[0].unlock)
+            def hidden() -> bool:
+                told = outcome()
+                return isinstance(told, Unknown) and "pg_control_system" in str(told.unseen[0].unlock)
+
+            assert eventually(hidden)
             admin.execute("grant execute on function pg_catalog.pg_control_system() to modest")
             assert eventually(lambda: isinstance(outcome(), Examined))
             assert found(outcome()) == set()
@@ -268,10 +279,50 @@ def test_synchronous_names_that_name_nobody(pair: Pair):
             assert eventually(lambda: found(names("nobody")) == {"synchronous_standby_names"})
             admin.execute("alter system set synchronous_commit = local")
             assert eventually(lambda: found(names("*")) == {"synchronous_commit"})
+            admin.execute("alter role postgres set synchronous_commit = on")
+            hidden = pair.ask(check)
+            assert isinstance(hidden, Unknown), "our own role's setting covers what the server gives to others"
+            assert hidden.unseen[0].unlock == "alter role postgres reset synchronous_commit;"
         finally:
+            admin.execute("alter role postgres reset synchronous_commit")
             admin.execute("alter system reset synchronous_standby_names")
             admin.execute("alter system reset synchronous_commit")
             admin.execute("select pg_reload_conf()")
+
+
+def test_roles_that_only_the_standby_sees(pair: Pair):
+    """Who only reads there has no session on the primary and no statement; and who only writes has none on the standby."""
+    check = "security/login-role-unseen"
+    with pair.primary.connect() as admin:
+        admin.execute("create role reporting login password 'of-a-test'")
+        admin.execute("create role nobodys login")
+        admin.execute("create extension pg_stat_statements")
+        written = admin.execute("select pg_current_wal_insert_lsn()").fetchone()
+    with pair.standby.connect() as there:
+        replayed = "select pg_last_wal_replay_lsn() >= %s::pg_lsn"
+        assert eventually(lambda: there.execute(replayed, written).fetchone() == (True,))
+
+    def looked(dsn: str, profile: Profile | None = None) -> Outcome:
+        return ask(check, dsn, profile=profile, parameters={"days": 0})
+
+    try:
+        with pair.standby.connect(user="reporting", password="of-a-test"):
+            undeclared = looked(pair.primary.dsn())
+            assert isinstance(undeclared, Unknown)
+            assert "1 stream, 0 are declared" in undeclared.detail
+            itself = looked(pair.standby.dsn())
+            assert isinstance(itself, Unknown)
+            assert "audit the primary" in itself.detail
+            blind = looked(pair.primary.dsn(), pair.profile(replica=pair.standby.dsn(**LOOKER)))
+            assert isinstance(blind, Unknown)
+            assert "looker is no member of pg_monitor" in blind.detail
+            seen = looked(pair.primary.dsn(), pair.profile(replica=pair.standby.dsn()))
+            assert {"reporting", "nobodys"} & found(seen) == {"nobodys"}
+    finally:
+        with pair.primary.connect() as admin:
+            admin.execute("drop extension pg_stat_statements")
+            admin.execute("drop role reporting")
+            admin.execute("drop role nobodys")
 
 
 def test_a_slot_whose_standby_is_gone_keeps_log_until_it_is_lost(pair: Pair):
@@ -363,6 +414,112 @@ def test_subscriptions(pair: Pair, make_database: Callable[[Cluster], Database])
             admin.execute(f"alter subscription {name} disable".encode())
             admin.execute(f"alter subscription {name} set (slot_name = none)".encode())
             admin.execute(f"drop subscription {name}".encode())
+
+
+def test_a_subscription_that_gives_large_transactions_away(embedded_cluster: Cluster, make_database: Callable):
+    """Its parallel workers (since 16) stand beside it in the server's view, and stay there for the next one."""
+    check = "operations/subscription-not-running"
+    here, there = make_database(embedded_cluster), make_database(embedded_cluster)
+    name = f"sub_{here.name}"
+    there.run(f"create table written (n int); select pg_create_logical_replication_slot('{name}', 'pgoutput')")
+    there.run("create publication all_of_it for table written")
+    here.run("create table written (n int)")
+    there.run(f"alter database {there.name} set logical_decoding_work_mem = '64kB'")
+    try:
+        here.run(
+            f"create subscription {name} connection '{there.dsn()}' publication all_of_it "
+            f"with (create_slot = false, slot_name = {name}, streaming = parallel)"
+        )
+        with here.connect() as admin, there.connect() as writer:
+            ready = "select bool_and(srsubstate = 'r') from pg_subscription_rel"
+            assert eventually(lambda: admin.execute(ready).fetchone() == (True,), 20)
+            assert eventually(lambda: found(ask(check, here.dsn())) == set())
+            workers = "select count(*) from pg_stat_subscription where subname = %s"
+
+            def given_away() -> bool:  # not the first one, while the worker hasn't heard yet that the copy is done
+                writer.execute("rollback")
+                writer.execute("begin")
+                writer.execute("insert into written select generate_series(1, 20000)")
+                return bool(eventually(lambda: admin.execute(workers, (name,)).fetchone() == (2,), 1))
+
+            assert eventually(given_away, 20)
+            for dsn in (here.dsn(), here.bare_dsn()):
+                outcome = ask(check, dsn)
+                assert only(outcome).ok, outcome
+            writer.execute("commit")
+    finally:
+        with here.connect() as admin:
+            admin.execute(f"alter subscription {name} disable".encode())
+            admin.execute(f"alter subscription {name} set (slot_name = none)".encode())
+            admin.execute(f"drop subscription {name}".encode())
+        with there.connect() as admin:
+            drop = "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s and not active"
+            assert eventually(lambda: admin.execute(drop, (name,)).fetchone())
+
+
+def test_a_subscription_whose_publisher_says_nothing(database: Database):
+    """Its worker is there, connecting, for as long as the network lets it."""
+    check, name = "operations/subscription-not-running", f"sub_{database.name}"
+    with server(silent) as port:
+        database.run(
+            f"create subscription {name} connection 'host=127.0.0.1 port={port} user=nobody' publication all_of_it "
+            "with (connect = false)"
+        )
+        try:
+            database.run(f"alter subscription {name} enable")
+            with database.connect() as admin:
+                runs = "select pid is not null from pg_stat_subscription where subname = %s"
+                assert eventually(lambda: admin.execute(runs, (name,)).fetchone() == (True,))
+            for dsn in (database.dsn(), database.bare_dsn()):
+                mute = only(ask(check, dsn))
+                assert (mute.ok, mute.evidence["worker_runs"], mute.evidence["has_received"]) == (False, True, False)
+        finally:
+            database.run(
+                f"alter subscription {name} disable; alter subscription {name} set (slot_name = none);"
+                f"drop subscription {name}"
+            )
+
+
+@pytest.fixture
+def newer_pair() -> Iterator[Pair]:
+    """A primary of PostgreSQL 18 whose standby a test may promote."""
+    with embedded.cluster(settings=SETTINGS, fast=True, purpose="test") as primary:
+        with (primary.data / "pg_hba.conf").open("r+") as rules:
+            rules.write("host replication postgres 127.0.0.1/32 trust\n" + rules.read())
+        with primary.connect() as admin:
+            admin.execute("select pg_reload_conf()")
+        standby = replace(primary, data=primary.workshop.folder / "standby", port=primary.workshop.port(), process=None)
+        primary.tool(
+            *("pg_basebackup", "-D", str(standby.data), "-c", "fast", "--no-sync", "-R", "-C", "-S", "replica"),
+            *("-d", f"host=127.0.0.1 port={primary.port} user=postgres application_name=replica dbname=postgres"),
+        )
+        standby.configure({"port": standby.port, "hot_standby_feedback": "on"})
+        standby.start()
+        yield Pair(primary, standby)
+
+
+def test_a_slot_that_a_standby_brought_along(newer_pair: Pair):
+    """Kept in step with the primary's, it is at rest; after the failover somebody should have come back to it."""
+    check, primary, standby = "operations/inactive-replication-slot", newer_pair.primary, newer_pair.standby
+    with primary.connect() as admin, standby.connect() as there:
+        admin.execute("select pg_create_logical_replication_slot('reader', 'pgoutput', failover => true)")
+
+        def in_step() -> bool:
+            admin.execute("create table if not exists moves (n int)")
+            admin.execute("select pg_log_standby_snapshot()")
+            admin.execute("select pg_replication_slot_advance('reader', pg_current_wal_lsn())")
+            there.execute("select pg_sync_replication_slots()")
+            row = there.execute("select synced and not temporary from pg_replication_slots").fetchone()
+            return row == (True,)
+
+        assert eventually(in_step, 20)
+        assert only(ask(check, standby.dsn())).ok
+        there.execute("select pg_promote()")
+        left_behind = ask(check, standby.dsn())
+        assert found(left_behind) == {"reader"}
+        for remedy in remedies(left_behind):
+            there.execute(remedy.encode())
+        assert isinstance(ask(check, standby.dsn()), NotApplicable)
 
 
 def test_they_answer_on_every_version(older_cluster: Cluster):

@@ -14,10 +14,12 @@ mend: |
 links:
   - https://www.postgresql.org/docs/current/warm-standby.html#STREAMING-REPLICATION-SLOTS
 ---*/
--- Temporary slots go with their session. Slots that a standby has from its primary (since 17) are at rest by design.
+-- Temporary slots go with their session. Slots that a standby has from its primary (since 17) are at rest by design,
+-- for as long as it is one: promoted, it keeps the mark, which means nothing there.
 select
     pg_catalog.format('%I', s.slot_name) as subject,
-    s.active or coalesce(pg_catalog.to_jsonb(s) ->> 'synced', 'false') = 'true' as ok,
+    s.active
+    or (pg_catalog.pg_is_in_recovery() and coalesce(pg_catalog.to_jsonb(s) ->> 'synced', 'false') = 'true') as ok,
     pg_catalog.format(
         E'-- Whoever read from it must be built anew.\nselect pg_catalog.pg_drop_replication_slot(%L);', s.slot_name
     ) as remedy,

@@ -17,20 +17,28 @@ links:
   - https://www.postgresql.org/docs/current/logical-replication-conflicts.html
   - https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-PG-STAT-SUBSCRIPTION-STATS
 ---*/
--- A worker that fails is started again after seconds, so it is mostly seen absent. Errors are of its whole life: told,
--- not judged.
+-- A worker that fails is started again after seconds, so it is mostly seen absent. One that waits for a publisher that
+-- says nothing is there, and has received nothing yet. Beside it there may be workers that it gives large transactions
+-- to (since 16); those are its own.
 select
     pg_catalog.quote_ident(s.subname) as subject,
-    s.subenabled and worker.pid is not null and tables.unready = 0 as ok,
+    s.subenabled and worker.has_received and tables.unready = 0 as ok,
     case
         when not s.subenabled then pg_catalog.format('alter subscription %I enable;', s.subname)
     end as remedy,
     s.subenabled as enabled,
-    worker.pid is not null as worker_runs,
+    worker.runs as worker_runs,
+    worker.has_received,
     tables.unready as tables_not_copied,
     tables.number as tables
 from pg_catalog.pg_subscription as s
-left join pg_catalog.pg_stat_subscription as worker on s.oid = worker.subid and worker.relid is null
+cross join lateral (
+    select
+        pg_catalog.count(w.pid) > 0 as runs,
+        pg_catalog.count(w.received_lsn) > 0 as has_received
+    from pg_catalog.pg_stat_subscription as w
+    where w.subid = s.oid and w.relid is null and pg_catalog.to_jsonb(w) ->> 'leader_pid' is null
+) as worker
 cross join lateral (
     select
         pg_catalog.count(*) as number,

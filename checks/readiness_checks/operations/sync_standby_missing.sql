@@ -16,7 +16,8 @@ mend: |
 links:
   - https://www.postgresql.org/docs/current/runtime-config-replication.html#GUC-SYNCHRONOUS-STANDBY-NAMES
 ---*/
--- A list without a number waits for its first. Who is chosen now has the state sync or quorum.
+-- A list without a number waits for its first. Who is chosen now has the state sync or quorum. What our own role or
+-- session has of synchronous_commit covers what the server gives to others.
 with named as (
     select
         s.setting as names,
@@ -38,6 +39,8 @@ chosen as (
 select
     'synchronous_standby_names' as subject,
     chosen.standbys >= named.wanted as ok,
+    null as unseen,
+    null as unlock,
     named.names as value,
     named.wanted,
     chosen.names as waiting_for
@@ -46,11 +49,14 @@ cross join chosen
 union all
 select
     'synchronous_commit' as subject,
-    s.reset_val not in ('off', 'local') as ok,
+    case when own.covers then null else s.reset_val not in ('off', 'local') end as ok,
+    case when own.covers then 'not_observable' end as unseen,
+    pg_catalog.format('alter role %I reset synchronous_commit;', current_user) as unlock,
     s.reset_val as value,
     named.wanted,
     chosen.names as waiting_for
 from named
 cross join chosen
 inner join pg_catalog.pg_settings as s on s.name = 'synchronous_commit'
+cross join lateral (select s.source in ('user', 'database user', 'client') as covers) as own
 order by subject

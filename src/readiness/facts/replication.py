@@ -186,6 +186,12 @@ def _asked(name: str, dsn: str, cluster: str | None, probing: Probing) -> Standb
     try:
         return _state(session, cluster)
     except Unobservable as unseen:
+        if "password" in unseen.detail:  # whoever answers so is up; it is our own credentials that are wrong
+            return Unobservable(
+                Reason.NOT_CONFIGURED,
+                f"it turns the auditor's role away: {unseen.detail}",
+                f"the role's name and password in standbys.{name}.dsn; they are the same there as on the primary",
+            )
         return unseen
     finally:
         session.close()
