@@ -24,6 +24,15 @@ def test_an_exact_line_is_told_exactly():
     assert trend(line(10, slope=0)).reaches(138) == (inf, inf, inf)
 
 
+def test_no_day_is_counted_from_below_the_present():
+    level = trend([*line(30, slope=0), (30.0, 160.0)])
+    assert level.reaches(150) == (inf, inf, inf)
+    assert level.reaches(150, present=160) == (0, 0, 0)
+    grown = trend([*line(30, slope=1), (30.0, 160.0)])
+    assert grown.reaches(170, present=160) == pytest.approx((10, 10, 10), abs=0.5)
+    assert trend(line(10, slope=2)).reaches(138, present=100) == (10, 10, 10)
+
+
 def test_a_third_of_outliers_does_not_move_it():
     points = line(30, slope=2)
     for at in range(0, 30, 4):

@@ -170,6 +170,7 @@ def _rows(role: str, schemas: Sequence[str]) -> str:
     return "".join(
         f"grant usage on schema {quote_ident(s)} to {name};\n"
         f"grant select on all tables in schema {quote_ident(s)} to {name};\n"
+        f"grant select on all sequences in schema {quote_ident(s)} to {name};\n"
         for s in schemas
     )
 

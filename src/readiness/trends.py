@@ -43,12 +43,17 @@ class Trend:
     points: int
     days: float
 
-    def reaches(self, limit: float) -> tuple[float, float, float]:
-        """Days until the figure meets a limit above it: at the earliest, on the line, at the latest; infinity for never."""
+    def reaches(self, limit: float, *, present: float | None = None) -> tuple[float, float, float]:
+        """Days until the figure meets a limit above it: at the earliest, on the line, at the latest; infinity for never.
+
+        Args:
+            present: where it stands now, of a figure that won't fall by itself: no day is counted from below that.
+        """
+        least = -inf if present is None else present
         return (
-            _until(limit - self.level - self.spread_high, self.slope_high),
-            _until(limit - self.level, self.slope),
-            _until(limit - self.level - self.spread_low, self.slope_low),
+            _until(limit - max(self.level + self.spread_high, least), self.slope_high),
+            _until(limit - max(self.level, least), self.slope),
+            _until(limit - max(self.level + self.spread_low, least), self.slope_low),
         )
 
 

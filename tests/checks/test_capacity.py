@@ -16,10 +16,10 @@ import pytest
 
 from asking import NOW, ask, found
 from conftest import Database
-from readiness import audit, history, policy
+from readiness import audit, auditor_role, history, policy
 from readiness.document import RunDocument
 from readiness.facts.capacity import SEEN_BY, EarlierFigures
-from readiness.model import Examined, Observation, Outcome, Reason, Unknown, Unseen
+from readiness.model import Examined, NotApplicable, Observation, Outcome, Reason, Unknown, Unseen
 from readiness.profile import Capacity, Profile, Source
 from stage import HttpServer
 
@@ -94,6 +94,77 @@ def test_a_volume_that_fills(embedded_database: Database):
     assert (undeclared.reason, undeclared.evidence["per_day"]) == (Reason.NOT_CONFIGURED, pytest.approx(0.5, abs=0.01))
 
 
+def test_what_stands_at_its_limit_needs_no_line(embedded_database: Database):
+    """A volume that a load has filled today, after weeks on which it did not grow."""
+    now = float(str(seen(ask(SEEN_BY, embedded_database.dsn()), "databases").evidence["value"]))
+
+    def looked(disk_gb: float, *last: float, hours: float = 24) -> Observation | Unseen:
+        earlier = growing("databases", *last, hours=hours) if last else EarlierFigures()
+        declared = profile(disk_gb=disk_gb)
+        return seen(ask(SEEN_BY, embedded_database.dsn(), profile=declared, earlier=earlier), "databases")
+
+    for last in ([now / 1.3] * 40, [], [now] * 3):
+        full = looked(now * 0.99 / 1024, *last)
+        assert isinstance(full, Observation)
+        assert (full.ok, full.evidence["days_left"]) == (False, 0.0)
+    slowly = [now / 1.3 - 0.05 * day for day in range(40, 0, -1)]
+    stepped = looked((now + 2) / 1024, *slowly)
+    assert isinstance(stepped, Observation)
+    assert not stepped.ok, "2 MB at 50 kB a day, from where it stands now"
+    assert stepped.evidence["days_left"] == pytest.approx(40, abs=2)
+    tomorrow = looked((now + 100) / 1024, *[now] * 10, hours=-24)
+    assert isinstance(tomorrow, Unseen), "points of a clock that went wrong are none"
+    assert tomorrow.evidence["points"] == 1
+
+
+def test_sequences_by_what_takes_their_numbers(embedded_database: Database):
+    """Owned or not, through a domain or not; who may not read them is told so, and what would help."""
+    embedded_database.run(
+        "create sequence by_default; create table t (id int default nextval('by_default') primary key);"
+        "create domain small_id as int; create sequence of_domain;"
+        "create table u (id small_id default nextval('of_domain')); create table v (id bigserial);"
+        "create table w (id int default nextval('v_id_seq') + 1)"
+    )
+    outcome = ask(SEEN_BY, embedded_database.dsn())
+    assert isinstance(outcome, Unknown)
+    names = {u.subject for u in outcome.unseen if u.kind == "sequence"}
+    assert names == {"public.by_default", "public.of_domain"}
+    flat = EarlierFigures(
+        points={
+            u.subject: growing(u.subject, *[float(str(u.evidence["value"]))] * 9).points[u.subject]
+            for u in outcome.unseen
+            if "value" in u.evidence
+        }
+    )
+    declared = profile(disk_gb=100_000, users=900_000)
+    unlock = None
+    for check in (SEEN_BY, STEP):
+        blind = ask(check, embedded_database.bare_dsn(), profile=declared, earlier=flat)
+        assert isinstance(blind, Unknown), check
+        assert blind.unseen[0].reason is Reason.NO_PERMISSION
+        assert "2 sequences" in blind.unseen[0].detail
+        unlock = blind.unseen[0].unlock
+    embedded_database.run(str(unlock))
+    for check in (SEEN_BY, STEP):
+        assert found(ask(check, embedded_database.bare_dsn(), profile=declared, earlier=flat)) == set()
+    beyond = ask(STEP, embedded_database.dsn(), profile=profile(disk_gb=100_000, users=2_000_000))
+    assert isinstance(beyond, NotApplicable)
+
+
+def test_the_auditors_role_reads_a_schemas_sequences(embedded_database: Database):
+    role = f"{embedded_database.name}_auditor"
+    embedded_database.made_roles.append(role)
+    embedded_database.run("create schema shop; create table shop.t (id serial primary key)")
+    embedded_database.run(auditor_role.script(role=role, database=embedded_database.name, schemas=["shop"]))
+    embedded_database.run(f"alter role {role} password 'of-a-test'")
+    dsn = embedded_database.dsn(user=role, password="of-a-test")
+    try:
+        assert found(ask("schema/sequence-exhaustion", dsn)) == set()
+        assert seen(ask(SEEN_BY, dsn), "shop.t_id_seq").evidence["limit"] == 2147483647
+    finally:
+        embedded_database.run(f"drop owned by {role}")
+
+
 def test_numbers_that_run_out(embedded_database: Database):
     embedded_database.run("create table t (id serial primary key); select setval('t_id_seq', 2100000000)")
     fast = growing("public.t_id_seq", *[2_100_000_000 - 2_000_000 * day for day in range(9, 0, -1)])
@@ -135,7 +206,8 @@ def prometheus(answers: dict[str, list[dict]]) -> Iterator[str]:
 def test_series_of_prometheus(embedded_database: Database):
     values = [[(NOW - timedelta(days=9 - day)).timestamp(), str(30 + day)] for day in range(9)]
     one, other = {"metric": {"a": "1"}, "values": values}, {"metric": {"a": "2"}, "values": values}
-    with prometheus({"conns": [one], "two": [one, other], "none": []}) as url:
+    empty = {"metric": {}, "values": [[at, "NaN"] for at, _ in values]}
+    with prometheus({"conns": [one], "two": [one, other], "none": [], "nan": [empty]}) as url:
 
         def looked(**queries: str) -> Observation | Unseen:
             declared = profile(prometheus=url, queries=queries)
@@ -149,6 +221,16 @@ def test_series_of_prometheus(embedded_database: Database):
             assert isinstance(unclear, Unseen)
             assert unclear.reason is Reason.UNREACHABLE
             assert said in unclear.detail
+        nothing = looked(connections="nan")
+        assert isinstance(nothing, Unseen)
+        assert "none of its values is a number" in nothing.detail
+        misspelt = seen(
+            ask(SEEN_BY, embedded_database.dsn(), profile=profile(prometheus=url, queries={"conections": "conns"})),
+            "conections",
+        )
+        assert isinstance(misspelt, Unseen)
+        assert misspelt.reason is Reason.NOT_CONFIGURED
+        assert "connections" in str(misspelt.unlock)
     gone = looked(connections="conns")
     assert isinstance(gone, Unseen)
     with pytest.raises(ValueError, match="name it"):

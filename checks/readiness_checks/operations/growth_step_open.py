@@ -1,4 +1,4 @@
-from readiness import RATIO, Answer, Observation, Reason, Unknown, Unseen, check
+from readiness import RATIO, Answer, NotApplicable, Observation, Reason, Unknown, Unseen, check
 from readiness.facts.capacity import CONNECTIONS, DATABASES, EarlierFigures, Figures
 from readiness.facts.target import Target
 from readiness.model import Evidence
@@ -54,8 +54,14 @@ def growth_step_open(figures: Figures, earlier: EarlierFigures, target: Target, 
             "stage_adds": adds,
         }
         name = f"{stage:,} users"
-        if broken or (DATABASES in figures.by_name and figures.by_name[DATABASES].limit is not None):
+        if broken or (
+            DATABASES in figures.by_name and figures.by_name[DATABASES].limit is not None and not figures.unseen
+        ):
             answers.append(Observation(subject=name, ok=not broken, evidence=evidence))
+        elif figures.unseen:
+            what, why = next(iter(figures.unseen.items()))
+            detail = f"nothing that is known breaks, and this is not: {what}: {why.detail}"
+            answers.append(Unseen(subject=name, reason=why.reason, detail=detail, unlock=why.unlock, evidence=evidence))
         else:
             answers.append(
                 Unseen(
@@ -66,7 +72,7 @@ def growth_step_open(figures: Figures, earlier: EarlierFigures, target: Target, 
                     evidence=evidence,
                 )
             )
-    return answers or Observation(subject=f"{PATH[-1][0]:,} users", ok=True, evidence={"users_now": users})
+    return answers or NotApplicable(f"0 stages of growth lie beyond {users:,} users")
 
 
 STEPS = {

@@ -31,13 +31,25 @@ def limit_in_reach(
 
     A disk that fills, numbers that run out and slots that are taken end a platform on a day that could be told months
     ahead. Each figure is taken at every audit (or from Prometheus, where the profile names a query for it); a robust
-    line through eight points of a week or more gives the days that are left as a range, of which the earliest counts.
+    line through eight points of a week or more gives the days that are left as a range, of which the earliest counts. What
+    stands at its limit now needs no line.
     """
     answers: list[Observation | Unseen] = [
         Unseen(subject=name, reason=u.reason, detail=u.detail, unlock=u.unlock) for name, u in figures.unseen.items()
     ]
+    answers += [
+        Unseen(
+            subject=name,
+            reason=Reason.NOT_CONFIGURED,
+            detail="the profile names a query for it (capacity.queries), and no figure of this name is looked at",
+            unlock=f"name one of these: {', '.join(figures.by_name)}",
+        )
+        for name in [*monitored.points, *monitored.unseen]
+        if name not in figures.by_name and name not in figures.unseen
+    ]
     for name, figure in figures.by_name.items():
-        at = [*(monitored.points.get(name) or earlier.points.get(name, ())), (target.now, figure.value)]
+        kept = round(figure.value, 3)  # as earlier ones were: a counter that stands still must not seem to fall
+        at = [*(monitored.points.get(name) or earlier.points.get(name, ())), (target.now, kept)]
         source = "Prometheus" if monitored.points.get(name) else "earlier audits"
         answers.append(_looked(name, figure, at, source, monitored.unseen.get(name), days))
     return answers
@@ -47,13 +59,14 @@ def _looked(
     name: str, figure: Figure, at: Sequence[tuple[datetime, float]], source: str, unseen: str | None, days: float
 ) -> Observation | Unseen:
     now = at[-1][0]
-    found = trends.hourly([((moment - now).total_seconds() / 86400, value) for moment, value in at])
+    past = [(moment, value) for moment, value in at if moment <= now]  # a clock that was wrong tells no trend
+    found = trends.hourly([((moment - now).total_seconds() / 86400, value) for moment, value in past])
     points = found if figure.reset_by is None else trends.since_reset(found, drop=figure.reset_by)
     shown = trends.thinned(points, SHOWN)
     evidence: dict[str, Scalar | list[Scalar]] = {
         "figure": "capacity",
         "unit": figure.unit,
-        "value": round(figure.value, 3),
+        "value": at[-1][1],
         "limit": figure.limit,
         "note": figure.note,
         "source": source,
@@ -63,6 +76,8 @@ def _looked(
         "series_at": [(now + timedelta(days=day)).isoformat(timespec="minutes") for day, _ in shown],
         "series": [round(value, 3) for _, value in shown],
     }
+    if figure.limit is not None and figure.value >= figure.limit:  # it is there: no line need lead to it
+        return Observation(subject=name, kind=figure.kind, ok=False, evidence={**evidence, "days_left": 0.0})
     if unseen is not None:
         return Unseen(subject=name, kind=figure.kind, reason=Reason.UNREACHABLE, detail=unseen, evidence=evidence)
     if not trends.enough(points):
@@ -94,7 +109,8 @@ def _looked(
                 evidence=evidence,
             )
         return Observation(subject=name, kind=figure.kind, ok=True, evidence=evidence)
-    earliest, likely, latest = line.reaches(figure.limit)
+    # What only grows stands where it stands now, however level the line was before its last step.
+    earliest, likely, latest = line.reaches(figure.limit, present=None if figure.reset_by is None else figure.value)
     evidence |= {"days_lower": _days(earliest), "days_left": _days(likely), "days_upper": _days(latest)}
     if likely < FAR:
         evidence["full_at"] = (now + timedelta(days=likely)).isoformat(timespec="minutes")

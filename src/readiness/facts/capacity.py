@@ -15,7 +15,7 @@ from readiness.facts.http import get
 from readiness.facts.postgres import Postgres
 from readiness.facts.server import Server
 from readiness.facts.target import Target
-from readiness.model import Reason
+from readiness.model import Reason, count_of, quote_ident
 
 SEEN_BY = "operations/limit-in-reach"
 """The check whose outcomes keep the figures, run by run."""
@@ -24,6 +24,7 @@ MOST_DAYS = 90
 
 DATABASES, CONNECTIONS, WAL, TRANSACTIONS = "databases", "connections", "write-ahead log", "transaction ids"
 _MEGABYTE = 1 << 20
+_SHOWN = 10  # of the largest tables, and of the sequences that are nearest to their end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +120,17 @@ class Figures:
                 # Where a running DDL statement holds one of them, this audit has no point of these.
                 unseen[f"the largest {kind}s"] = refusal
                 continue
-            for r in rows:
+            seen = [r for r in rows if r["value"] is not None]
+            if hidden := [r["name"] for r in rows if not r["may"]]:
+                homes = dict.fromkeys(r["schema"] for r in rows if not r["may"])
+                unseen["sequences that may not be read"] = Unobservable(
+                    Reason.NO_PERMISSION,
+                    f"{count_of(len(hidden), 'sequences')} that may run out, {hidden[0]} among them: the role may not read them",
+                    f"grant select on all sequences in schema {', '.join(homes)} to {quote_ident(server.role)};",
+                )
+            if kind == "sequence":
+                seen = sorted(seen, key=lambda r: (-r["value"] / r["most"], r["name"]))[:_SHOWN]
+            for r in seen:
                 found[r["name"]] = Figure(
                     kind=kind,
                     value=r["value"] / (_MEGABYTE if kind == "table" else 1),
@@ -166,7 +177,9 @@ _TABLES = """
 select
     pg_catalog.format('%I.%I', ns.nspname, c.relname) as name,
     pg_catalog.pg_table_size(c.oid)::float8 as value,
-    null::float8 as most
+    null::float8 as most,
+    pg_catalog.quote_ident(ns.nspname) as schema,
+    true as may
 from (
     select c.oid, c.relname, c.relnamespace
     from pg_catalog.pg_class as c
@@ -180,36 +193,71 @@ order by value desc, name asc
 limit 10
 """
 
-# Those that may run out: eight bytes last for ever. A sequence that an ALTER holds would be waited for.
+# Those that may run out: eight bytes last for ever. Of the columns that take their numbers, by ownership or by a default that
+# is nextval() and computes nothing, the narrowest counts; a domain goes by the type below. A sequence that an ALTER holds
+# would be waited for.
 _SEQUENCES = """
-select
-    pg_catalog.format('%I.%I', ns.nspname, c.relname) as name,
-    coalesce(pg_catalog.pg_sequence_last_value(s.seqrelid), 0)::float8 as value,
-    s.most::float8 as most
-from (
+with recursive integers (type, high) as (
+    select t.oid, case t.typlen when 2 then 32767 else 2147483647 end::int8
+    from pg_catalog.pg_type as t
+    where t.oid in ('pg_catalog.int2'::pg_catalog.regtype, 'pg_catalog.int4'::pg_catalog.regtype)
+    union all
+    select d.oid, i.high
+    from integers as i
+    inner join pg_catalog.pg_type as d on i.type = d.typbasetype and d.typtype = 'd'
+),
+
+taker (seq, relid, attnum) as (
+    select d.objid, d.refobjid, d.refobjsubid
+    from pg_catalog.pg_sequence as s
+    inner join pg_catalog.pg_depend as d on s.seqrelid = d.objid
+    where
+        d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and d.deptype in ('a', 'i')
+    union
+    select d.refobjid, def.adrelid, def.adnum
+    from pg_catalog.pg_sequence as s
+    inner join pg_catalog.pg_depend as d on s.seqrelid = d.refobjid
+    inner join pg_catalog.pg_attrdef as def on d.objid = def.oid
+    where
+        d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        and d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+        and pg_catalog.strpos(def.adbin::pg_catalog.text, '{OPEXPR') = 0
+),
+
+narrow (seq, high) as (
+    select taker.seq, pg_catalog.min(integers.high)
+    from taker
+    inner join pg_catalog.pg_attribute as a on taker.relid = a.attrelid and taker.attnum = a.attnum
+    inner join integers on a.atttypid = integers.type
+    group by taker.seq
+),
+
+bounded as (
     select
         s.seqrelid,
-        least(
-            s.seqmax, pg_catalog.min(case a.atttypid when 21 then 32767 when 23 then 2147483647 end)::int8
-        ) as most
+        least(s.seqmax, narrow.high) as most
     from pg_catalog.pg_sequence as s
-    left join pg_catalog.pg_depend as d
-        on
-            s.seqrelid = d.objid
-            and d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-            and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
-            and d.deptype in ('a', 'i')
-    left join pg_catalog.pg_attribute as a on d.refobjid = a.attrelid and d.refobjsubid = a.attnum
-    where s.seqincrement > 0 and not s.seqcycle
-    group by s.seqrelid, s.seqmax
+    left join narrow on s.seqrelid = narrow.seq
+    where s.seqincrement > 0 and not s.seqcycle and least(s.seqmax, narrow.high) between 1 and 2147483647
     order by most, s.seqrelid
     limit 200
-) as s
-inner join pg_catalog.pg_class as c on s.seqrelid = c.oid and c.relpersistence = 'p'
+)
+
+select
+    pg_catalog.format('%I.%I', ns.nspname, c.relname) as name,
+    case when may.be then coalesce(pg_catalog.pg_sequence_last_value(b.seqrelid), 0)::float8 end as value,
+    b.most::float8 as most,
+    pg_catalog.quote_ident(ns.nspname) as schema,
+    may.be as may
+from bounded as b
+inner join pg_catalog.pg_class as c on b.seqrelid = c.oid and c.relpersistence = 'p'
 inner join pg_catalog.pg_namespace as ns on c.relnamespace = ns.oid
-where s.most <= 2147483647 and pg_catalog.has_sequence_privilege(s.seqrelid, 'select,usage')
-order by coalesce(pg_catalog.pg_sequence_last_value(s.seqrelid), 0) / s.most::float8 desc, name asc
-limit 10
+cross join lateral (
+    select pg_catalog.has_sequence_privilege(b.seqrelid, 'select,usage') as be
+) as may
+order by name
 """
 
 
@@ -271,4 +319,7 @@ def series_of(body: bytes) -> tuple[tuple[datetime, float], ...]:
         values = [(datetime.fromtimestamp(float(at), UTC), float(value)) for at, value in found[0]["values"]]
     except (KeyError, TypeError, OverflowError, OSError) as error:
         raise ValueError("it has another form than query_range's answer") from error
-    return tuple((at, value) for at, value in values if math.isfinite(value))
+    finite = tuple((at, value) for at, value in values if math.isfinite(value))
+    if not finite:
+        raise ValueError("none of its values is a number")
+    return finite
