@@ -53,6 +53,14 @@ def test_block_devices(devices: Path):
         by, why = encrypting(plain)
         assert by is None
         assert why.startswith(f"the device {name} is not encrypted by this host")
+    device(devices, "dm-3", number(254, 3), uuid="CRYPT-INTEGRITY-0123abcd-data", below=("sdb",))
+    device(devices, "dm-4", number(254, 4), uuid="CRYPT-VERITY-0123abcd-data", below=("sdb",))
+    device(devices, "dm-5", number(254, 5), uuid="CRYPT-INTEGRITY-0123abcd-data", below=("dm-0",))
+    device(devices, "dm-6", number(254, 6), uuid="CRYPT-PLAIN-data", below=("sdb",))
+    for named_alike in (number(254, 3), number(254, 4)):
+        assert encrypting(named_alike)[0] is None, "what tells changes hides nothing"
+    assert encrypting(number(254, 5)) == ("dm-crypt (CRYPT-LUKS2, dm-0)", "")
+    assert encrypting(number(254, 6)) == ("dm-crypt (CRYPT-PLAIN, dm-6)", "")
     assert encrypting(number(9, 9))[0] is None
     assert encrypting(number(0, 45))[0] is None
 
@@ -75,6 +83,15 @@ def test_a_server_on_this_host(embedded_database: Database, devices: Path, monke
     bare = ask(CHECK, embedded_database.bare_dsn())
     assert isinstance(bare, Unknown)
     assert "may not see where the data directory is" in bare.detail
+    pid_file = embedded_database.cluster.data / "postmaster.pid"
+    kept = pid_file.read_text()
+    try:
+        pid_file.write_text("1" + kept)
+        another = ask(CHECK, embedded_database.dsn())
+        assert isinstance(another, Unknown)
+        assert "another server's" in another.detail
+    finally:
+        pid_file.write_text(kept)
     monkeypatch.setattr(storage, "PROC", devices)
     elsewhere = ask(CHECK, embedded_database.dsn())
     assert isinstance(elsewhere, Unknown)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -13,6 +15,7 @@ from readiness.facts.postgres import Postgres
 from readiness.model import Reason, quote_ident
 
 SYSFS, PROC = Path("/sys"), Path("/proc")
+_ENCIPHERS = re.compile(r"CRYPT-(?:LUKS\d?|PLAIN|LOOPAES|TCRYPT|BITLK|FVAULT2)-")  # by cryptsetup's names of its types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,14 @@ def _local_folder(postgres: Postgres) -> Path:
         command = ""
     if not command.startswith("postgres:") or f" {row['database']} " not in command:
         raise Unobservable(Reason.NOT_OBSERVABLE, "the server does not run on the host that the audit runs on")
-    return Path(row["folder"])
+    folder = Path(row["folder"])
+    with suppress(OSError, IndexError):  # who may not look there is told so where its devices are asked for
+        parent = (PROC / str(row["pid"]) / "stat").read_text().rpartition(")")[2].split()[1]
+        if (folder / "postmaster.pid").read_text().split()[0] != parent:
+            raise Unobservable(
+                Reason.NOT_OBSERVABLE, f"{folder} of the host that the audit runs on is another server's"
+            )
+    return folder
 
 
 def device_of(path: str) -> int:
@@ -113,8 +123,8 @@ def device_of(path: str) -> int:
 def encrypting(device: int) -> tuple[str | None, str]:
     """What encrypts the block device with this number, or why nothing was seen to.
 
-    dm-crypt shows in the mapped device's uuid (`CRYPT-LUKS2-...`); a volume of LVM or RAID is encrypted where all that it
-    lies on is.
+    dm-crypt shows in the mapped device's uuid (`CRYPT-LUKS2-...`); what cryptsetup makes of dm-verity and dm-integrity begins
+    alike, and hides nothing. A volume of any other kind (LVM, RAID) is encrypted where all that it lies on is.
     """
     if os.major(device) == 0:
         return None, "its file system (overlay, ZFS, Btrfs, network) lies on no one device that can be looked at"
@@ -126,7 +136,7 @@ def _encrypting(node: Path, depth: int) -> tuple[str | None, str]:
     if depth > 8 or not node.is_dir():
         return None, "its block device is not shown here (a container?)"
     uuid = node / "dm" / "uuid"
-    if uuid.is_file() and (kind := uuid.read_text(encoding="ascii", errors="replace").strip()).startswith("CRYPT-"):
+    if uuid.is_file() and _ENCIPHERS.match(kind := uuid.read_text(encoding="ascii", errors="replace").strip()):
         return f"dm-crypt ({'-'.join(kind.split('-')[:2])}, {node.name})", ""
     if (node / "partition").is_file():
         return _encrypting(node.parent, depth + 1)
