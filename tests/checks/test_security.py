@@ -544,6 +544,13 @@ def test_connection_logging_off(database: Database):
     with loaded(database.cluster, log_connections="on", log_disconnections="on", log_line_prefix="%m %u@%d %h "):
         # sessions of ours that are open already keep log_connections; a new one asks
         assert found(ask(check, database.dsn())) == set()
+        for prefix, ok in (("%m %-12u %5d ", True), ("%m %%u %%d ", False), ("%m ", False)):
+            with loaded(database.cluster, log_line_prefix=prefix):
+                assert ("log_line_prefix" not in found(ask(check, database.dsn()))) is ok, prefix
+        with loaded(database.cluster, log_line_prefix="%m ", log_destination="csvlog"):
+            assert found(ask(check, database.dsn())) == {"log_line_prefix"}, (
+                "no collector runs: it is written to stderr"
+            )
         with loaded(database.cluster, log_min_messages="fatal"):  # which those lines are below
             assert found(ask(check, database.dsn())) >= names
         if database.cluster.runtime.major >= 18:  # a list, kept as it was typed

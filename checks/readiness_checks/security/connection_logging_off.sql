@@ -14,11 +14,11 @@ mend: |
 links:
   - https://www.postgresql.org/docs/current/runtime-config-logging.html
 ---*/
--- Without a destination, or with log_min_messages = fatal, no such line is written, whatever these say.
--- Since 18 log_connections is a list, kept as it was typed: of a session's steps `authorization` alone names role and
--- database.
--- reset_val is what a new session gets. Where a role's or a database's own setting covers the server's, that can't be
--- seen.
+-- An escape may have a width (%-10u); %% is a percent sign. csvlog and jsonlog take the collector: without it their
+-- lines go to stderr, with the prefix. Without a destination, or with log_min_messages = fatal, no such line is
+-- written, whatever these say. Since 18 log_connections is a list, kept as it was typed: of a session's steps
+-- `authorization` alone names role and database. reset_val is what a new session gets. Where a role's or a database's
+-- own setting covers the server's, that can't be seen.
 with wanted as (
     select
         s.name,
@@ -32,10 +32,18 @@ with wanted as (
             when 'log_disconnections' then s.reset_val = 'on'
             when 'log_error_verbosity' then s.reset_val <> 'terse'
             else
-                (s.reset_val ~ '%[mtn]' and s.reset_val like '%\%u%' and s.reset_val like '%\%d%')
-                or pg_catalog.current_setting('log_destination') ~ '(csv|json)log'
+                (
+                    prefix.escapes ~ '%-?\d*[mtn]'
+                    and prefix.escapes ~ '%-?\d*u'
+                    and prefix.escapes ~ '%-?\d*d'
+                )
+                or (
+                    pg_catalog.current_setting('log_destination') ~ '(csv|json)log'
+                    and pg_catalog.current_setting('logging_collector') = 'on'
+                )
         end as ok
     from pg_catalog.pg_settings as s
+    cross join lateral (select pg_catalog.replace(s.reset_val, '%%', '') as escapes) as prefix
     where s.name in ('log_connections', 'log_disconnections', 'log_error_verbosity', 'log_line_prefix')
 )
 

@@ -16,8 +16,9 @@ links:
   - https://www.postgresql.org/docs/current/functions-admin.html
   - https://www.postgresql.org/docs/current/predefined-roles.html
 ---*/
--- Through public and memberships too. What a superuser may is another check's, and so are the predefined roles that
--- read and write files and run programs. Functions of extensions where these are installed.
+-- Through public and memberships too, those that only SET ROLE makes use of among them. What a superuser may is
+-- another check's, and so are the predefined roles that read and write files and run programs. Functions of extensions
+-- where these are installed.
 with dangerous as (
     select
         f.oid,
@@ -55,7 +56,25 @@ select
     pg_catalog.string_agg(by.revoke, E'\n' order by d.name) as remedy,
     pg_catalog.array_agg(d.name order by d.name) filter (where d.oid is not null) as may_call
 from pg_catalog.pg_roles as r
-left join dangerous as d on pg_catalog.has_function_privilege(r.oid, d.oid, 'execute')
+cross join (
+    select
+        case
+            when pg_catalog.current_setting('server_version_num')::pg_catalog.int4 < 160000 then 'member'
+            else 'usage, set'
+        end as of_member
+) as way
+left join dangerous as d
+    on
+        pg_catalog.has_function_privilege(r.oid, d.oid, 'execute')
+        or exists (
+            select
+            from pg_catalog.aclexplode(d.acl) as a
+            where
+                a.privilege_type = 'EXECUTE'
+                and a.grantee <> 0
+                and a.grantee <> d.owner
+                and pg_catalog.pg_has_role(r.oid, a.grantee, way.of_member)
+        )
 left join lateral (
     select
         pg_catalog.string_agg(
@@ -69,7 +88,7 @@ left join lateral (
     where
         a.privilege_type = 'EXECUTE'
         and a.grantee <> d.owner
-        and (a.grantee = 0 or pg_catalog.pg_has_role(r.oid, a.grantee, 'usage'))
+        and (a.grantee = 0 or pg_catalog.pg_has_role(r.oid, a.grantee, way.of_member))
 ) as by on d.oid is not null
 where r.rolcanlogin and not r.rolsuper
 group by r.oid, r.rolname

@@ -37,12 +37,13 @@ cross join lateral (
             when 'f' then 'functions'
             when 'T' then 'types'
             when 'n' then 'schemas'
+            when 'L' then 'large objects' -- since 18
             else 'other objects'
         end as words
 ) as kind
 cross join lateral (
     select pg_catalog.array_agg(pg_catalog.lower(a.privilege_type) order by a.privilege_type) as privileges
     from pg_catalog.aclexplode(d.defaclacl) as a
-    where a.grantee = 0 and d.defaclobjtype in ('r', 'S', 'n')
+    where a.grantee = 0 and d.defaclobjtype in ('r', 'S', 'n', 'L')
 ) as opened
 order by subject

@@ -17,7 +17,8 @@ links:
   - https://www.postgresql.org/docs/current/predefined-roles.html
 ---*/
 -- Superusers are another check's, and no finding here: who becomes one takes no share from the others. Powers that
--- come by a membership count, those by ADMIN OPTION alone don't.
+-- come by a membership count, those by ADMIN OPTION alone don't. An attribute is had by SET ROLE alone, which a
+-- membership may be without since 16; what a predefined role may is inherited too.
 select
     pg_catalog.quote_ident(r.rolname) as subject,
     r.rolsuper or pg_catalog.cardinality(held.powers) = 0 as ok,
@@ -37,7 +38,15 @@ cross join lateral (
             from pg_catalog.pg_roles as m
             where
                 m.oid <> r.oid
-                and pg_catalog.pg_has_role(r.oid, m.oid, 'member')
+                and pg_catalog.pg_has_role(
+                    r.oid,
+                    m.oid,
+                    case
+                        when pg_catalog.current_setting('server_version_num')::pg_catalog.int4 < 160000 then 'member'
+                        when pg_catalog.starts_with(m.rolname, 'pg_') then 'usage, set'
+                        else 'set'
+                    end
+                )
                 and (
                     m.rolsuper
                     or m.rolbypassrls

@@ -16,26 +16,45 @@ mend: |
 links:
   - https://www.postgresql.org/docs/current/runtime-config-logging.html
 ---*/
--- reset_val is what a new session gets. Parameters count only where statements are logged at all.
+-- reset_val is what a new session gets; where our own role's or session's setting covers the server's, that can't be
+-- seen. Parameters count only where statements are logged at all: all of them, slow ones, a sample, or those of a
+-- sample of transactions.
 with logged as (
     select
         pg_catalog.max(s.reset_val) filter (where s.name = 'log_statement') as statements,
         (pg_catalog.max(s.reset_val) filter (where s.name = 'log_min_duration_statement'))::pg_catalog.int8 as slow,
-        (pg_catalog.max(s.reset_val) filter (where s.name = 'log_min_duration_sample'))::pg_catalog.int8 as sampled
+        (pg_catalog.max(s.reset_val) filter (where s.name = 'log_min_duration_sample'))::pg_catalog.int8 as sampled,
+        (
+            pg_catalog.max(s.reset_val) filter (where s.name = 'log_transaction_sample_rate')
+        )::pg_catalog.float8 as transactions,
+        pg_catalog.bool_or(s.source in ('user', 'database user', 'client')) as covered
     from pg_catalog.pg_settings as s
+    where
+        s.name in (
+            'log_statement', 'log_min_duration_statement', 'log_min_duration_sample', 'log_transaction_sample_rate'
+        )
 )
 
 select
     s.name as subject,
-    case s.name
-        when 'log_statement' then s.reset_val = 'none'
-        when 'log_min_duration_statement' then s.reset_val <> '0'
-        when 'log_parameter_max_length'
+    case
+        when s.source in ('user', 'database user', 'client') then null
+        when s.name = 'log_statement' then s.reset_val = 'none'
+        when s.name = 'log_min_duration_statement' then s.reset_val <> '0'
+        when s.reset_val::pg_catalog.int4 between 0 and 64 then true
+        when s.name = 'log_parameter_max_length'
             then
-                (logged.statements in ('none', 'ddl') and logged.slow < 0 and logged.sampled < 0)
-                or s.reset_val::pg_catalog.int4 between 0 and 64
-        else s.reset_val::pg_catalog.int4 between 0 and 64
+                case
+                    when
+                        logged.statements in ('mod', 'all')
+                        or greatest(logged.slow, logged.sampled) >= 0
+                        or logged.transactions > 0
+                        then false
+                    when not logged.covered then true
+                end
+        else false
     end as ok,
+    'not_observable' as unseen,
     pg_catalog.format(
         E'alter system set %s = %s;\nselect pg_catalog.pg_reload_conf();',
         s.name,

@@ -20,20 +20,20 @@ from readiness.facts.logins import Logins
 def superuser_session(
     logins: Logins,
     *,
-    tools: str = "psql|pgadmin.*|dbeaver.*|datagrip.*|pg_dump|pg_dumpall|pg_restore|pg_basebackup|pgbackrest.*|barman.*|"
-    "wal-g|patroni.*|repmgr.*|pg_auto_failover.*",
+    tools: str = "psql|pgadmin.*|dbeaver.*|datagrip.*|tableplus.*|pg_dump|pg_dumpall|pg_restore|pg_basebackup|pg_rewind|pg_amcheck|"
+    "vacuumdb|reindexdb|clusterdb|pgbackrest.*|barman.*|wal-g|patroni.*|repmgr.*|pg_auto_failover.*",
 ) -> Answer:
     """No application is connected as a superuser.
 
     What holds for nobody else holds least for a connection that is open all day: whoever finds a hole in the application
-    is superuser. Sessions are told from an administrator's by their application_name, as far as that is honest; that
+    is superuser. Sessions are told from an administrator's by their whole application_name, as far as that is honest; that
     there is none just now proves nothing of an hour ago.
     """
     known = re.compile(tools, re.IGNORECASE)
     answers = []
     for login in logins.roles:
         if login.superuser:
-            applications = [name for name in login.applications if not known.match(name)]
+            applications = [name for name in login.applications if not known.fullmatch(name)]
             answers.append(
                 Observation(
                     subject=login.name,

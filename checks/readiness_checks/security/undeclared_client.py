@@ -31,7 +31,7 @@ def undeclared_client(
     known = re.compile(tools, re.IGNORECASE)
     answers = []
     for caller in callers.roles:
-        programs = [name for name in caller.applications if not known.match(name)]
+        programs = [name for name in caller.applications if not known.fullmatch(name)]
         answers.append(
             Observation(
                 subject=caller.name,
