@@ -325,6 +325,56 @@ def test_roles_that_only_the_standby_sees(pair: Pair):
             admin.execute("drop role nobodys")
 
 
+@pytest.fixture
+def cascade(pair: Pair) -> Iterator[Cluster]:
+    """A standby that the other one feeds."""
+    primary, upstream = pair.primary, pair.standby
+    fed = replace(primary, data=primary.workshop.folder / "fed", port=primary.workshop.port(), process=None)
+    primary.tool("pg_basebackup", "-D", str(fed.data), "-c", "fast", "--no-sync", "-d", primary.dsn())
+    signal = fed.data / "standby.signal"
+    signal.touch()
+    fed.give(signal)
+    address = f"host=127.0.0.1 port={upstream.port} user=postgres password={primary.password} application_name=fed"
+    fed.configure({"port": fed.port, "primary_conninfo": address})
+    fed.start()
+    with upstream.connect() as admin:
+        count = "select count(*) from pg_stat_replication where state = 'streaming'"
+        assert eventually(lambda: admin.execute(count).fetchone() == (1,))
+    yield fed
+    fed.stop()
+
+
+def test_a_standby_that_another_one_feeds(pair: Pair, cascade: Cluster):
+    """Which the primary doesn't see: it counts, and has a lag, by its own word."""
+
+    def of_two(declared: Profile) -> Profile:
+        return declared.model_copy(update={"targets": declared.targets.model_copy(update={"standbys": 2})})
+
+    both = of_two(pair.profile(lag=0.5, replica=pair.standby.dsn(), fed=cascade.dsn()))
+
+    def looked(check: str, own: Profile = both) -> Outcome:
+        return ask(f"operations/{check}", pair.primary.dsn(), profile=own)
+
+    write(pair.primary)
+    assert eventually(lambda: found(looked("standby-lagging")) == set())
+    assert found(looked("no-standby")) == set()
+    assert only(looked("no-standby")).evidence["streaming"] == ["replica", "fed"]
+    assert found(looked("no-standby", of_two(pair.profile(replica=pair.standby.dsn())))) == {"primary"}, (
+        "nobody says that there is another"
+    )
+    with paused(Pair(pair.primary, cascade)):
+        write(pair.primary)
+        lagging = looked("standby-lagging")
+        assert isinstance(lagging, Examined)
+        assert {o.subject: o.ok for o in lagging.observations} == {"fed": False, "replica": True}
+    assert eventually(lambda: found(looked("standby-lagging")) == set())
+    cascade.stop()
+    gone = looked("standby-lagging")
+    assert isinstance(gone, Unknown), "of one that can't be asked nobody knows"
+    assert [u.subject for u in gone.unseen] == ["fed"]
+    assert found(looked("no-standby")) == {"primary"}
+
+
 def test_a_slot_whose_standby_is_gone_keeps_log_until_it_is_lost(pair: Pair):
     """Stopped, it is inactive; then it keeps too much; then the server gives it up, and the standby can't come back."""
     pair.standby.stop()

@@ -1,5 +1,5 @@
 from readiness import RATIO, Answer, NotApplicable, Observation, Reason, Unseen, check
-from readiness.facts.replication import Followers
+from readiness.facts.replication import Follower, Followers
 from readiness.facts.target import Target
 
 
@@ -22,13 +22,20 @@ def standby_lagging(followers: Followers, target: Target) -> Answer:
 
     Who reads from a standby that lags reads the past, and a failover loses what it has not received. It is measured: how
     long until all that was written when we looked is replayed there. So an idle primary's standby has no lag, and one
-    whose replay is paused has one, which the server's own figures have the other way round.
+    whose replay is paused has one, which the server's own figures have the other way round. Where the profile declares more
+    standbys than stream from here, some are fed by others, and each is asked itself.
     """
     limit = target.profile.targets.standby_lag_seconds
-    if not followers.standbys:
+    if not followers.standbys and not followers.asked:
         return NotApplicable("0 standbys stream from this server")
     answers: list[Observation | Unseen] = []
-    for s in followers.standbys:
+    measured = {s.name: s for s in followers.standbys}
+    for name, seen in followers.asked.items():
+        if isinstance(seen, Follower):
+            measured[name] = seen
+        elif name not in measured:
+            answers.append(Unseen(subject=name, reason=seen.reason, detail=seen.detail, unlock=seen.unlock))
+    for s in measured.values():
         evidence = {
             "figure": "replication_lag",
             "unit": "s",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Self
 
 from readiness.authoring import Unobservable
@@ -43,13 +43,20 @@ class Follower:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Followers:
-    """The standbys that stream from here, each with its lag, measured and not computed.
+    """The standbys of this primary, each with its lag, measured and not computed.
 
     The server's own `replay_lag` stands still while replay is paused, and the age of the last replayed transaction grows
-    while a primary is idle. So we note how far the primary has written, and wait until the standby has replayed that.
+    while a primary is idle. So we note how far the primary has written, and wait until the standby has replayed that. Of one
+    that another standby feeds nothing is seen here: where more are declared than stream from here, each declared one is
+    asked itself.
+
+    Args:
+        standbys: those that stream from here.
+        asked: the declared ones of this cluster, by name, or why one could not be asked; empty where none is beyond those.
     """
 
     standbys: tuple[Follower, ...]
+    asked: Mapping[str, Follower | Unobservable] = field(default_factory=dict)
 
     @classmethod
     def take(cls, postgres: Postgres, server: Server, target: Target) -> Self:
@@ -59,8 +66,11 @@ class Followers:
         postgres.rest()
         started = time.monotonic()
         first = postgres.rows(_FOLLOWERS, ("0/0",), marker="standbys")
+        asked = _asked_how_far(postgres, target, limit) if len(target.profile.standbys) > len(first) else {}
         if not first:
-            return cls(standbys=())
+            return cls(standbys=(), asked=asked)
+        started = time.monotonic()
+        first = postgres.rows(_FOLLOWERS, ("0/0",), marker="standbys") if asked else first
         mark = first[0]["written"]
         behind = {row["pid"]: row["behind"] for row in first}
         waiting, lags = {pid for pid, bytes_ in behind.items() if bytes_ > first[0]["slack"]}, {}
@@ -88,8 +98,52 @@ class Followers:
                     waited_seconds=last - started,
                 )
                 for row in first
-            )
+            ),
+            asked=asked,
         )
+
+
+def _asked_how_far(postgres: Postgres, target: Target, limit: float) -> dict[str, Follower | Unobservable]:
+    """Each declared standby's own lag; what is no standby of this cluster is left out, since another check says so."""
+    found: dict[str, Follower | Unobservable] = {}
+    cluster = _cluster(postgres)
+    for name, standby in target.profile.standbys.items():
+        with _session(name, standby.dsn.get_secret_value(), target.profile.probing) as session:
+            if isinstance(session, Unobservable):
+                found[name] = session
+                continue
+            try:
+                state = _state(session, cluster)
+                if state.in_recovery and state.same_cluster is not False:
+                    found[name] = _waited_for(name, state, postgres, session, limit)
+            except Unobservable as unseen:
+                found[name] = unseen
+    return found
+
+
+def _waited_for(name: str, state: StandbyState, postgres: Postgres, session: Postgres, limit: float) -> Follower:
+    (mark,) = postgres.rows(_WRITTEN, marker="standbys")
+    started = last = time.monotonic()
+    pause, behind, lag = 0.02, None, None
+    while True:
+        (row,) = session.rows(_REPLAYED, (mark["written"],), marker="standbys")
+        last = time.monotonic()
+        behind = -row["past"] if behind is None else behind
+        if row["past"] >= -mark["slack"]:
+            lag = 0.0 if behind <= mark["slack"] else last - started
+        if lag is not None or last - started >= min(limit, LONGEST_WAIT):
+            break
+        time.sleep(pause)
+        pause = min(pause * 2, 0.5)
+    return Follower(
+        name=name,
+        address=None,
+        state="streaming" if state.receiving else "not receiving",
+        sync_state="",
+        behind_bytes=max(0, behind),
+        lag_seconds=lag,
+        waited_seconds=last - started,
+    )
 
 
 # A logical receiver is connected to a database; what keeps WAL without replaying it has no replay_lsn. The WAL writer
@@ -110,6 +164,20 @@ inner join pg_catalog.pg_stat_activity as a on r.pid = a.pid
 cross join (select pg_catalog.pg_current_wal_flush_lsn() as written) as w
 where a.datid is null and r.replay_lsn is not null
 order by r.application_name, r.client_addr, r.pid
+"""
+
+
+_WRITTEN = """
+select
+    w.written::text as written,
+    case when pg_catalog.pg_wal_lsn_diff(w.written, '0/0')::int8 % 8192 = 0 then 65536 else 0 end as slack
+from (select pg_catalog.pg_current_wal_flush_lsn() as written) as w
+"""
+
+_REPLAYED = """
+select coalesce(
+    pg_catalog.pg_wal_lsn_diff(pg_catalog.pg_last_wal_replay_lsn(), $1::text::pg_catalog.pg_lsn), -1
+)::int8 as past
 """
 
 
@@ -179,20 +247,36 @@ class Standbys:
 
 
 def _asked(name: str, dsn: str, cluster: str | None, probing: Probing) -> StandbyState | Unobservable:
+    with _session(name, dsn, probing) as session:
+        if isinstance(session, Unobservable):
+            return session
+        try:
+            return _state(session, cluster)
+        except Unobservable as unseen:
+            return unseen
+
+
+@contextlib.contextmanager
+def _session(name: str, dsn: str, probing: Probing) -> Iterator[Postgres | Unobservable]:
+    """A session on a declared standby, or why there is none."""
     try:
         session = Postgres(dsn, statement_seconds=probing.statement_seconds, share_when_busy=probing.share_when_busy)
     except ValueError as error:
-        return Unobservable(Reason.NOT_CONFIGURED, f"standbys.{name}.dsn: {error}")
+        yield Unobservable(Reason.NOT_CONFIGURED, f"standbys.{name}.dsn: {error}")
+        return
     try:
-        return _state(session, cluster)
-    except Unobservable as unseen:
-        if "password" in unseen.detail:  # whoever answers so is up; it is our own credentials that are wrong
-            return Unobservable(
-                Reason.NOT_CONFIGURED,
-                f"it turns the auditor's role away: {unseen.detail}",
-                f"the role's name and password in standbys.{name}.dsn; they are the same there as on the primary",
-            )
-        return unseen
+        refusal = None
+        try:
+            session.rows("select 1 as here", marker="standbys")
+        except Unobservable as unseen:
+            refusal = unseen
+            if "password" in unseen.detail:  # whoever answers so is up; it is our own credentials that are wrong
+                refusal = Unobservable(
+                    Reason.NOT_CONFIGURED,
+                    f"it turns the auditor's role away: {unseen.detail}",
+                    f"the role's name and password in standbys.{name}.dsn; they are the same there as on the primary",
+                )
+        yield refusal or session
     finally:
         session.close()
 
