@@ -223,6 +223,28 @@ def test_service_superpowers(database: Database, role: str):
     assert found(ask("security/service-superpowers", database.dsn(), profile=declared)) == set()
 
 
+def test_service_superpowers_by_membership(database: Database, role: str):
+    """What a membership lets it do counts: since 16 one may be without SET ROLE, by which alone an attribute is had."""
+    check, boss, maker = "security/service-superpowers", f"{role}_boss", f"{role}_maker"
+    declared = services(database, auth=role)
+    database.run(f"create role {boss} bypassrls; create role {maker} createrole")
+    database.made_roles += [boss, maker]
+    for group in (boss, maker):
+        database.run(f"grant {group} to {role}")
+        outcome = ask(check, database.dsn(), profile=declared)
+        assert found(outcome) == {role}, group
+        if database.cluster.runtime.major >= 16:
+            database.run(f"grant {group} to {role} with inherit true, set false, admin false")
+            assert found(ask(check, database.dsn(), profile=declared)) == set()
+            database.run(f"grant {group} to {role} with inherit false, set true")
+        for remedy in remedies(outcome):
+            database.run(remedy)
+        assert found(ask(check, database.dsn(), profile=declared)) == set()
+    if database.cluster.runtime.major >= 16:
+        database.run(f"grant pg_write_server_files to {role} with inherit true, set false")
+        assert found(ask(check, database.dsn(), profile=declared)) == {role}
+
+
 def test_shared_service_role(database: Database, role: str):
     declared = services(database, auth=role, other=role, third=None, fourth=f"{role}_gone")
     outcome = ask("security/shared-service-role", database.dsn(), profile=declared)

@@ -105,6 +105,7 @@ def groups(postgres: Postgres, names: Sequence[str], *, marker: str) -> dict[str
     return {row["name"]: tuple(row["groups"]) for row in postgres.rows(_GROUPS, (list(names),), marker=marker)}
 
 
+# An attribute is had by SET ROLE alone, which a membership may be without since 16; what a predefined role may is inherited too.
 _ROLES = """
 with application as (
     select c.oid, c.relowner, pg_catalog.format('%I.%I', ns.nspname, c.relname) as quoted
@@ -132,9 +133,17 @@ select
         where
             not r.rolsuper
             and m.oid <> r.oid
-            and pg_catalog.pg_has_role(r.oid, m.oid, 'member')
+            and pg_catalog.pg_has_role(
+                r.oid,
+                m.oid,
+                case
+                    when pg_catalog.current_setting('server_version_num')::int4 < 160000 then 'member'
+                    when pg_catalog.starts_with(m.rolname, 'pg_') then 'usage, set'
+                    else 'set'
+                end
+            )
             and (
-                m.rolsuper or m.rolbypassrls
+                m.rolsuper or m.rolbypassrls or m.rolcreaterole
                 or m.rolname in (
                     'pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program', 'pg_write_all_data',
                     'pg_read_all_data', 'pg_database_owner', 'pg_create_subscription', 'pg_maintain', 'pg_signal_backend'
