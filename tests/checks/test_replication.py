@@ -252,7 +252,21 @@ def test_replay_that_waits_for_ever_and_queries_that_it_cancels(pair: Pair):
             for statement in remedies(endless)[0].split(";\n"):
                 admin.execute(statement.encode())
             assert eventually(lambda: not found(pair.ask(check)))
+            admin.execute("alter system set max_standby_archive_delay = -1")
+            admin.execute("select pg_reload_conf()")
+            delay = "select count(*) from pg_settings where name = 'max_standby_archive_delay' and setting = '-1'"
+            assert eventually(lambda: admin.execute(delay).fetchone() == (1,))
+            assert found(pair.ask(check)) == set(), "it takes nothing from an archive"
+            admin.execute("alter system set restore_command = 'false'")
+            admin.execute("select pg_reload_conf()")
+            from_archive = eventually(lambda: found(pair.ask(check)) and pair.ask(check))
+            assert found(from_archive) == {"replica"}
+            for statement in remedies(from_archive)[0].split(";\n"):
+                admin.execute(statement.encode())
+            assert eventually(lambda: not found(pair.ask(check)))
         finally:
+            admin.execute("alter system reset restore_command")
+            admin.execute("alter system reset max_standby_archive_delay")
             admin.execute("alter system reset max_standby_streaming_delay")
             admin.execute("select pg_reload_conf()")
     assert found(pair.ask(check, cancelled_a_day=-1)) == {"replica"}

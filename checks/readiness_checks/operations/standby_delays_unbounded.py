@@ -9,7 +9,7 @@ from readiness.facts.replication import Standbys, StandbyState
     effort="S",
     credit=RATIO,
     mend="""
-    max_standby_streaming_delay = 30s or what the promised lag bears (-1 waits for ever). Where too many queries are
+    max_standby_streaming_delay (and max_standby_archive_delay) = 30s or what the promised lag bears (-1 waits for ever). Where too many queries are
     cancelled, hot_standby_feedback = on spares them, at the price of dead rows on the primary; or a standby of its own
     for long reports.
     """,
@@ -20,7 +20,7 @@ def standby_delays_unbounded(standbys: Standbys, *, cancelled_a_day: float = 10)
 
     Replay and a standby's own queries stand in each other's way. With max_standby_streaming_delay = -1 one forgotten
     report holds replay up without end, and with it what a failover would find; with a short one and no feedback the
-    reports fail.
+    reports fail. A standby that takes WAL from an archive too goes by max_standby_archive_delay meanwhile.
     """
     if not standbys.by_name:
         return NotApplicable("0 standbys are declared, and none streams from this server")
@@ -32,20 +32,28 @@ def standby_delays_unbounded(standbys: Standbys, *, cancelled_a_day: float = 10)
         if not state.in_recovery:
             continue
         days = max(1.0, state.statistics_days or 0.0)
-        delay = int(state.settings["max_standby_streaming_delay"])
+        delays = {"max_standby_streaming_delay": int(state.settings["max_standby_streaming_delay"])}
+        if state.settings.get("restore_command"):
+            delays["max_standby_archive_delay"] = int(state.settings["max_standby_archive_delay"])
+        endless = [setting for setting, delay in delays.items() if delay < 0]
         answers.append(
             Observation(
                 subject=name,
-                ok=delay >= 0 and state.cancelled / days <= cancelled_a_day,
+                ok=not endless and state.cancelled / days <= cancelled_a_day,
                 evidence={
-                    "max_standby_streaming_delay_seconds": delay / 1000 if delay >= 0 else None,
+                    **{f"{setting}_seconds": delay / 1000 if delay >= 0 else None for setting, delay in delays.items()},
                     "hot_standby_feedback": state.settings["hot_standby_feedback"],
                     "cancelled": state.cancelled,
                     "in_days": round(days, 1),
                 },
-                remedy="-- On the standby.\nalter system set max_standby_streaming_delay = '30s';\n"
-                "select pg_catalog.pg_reload_conf();"
-                if delay < 0
+                remedy="\n".join(
+                    [
+                        "-- On the standby.",
+                        *(f"alter system set {setting} = '30s';" for setting in endless),
+                        "select pg_catalog.pg_reload_conf();",
+                    ]
+                )
+                if endless
                 else None,
             )
         )

@@ -193,7 +193,7 @@ class StandbyState:
         caught_up: whether it has replayed all that it has received.
         replayed_age: seconds since the last replayed transaction was committed; None where none was yet.
         heard_age: seconds since its primary was last heard of; None where that can't be told.
-        settings: as pg_settings has them (max_standby_streaming_delay in milliseconds).
+        settings: as pg_settings has them (the delays in milliseconds); of restore_command, whether there is one.
         cancelled: queries that replay cancelled, of all databases, since statistics_days ago.
     """
 
@@ -318,6 +318,8 @@ def _state(postgres: Postgres, cluster: str | None) -> StandbyState:
     if row["in_recovery"]:
         row |= postgres.rows(_STANDBY, marker="standbys")[0]
     own = _cluster(postgres)
+    settings = _settings(postgres, (*NOT_LOWER, *_OF_STANDBYS))
+    settings["restore_command"] = "(set)" if settings.get("restore_command") else ""  # its text may hold secrets
     return StandbyState(
         in_recovery=row["in_recovery"],
         same_cluster=None if cluster is None or own is None else own == cluster,
@@ -326,11 +328,13 @@ def _state(postgres: Postgres, cluster: str | None) -> StandbyState:
         caught_up=row.get("caught_up", False),
         replayed_age=row.get("replayed_age"),
         heard_age=row.get("heard_age"),
-        settings=_settings(postgres, (*NOT_LOWER, "hot_standby_feedback", "max_standby_streaming_delay")),
+        settings=settings,
         cancelled=row.get("cancelled", 0),
         statistics_days=row.get("statistics_days"),
     )
 
+
+_OF_STANDBYS = ("hot_standby_feedback", "max_standby_archive_delay", "max_standby_streaming_delay", "restore_command")
 
 # Who may not see a receiver's details is told its pid alone. Its status is "streaming" but while it waits for WAL.
 _STANDBY = """
