@@ -442,6 +442,27 @@ def test_one_snapshot_whatever_is_written_meanwhile(base: Database, before: dict
     assert said(snapshot.compare(before[Method.FAST], tmp_path / "s")) == []
 
 
+def test_a_table_without_partitions_has_no_rows(embedded_database: Database, tmp_path: Path):
+    embedded_database.run("create table bare (id int) partition by range (id); create table other (id int)")
+    for name in ("a", "b"):
+        snapshot.take(embedded_database.dsn(), tmp_path / name)
+    found = snapshot.compare(tmp_path / "a", tmp_path / "b")
+    assert (found.passed, found.same, found.rows) == (True, 2, 0)
+
+
+def test_a_table_that_is_locked_is_told_and_keeps_nobody_from_the_rest(embedded_database: Database, tmp_path: Path):
+    """Its size alone can't be asked for."""
+    embedded_database.run(
+        "create table rewritten (id int); create table other (id int); create table parts (id int) partition by range (id);"
+        "create table parts_1 partition of parts for values from (0) to (9)"
+    )
+    with embedded_database.connect() as writer:
+        writer.execute("begin; lock table rewritten")
+        taken = snapshot.take(embedded_database.dsn(), tmp_path / "s")
+    assert taken.unseen == {"public.rewritten": "canceling statement due to lock timeout"}
+    assert taken.tables == 2
+
+
 def test_what_may_not_be_read_is_told_and_fails(embedded_database: Database, tmp_path: Path):
     embedded_database.run(
         f"create table seen (id int); grant select on seen to {embedded_database.bare_role}; create table hidden (id int);"

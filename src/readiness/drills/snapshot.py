@@ -567,7 +567,8 @@ def _insert(
 
 
 def _sum_up(db: sqlite3.Connection) -> None:
-    totals: dict[int, Sums] = {}
+    # one without partitions has no chunk, and no rows
+    totals = {table_id: NOTHING for (table_id,) in db.execute("select id from tables where unseen is null")}
     for table_id, rows, high, low in db.execute("select table_id, rows, high, low from chunks"):
         totals[table_id] = totals.get(table_id, NOTHING) + Sums(rows=rows, high=int(high), low=int(low))
     db.executemany(

@@ -289,7 +289,7 @@ order by a.attrelid, a.attname collate "C"
 
 def tables(connection: Session, *, ignored_schemas: Sequence[str] = ()) -> tuple[list[Table], dict[str, str]]:
     """Every table, and those that can't be read: name -> why (rows that lie on another server)."""
-    found, unseen = [], {}
+    found, unseen = list[Table](), dict[str, str]()
     rows = connection.execute(_TABLES, [list(ignored_schemas)]).fetchall()
     columns: dict[int, list[Column]] = {}
     for oid, name, kind, full, base, form in connection.execute(_COLUMNS, [[row[0] for row in rows]]):
@@ -298,11 +298,15 @@ def tables(connection: Session, *, ignored_schemas: Sequence[str] = ()) -> tuple
                 name=name, type=kind, full_type=full, expression=f"t.{_quoted(connection, name)}", how=_how(base, form)
             )
         )
-    for oid, name, kind, key, mark, leaves, foreign_leaf, heap in rows:
+    inside = {row[1]: row[5] if row[2] == "p" else [row[1]] for row in rows if not row[6]}
+    sizes, refused = _sizes(connection, inside)
+    unseen |= refused
+    for oid, name, _, key, mark, _, foreign_leaf, heap in rows:
         if foreign_leaf:
             unseen[name] = "a partition of it lies on another server"
+        if name in unseen:
             continue
-        relations = tuple((r, _blocks(connection, r)) for r in (leaves if kind == "p" else [name]))
+        relations = tuple((relation, sizes[relation]) for relation in inside[name])
         own = tuple(columns.get(oid, ()))
         found.append(
             Table(
@@ -316,6 +320,24 @@ def tables(connection: Session, *, ignored_schemas: Sequence[str] = ()) -> tuple
             )
         )
     return found, unseen
+
+
+def _sizes(connection: Session, tables: Mapping[str, Sequence[str]]) -> tuple[dict[str, int], dict[str, str]]:
+    """The blocks of each relation of some tables; and of which tables they can't be had, as one is locked or gone by now."""
+    try:
+        with connection.transaction():
+            return {relation: _blocks(connection, relation) for inside in tables.values() for relation in inside}, {}
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        if len(tables) == 1:
+            return {}, dict.fromkeys(tables, " ".join((error.diag.message_primary or str(error)).split()))
+    sizes, refused = dict[str, int](), dict[str, str]()
+    for name, inside in tables.items():
+        one, why = _sizes(connection, {name: inside})
+        sizes |= one
+        refused |= why
+    return sizes, refused
 
 
 def _how(base: str, form: str) -> str:
