@@ -506,6 +506,58 @@ def test_a_table_that_was_rewritten_since_is_compared_by_content(kept: Kept, lar
     assert (found.findings, found.like.unproved, found.like.rows) == ([], [], ROWS + 30)
 
 
+def test_partitions_that_came_or_went_since(kept: Kept, monkeypatch: pytest.MonkeyPatch):
+    """Which one of the two databases doesn't have, or where they are tables of their own; unlogged ones hide no others."""
+    kept.execute(
+        "create table parts (id int primary key, v text) partition by range (id)",
+        "create table parts_1 partition of parts for values from (0) to (1000)",
+        "create table gone partition of parts for values from (1000) to (2000) tablespace aside",
+        "create table detached partition of parts for values from (2000) to (3000)",
+        "create unlogged table brief partition of parts for values from (3000) to (4000)",
+        "create table attached (id int primary key, v text)",
+        "create table bare (id int primary key) partition by range (id)",
+        "insert into parts select g, 'v' from generate_series(1, 3100) as g",
+        "insert into attached select g, 'v' from generate_series(5000, 5009) as g",
+    )
+    kept.archived()
+    with kept.cluster.connect() as admin:
+        (point,) = admin.execute("select clock_timestamp()").fetchone()  # type: ignore[misc]
+        for _ in range(20):  # numbers that the copy gives out, too, when it is changed
+            admin.execute("select pg_current_xact_id()")
+    kept.execute(
+        "create table made partition of parts for values from (4000) to (5000)",
+        "insert into parts values (4000, 'since'), (4001, 'since')",
+        "drop table gone",
+        "alter table parts detach partition detached",
+        "alter table parts attach partition attached for values from (5000) to (6000)",
+        "update parts set v = 'since' where id in (3, 5000)",
+    )
+    kept.archived()
+    compare = restore._compare
+
+    def tampered(copy, *arguments, **options):  # type: ignore[no-untyped-def]
+        with psycopg.connect(copy.dsn(), autocommit=True) as session:
+            session.execute("update parts set v = 'somebody else' where id = 7")
+            session.execute("delete from attached where id = 5008")
+        compare(copy, *arguments, **options)
+
+    try:
+        found = kept.drill("base", until=point)
+        assert (found.findings, found.like.unproved) == ([], [])
+        # with the two of a new partition, and the hundred of the one that recovery leaves empty untold
+        assert found.like.since == {"public.parts": 4}
+        assert "public.parts: 1,000 rows of the copy were deleted since, as far as can be told" in found.like.notes
+        assert "public.brief: is unlogged, and empty behind any recovery" in found.like.notes
+        assert found.like.tables == 6  # bare and parts, beside the four
+        monkeypatch.setattr(restore, "_compare", tampered)
+        found = kept.drill("base", until=point)
+        # with those of the detached one, which is compared where it lies
+        assert found.findings == ["public.parts: of 2,011 rows, 1 missing (5008), 1 changed (7)"]
+    finally:
+        kept.execute("drop table parts, bare", "drop table if exists detached, attached, gone")
+        kept.archived()
+
+
 def test_where_the_source_is(kept: Kept):
     assert not restore._elsewhere(kept.cluster.dsn())
     assert not restore._elsewhere(f"host={kept.folder} port={kept.cluster.port} user=postgres dbname=postgres")

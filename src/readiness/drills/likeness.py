@@ -19,12 +19,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 
@@ -42,6 +42,9 @@ STOP_SECONDS = 30.0
 
 _FIRST_XID = 3  # below lie those that stand for "frozen" and the like (FirstNormalTransactionId, transam.h)
 _EPOCH = 2**32
+
+_Digests: TypeAlias = tuple[int, int]  # of a row, high and low
+_Other: TypeAlias = tuple[str | None, str, int, _Digests]  # key, what is wrong, who wrote it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,7 +351,8 @@ def schema(
 
 
 def _written_since(session: psycopg.Connection[Any], which: SchemaObject, since: Since) -> bool:
-    relation = which.parent or which.name
+    # a partition's parent is another table, which its coming and going leaves as it is
+    relation = which.name if which.kind == "table" else which.parent or which.name
     xids = [x for (x,) in session.execute(_OF_RELATION, [relation]).fetchall()] if which.kind not in _CATALOGS else []
     if not xids:
         for catalog in _CATALOGS.get(which.kind, _ANY):
@@ -376,14 +380,10 @@ def _short(value: Any) -> str:
 
 
 _UNLOGGED = """
-select
-    c.relpersistence = 'u' or exists (
-        select from pg_catalog.pg_partition_tree(c.oid) as l
-        inner join pg_catalog.pg_class as p on p.oid = l.relid
-        where p.relpersistence = 'u'
-    )
-from pg_catalog.pg_class as c
-where c.oid = pg_catalog.to_regclass(%s)
+select n.name
+from pg_catalog.unnest(%s::text[]) as n (name)
+inner join pg_catalog.pg_class as c on c.oid = pg_catalog.to_regclass(n.name)
+where c.relpersistence = 'u'
 """
 
 
@@ -473,45 +473,81 @@ def _by_row(
     rewritten: set[str] = set()
     if not which:
         return rewritten
-    with (
-        closing(psycopg.connect(source, autocommit=True)) as asked,
-        content.session(source, seconds=READ_SECONDS) as left,
-        content.session(copy, seconds=0) as right,
-    ):
+    read = {path: _files(path) for path, _ in which.values()}
+    with content.session(source, seconds=READ_SECONDS) as left, content.session(copy, seconds=0) as right:
         known = since()  # of whatever the session sees of the source
         where = content.where(left)
-        sides = []
-        for session in (left, right):
-            tables, _ = content.tables(session, ignored_schemas=reading.ignored_schemas)
+        sides, unseen = [], dict[str, str]()
+        for session, of_copy in ((left, False), (right, True)):
+            tables, refused = content.tables(session, ignored_schemas=reading.ignored_schemas)
+            unseen |= refused
             if reading.versions is not None:
                 tables = content.by_version(session, tables, reading.versions)
-            sides.append({t.name: _Side(session, t, where.fastest, where.encoding) for t in tables})
+            sides.append({t.name: _Side(session, t, where.fastest, where.encoding, of_copy) for t in tables})
         for name, sums in which.items():
-            if known.next_xid is not None and asked.execute(_UNLOGGED, [name]).fetchone() == (True,):
-                found.notes.append(f"{name}: is unlogged, and empty behind any recovery")
-                continue
             mine, its = sides[0].get(name), sides[1].get(name)
             if mine is None or its is None:
-                found.unproved.append(f"{name}: was made or dropped while it was read")
+                why = (
+                    f"could not be compared: {unseen[name]}"
+                    if name in unseen
+                    else "was made or dropped while it was read"
+                )
+                found.unproved.append(f"{name}: {why}")
                 continue
-            if name in moved and (mine.table.salt or its.table.salt):
-                rewritten.add(name)
-                continue
-            differing = _differing_chunks(*sums, name, physical=known.next_xid is not None)
-            if differing == []:
-                continue
-            alike = _alike(sums[0], name, differing)
-            if differing is not None and mine.table.by_range and its.table.by_range:
-                places = _places(mine, its, differing, reading.rows_up_to)
-                if places is None and reading.versions is not None:
+            try:
+                if not _one_table(mine, its, sums, read[sums[0]].get(name), name in moved, known, reading, found):
                     rewritten.add(name)
-                    continue
-                if places is None:
-                    found.unproved.append(_too_many(name, reading))
-                    continue
-                differing, alike = places[0], alike + places[1]
-            _one_by_one(mine, its, differing, alike, known, reading, found)
+            except _Unreadable as refusal:
+                if refusal.damaged:
+                    found.findings.append(f"{name}: can't be read from the copy: {refusal}")
+                else:
+                    found.unproved.append(f"{name}: could not be compared: {refusal}")
     return rewritten
+
+
+def _one_table(
+    mine: _Side,
+    its: _Side,
+    sums: tuple[Path, Path],
+    files: list[str] | None,
+    moved: bool,  # noqa: FBT001  see `_by_row`
+    known: Since,
+    reading: Reading,
+    found: Likeness,
+) -> bool:
+    """Whether that could be told; else by content it may be the same.
+
+    Args:
+        files: in which it lay when its sums were taken.
+    """
+    name, physical = mine.table.name, known.next_xid is not None
+    again = physical and files != _numbers(mine.table.mark)  # its rows lie elsewhere since its sums were taken
+    if reading.versions is not None and (again or (moved and (mine.table.salt or its.table.salt))):
+        return False
+    differing = _differing_chunks(*sums, name, physical=physical)
+    if again:
+        relations = dict(mine.table.relations) | dict(its.table.relations)
+        differing = [Chunk(relation=relation, first=0, end=None) for relation in relations]
+    alike = 0 if again else _alike(sums[0], name, differing)
+    if not differing and differing is not None:
+        return True
+    if differing is not None:
+        empty = its.unlogged({chunk.relation for chunk in differing})
+        told = [f"{one}: is unlogged, and empty behind any recovery" for one in sorted(empty)]
+        found.notes += [note for note in told if note not in found.notes]
+        if empty.issuperset(relation for relation, _ in mine.table.relations):
+            return True
+        differing = [chunk for chunk in differing if chunk.relation not in empty]
+        if mine.table.by_range and its.table.by_range:
+            places = _places(mine, its, differing, reading.rows_up_to)
+            if places is None and reading.versions is not None:
+                return False
+            if places is None:
+                found.unproved.append(_too_many(name, reading))
+                return True
+            differing, alike = places[0], alike + places[1]
+    _one_by_one(mine, its, differing, alike, known, reading, found)
+    return True
 
 
 def _moved(before: Path, after: Path, again: Path | None) -> set[str]:
@@ -524,11 +560,27 @@ def _files(sums: Path) -> dict[str, list[str]]:
     """Of each table the numbers of its files, as its mark begins with them (see `content.Table`)."""
     with closing(sqlite3.connect(f"{sums.absolute().as_uri()}?mode=ro", uri=True)) as db:
         rows = db.execute("select name, mark from tables where unseen is null").fetchall()
-    return {name: [part.partition("/")[0] for part in mark.split()] for name, mark in rows}
+    return {name: _numbers(mark) for name, mark in rows}
+
+
+def _numbers(mark: str) -> list[str]:
+    return [part.partition("/")[0] for part in mark.split()]
 
 
 def _too_many(name: str, reading: Reading) -> str:
     return f"{name}: more than {reading.rows_up_to:,} rows lie in blocks that differ (--rows-up-to)"
+
+
+class _Unreadable(Exception):  # noqa: N818  of one table, which doesn't end the comparison
+    """What the server says instead of rows.
+
+    Args:
+        damaged: for the copy's sake.
+    """
+
+    def __init__(self, error: psycopg.Error, *, of_copy: bool) -> None:
+        super().__init__(" ".join((error.diag.message_primary or str(error)).split()))
+        self.damaged = of_copy and not (error.sqlstate or "").startswith("42")  # it has other columns, or isn't there
 
 
 @dataclass(frozen=True, slots=True)
@@ -539,15 +591,43 @@ class _Side:
     table: Table
     method: Method
     encoding: str
+    of_copy: bool
 
     def blocks(self, chunk: Chunk, *, by_version: bool) -> set[tuple[int, int, str, str]]:
         table = self.table if by_version else replace(self.table, salt=None)
-        return content.blocks(self.session, table, chunk, self.method, self.encoding)
+        with self._asked():
+            there = self._there([chunk])
+            return content.blocks(self.session, table, chunk, self.method, self.encoding) if there else set()
 
     def versions(self, chunks: Sequence[Chunk] | None) -> Iterator[tuple[str | None, int, int, int]]:
         """Of some chunks, or one of the table's after the other."""
-        for some in (chunks,) if chunks is not None else ((chunk,) for chunk in content.chunks(self.table)):
-            yield from content.versions(self.session, self.table, some, self.method, self.encoding)
+        with self._asked():
+            for some in (self._there(chunks),) if chunks is not None else ((c,) for c in content.chunks(self.table)):
+                yield from content.versions(self.session, self.table, some, self.method, self.encoding)
+
+    def unlogged(self, relations: Collection[str]) -> set[str]:
+        with self._asked():
+            return {name for (name,) in self.session.execute(_UNLOGGED, [list(relations)])}
+
+    def _there(self, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """Without those of partitions that came or went since, which one of the two databases doesn't have."""
+        others = {chunk.relation for chunk in chunks}.difference(relation for relation, _ in self.table.relations)
+        asked = (
+            "select n.name from pg_catalog.unnest(%s::text[]) as n (name) where pg_catalog.to_regclass(n.name) is null"
+        )
+        gone = {name for (name,) in self.session.execute(asked, [list(others)])} if others else set()
+        return [chunk for chunk in chunks if chunk.relation not in gone]
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """In a savepoint: what one table refuses keeps nobody from the next."""
+        try:
+            with self.session.transaction():
+                yield
+        except psycopg.Error as error:
+            if self.session.closed:
+                raise
+            raise _Unreadable(error, of_copy=self.of_copy) from error
 
 
 def _places(source: _Side, copy: _Side, chunks: Sequence[Chunk], rows_up_to: int) -> tuple[list[Chunk], int] | None:
@@ -695,41 +775,36 @@ def _one_by_one(
     with ThreadPoolExecutor(1) as beside:
         # Of the blocks that differ there are few enough rows to be held.
         begun = None if chunks is None else beside.submit(lambda: list(islice(source.versions(chunks), most + 1)))
-        have, keyless, count = _held(islice(copy.versions(chunks), most + 1))
-    if count > most or (begun is not None and len(begun.result()) > most):
+        held = _Held.of(islice(copy.versions(chunks), most + 1))
+    if held.count > most or (begun is not None and len(begun.result()) > most):
         found.unproved.append(_too_many(name, reading))
         return
-    other: list[tuple[str | None, str, int]] = []  # key, what is wrong, who wrote it
+    other: list[_Other] = []
     same = 0
     for key, high, low, xid in source.versions(None) if begun is None else begun.result():
-        if key is None:
-            if keyless[high, low] > 0:
-                keyless[high, low] -= 1
-                same += 1
-            else:
-                other.append((None, "missing or changed", xid))
+        what = held.without(key, (high, low), xid)
+        if what is None:
+            same += 1
         else:
-            held = have.pop(key, None)
-            if held == (high, low):
-                same += 1
-            else:
-                other.append((key, "missing" if held is None else "changed", xid))
+            other.append((key, what, xid, (high, low)))
         if len(other) > most:
             found.unproved.append(f"{name}: more than {most:,} rows differ (--rows-up-to)")
             return
-    later = since.later(xid for _, _, xid in other)
-    wrong = [(key, what) for key, what, xid in other if xid not in later]
-    left_over = len(have) + sum(keyless.values())
+    later = since.later(xid for _, _, xid, _ in other)
+    wrong = held.without_alike([row for row in other if row[2] not in later], since)
+    left_over = len(held.by_key) + sum(held.keyless.values())
     written = len(other) - len(wrong)
     parts = []
     for what in ("missing", "changed", "missing or changed"):
-        keys = [key for key, w in wrong if w == what]
+        keys = [key for key, w, _, _ in wrong if w == what]
         if keys:
             shown = ", ".join(k for k in sorted(k for k in keys if k is not None)[:EXAMPLES])
             parts.append(f"{len(keys):,} {what}{f' ({shown})' if shown else ''}")
-    if left_over and not _old_versions(keyless, written):
+    if again := sorted(key for key, rest in held.twice.items() if rest):
+        parts.append(f"{len(again):,} whose key stands twice in the copy ({', '.join(again[:EXAMPLES])})")
+    if left_over and not _old_versions(held.keyless, written):
         if since.quiet or since.next_xid is None:
-            shown = ", ".join(sorted(have)[:EXAMPLES])
+            shown = ", ".join(sorted(held.by_key)[:EXAMPLES])
             parts.append(f"{left_over:,} that the source doesn't have{f' ({shown})' if shown else ''}")
         else:
             found.notes.append(f"{name}: {left_over:,} rows of the copy were deleted since, as far as can be told")
@@ -741,22 +816,68 @@ def _one_by_one(
         found.since[name] = written
 
 
-def _held(
-    rows: Iterable[tuple[str | None, int, int, int]],
-) -> tuple[dict[str, tuple[int, int]], Counter[tuple[int, int]], int]:
-    """The digests of rows by their keys, how often those of rows without one are there, and how many rows there are."""
-    have: dict[str, tuple[int, int]] = {}
-    keyless: Counter[tuple[int, int]] = Counter()
-    count = 0
-    for key, high, low, _ in rows:
-        count += 1
+@dataclass(slots=True)
+class _Held:
+    """Rows of the copy, without those that the source was found to have.
+
+    Args:
+        twice: of keys that stand twice, as no sound table has them.
+        keyless: how often the digests of rows without a key are there.
+        count: all of them, when they were read.
+        taken: of rows without a key that the source has: who wrote them.
+    """
+
+    by_key: dict[str, _Digests] = field(default_factory=dict)
+    twice: dict[str, list[_Digests]] = field(default_factory=dict)
+    keyless: Counter[_Digests] = field(default_factory=Counter)
+    count: int = 0
+    taken: dict[_Digests, list[int]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[str | None, int, int, int]]) -> _Held:
+        held = cls()
+        for key, high, low, _ in rows:
+            held.count += 1
+            if key is None:
+                held.keyless[high, low] += 1
+            elif key in held.twice:
+                held.twice[key].append((high, low))
+            elif key in held.by_key:
+                held.twice[key] = [held.by_key.pop(key), (high, low)]
+            else:
+                held.by_key[key] = (high, low)
+        return held
+
+    def without(self, key: str | None, digests: _Digests, xid: int) -> str | None:
+        """Take a row of the source off; what is wrong with it here."""
         if key is None:
-            keyless[high, low] += 1
-        else:
-            have[key] = (high, low)
-    return have, keyless, count
+            if self.keyless[digests] == 0:
+                return "missing or changed"
+            self.keyless[digests] -= 1
+            self.taken.setdefault(digests, []).append(xid)
+            return None
+        if several := self.twice.get(key):
+            if digests not in several:
+                return "changed"
+            several.remove(digests)
+            return None
+        one = self.by_key.pop(key, None)
+        return None if one == digests else "missing" if one is None else "changed"
+
+    def without_alike(self, wrong: Sequence[_Other], since: Since) -> list[_Other]:
+        """Without rows whose place one that is alike has taken, which was written since."""
+        alike = {digests for key, _, _, digests in wrong if key is None and digests in self.taken}
+        later = since.later(xid for digests in alike for xid in self.taken[digests])
+        spare = Counter({digests: sum(xid in later for xid in self.taken[digests]) for digests in alike})
+        kept = []
+        for row in wrong:
+            if row[0] is None and spare[row[3]] > 0:
+                spare[row[3]] -= 1
+            else:
+                kept.append(row)
+        return kept
 
 
-def _old_versions(keyless: Counter[tuple[int, int]], written: int) -> bool:
+def _old_versions(keyless: Counter[_Digests], written: int) -> bool:
     """Whether the old versions of rows without a key may be what is left over: an update leaves one behind."""
     return bool(keyless) and sum(keyless.values()) <= written
