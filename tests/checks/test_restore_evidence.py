@@ -60,6 +60,19 @@ def test_the_figures_are_measurements_held_against_what_is_promised(embedded_dat
     partly = outcome(unproved=["public.secret: permission denied"])
     assert isinstance(partly, Unknown)
     assert [u.subject for u in partly.unseen] == ["public.secret"]
+    several = outcome(
+        unproved=[
+            "public.a: more than 1,000,000 rows lie in blocks that differ (--rows-up-to)",
+            "public.b: could not be compared: canceling statement due to lock timeout",
+            "public.c: was made or dropped while it was read",
+        ]
+    )
+    assert isinstance(several, Unknown)
+    assert [(u.reason, "--rows-up-to" in (u.unlock or "")) for u in several.unseen] == [
+        (Reason.INSUFFICIENT_SAMPLES, True),
+        (Reason.LOCKED, False),
+        (Reason.LOCKED, False),
+    ]
 
 
 def test_the_runbook(embedded_database: Database, tmp_path: Path):

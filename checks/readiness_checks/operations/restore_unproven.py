@@ -70,13 +70,19 @@ def restore_unproven(drills: DrillRecords, *, most_days: int = 31) -> Answer:
                     expires=expires,
                 )
             )
-    answers += [
-        Unseen(
-            subject=name,
-            reason=Reason.NO_PERMISSION,
-            detail=why,
-            unlock="let the drill's role read every table, past row level security too (readiness role-sql --tier 5)",
-        )
-        for name, why in (line.split(": ", 1) for line in told.get("unproved") or () if ": " in line)
-    ]
+    for name, why in (line.split(": ", 1) for line in told.get("unproved") or () if ": " in line):
+        reason, way = _unproved(why)
+        answers.append(Unseen(subject=name, reason=reason, detail=why, unlock=way))
     return answers
+
+
+def _unproved(why: str) -> tuple[Reason, str]:
+    """Of a table that could not be compared: what for, and what helps."""
+    if "--rows-up-to" in why:
+        return Reason.INSUFFICIENT_SAMPLES, "readiness drill restore --rows-up-to 10000000 # or right behind a backup"
+    if "lock timeout" in why or "while it was read" in why:
+        return Reason.LOCKED, "readiness drill restore # in a quiet hour"
+    return (
+        Reason.NO_PERMISSION,
+        "let the drill's role read every table, past row level security too (readiness role-sql --tier 5)",
+    )
