@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 import stage
@@ -292,6 +293,8 @@ def test_blocks_and_rows_of_many_ranges_are_those_of_the_whole_table(base: Datab
                 single = content.chunks(table, blocks=1)
                 assert len(single) > 10
                 assert sorted(content.versions(asked, table, single, method, "UTF8")) == rows
+                several = content.chunks(table, blocks=4)  # the last one's blocks are several, too
+                assert sorted(content.versions(asked, table, several, method, "UTF8")) == rows
                 for chunk in whole:
                     sums = content.sums(asked, table, chunk, method, "UTF8")
                     blocks = content.blocks(asked, table, chunk, method, "UTF8")
@@ -310,6 +313,29 @@ def test_blocks_and_rows_of_many_ranges_are_those_of_the_whole_table(base: Datab
             assert list(content.versions(asked, tables["public.split"], some, Method.FAST, "UTF8")) == found
     finally:
         base.run('drop schema "it\'s" cascade; drop table split')
+
+
+def test_whoever_has_enough_goes_on_in_the_same_session(base: Database):
+    """Of more than what lies on the way is sent no more; and what is refused ends nothing either."""
+    base.run(
+        "create table long (id text primary key); insert into long select repeat(md5(g::text), 50) from generate_series(1, 9) as g"
+    )
+    try:
+        with content.session(base.dsn(), seconds=60) as asked:
+            (table,) = (t for t in content.tables(asked)[0] if t.name == "public.long")
+            long = replace(table, key=("pg_catalog.repeat(t.id, 1000)",))
+            assert next(content.versions(asked, long, content.chunks(long), Method.FAST, "UTF8"))
+            assert len(content.blocks(asked, table, content.chunks(table)[0], Method.FAST, "UTF8")) == 3
+            wrong = replace(
+                table, key=("t.id::int",), columns=(replace(table.columns[0], expression="t.id::int::text"),)
+            )
+            with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+                content.blocks(asked, wrong, content.chunks(wrong)[0], Method.FAST, "UTF8")
+            with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+                list(content.versions(asked, wrong, content.chunks(wrong), Method.FAST, "UTF8"))
+            assert len(list(content.versions(asked, table, content.chunks(table), Method.FAST, "UTF8"))) == 9
+    finally:
+        base.run("drop table long")
 
 
 @pytest.mark.parametrize("turned_off", [(), ("enable_tidscan",)])

@@ -558,6 +558,41 @@ def test_partitions_that_came_or_went_since(kept: Kept, monkeypatch: pytest.Monk
         kept.archived()
 
 
+def test_a_database_of_no_known_encoding(kept: Kept, monkeypatch: pytest.MonkeyPatch):
+    """Its names come as text; a key whose bytes are none can't be told, which is not the backup's fault."""
+    kept.execute("create database bytes template template0 encoding 'SQL_ASCII' lc_collate 'C' lc_ctype 'C'")
+    try:
+        with kept.cluster.connect("bytes") as session:
+            session.execute("set client_encoding = utf8")
+            session.execute("create table größe (name text primary key, v int)".encode())
+            session.execute("insert into größe select 'größe ' || g, g from generate_series(1, 9) as g".encode())
+            session.execute("create table raw (name text primary key)")
+            session.execute(r"insert into raw values (E'\xff'), ('x')")
+        kept.archived()
+        compare = restore._compare
+
+        def tampered(copy, *arguments, **options):  # type: ignore[no-untyped-def]
+            with psycopg.connect(copy.dsn(), autocommit=True) as session:
+                session.execute("update größe set v = 0 where v = 3".encode())
+                session.execute("delete from raw where name = 'x'")
+            compare(copy, *arguments, **options)
+
+        def drill() -> Result:
+            options = Options(store="base", account="nobody" if kept.cluster.owner else None)
+            return restore.drill(kept.profile(), kept.cluster.dsn("bytes"), options=options)
+
+        found = drill()
+        assert (found.findings, found.like.unproved, found.like.tables) == ([], [], 2)
+        monkeypatch.setattr(restore, "_compare", tampered)
+        found = drill()
+        assert found.findings == ['public."größe": of 9 rows, 1 changed (größe 3)']
+        (told,) = found.like.unproved
+        assert told.startswith("public.raw: could not be compared: invalid byte sequence for encoding")
+    finally:
+        kept.execute("drop database if exists bytes with (force)")
+        kept.archived()
+
+
 def test_where_the_source_is(kept: Kept):
     assert not restore._elsewhere(kept.cluster.dsn())
     assert not restore._elsewhere(f"host={kept.folder} port={kept.cluster.port} user=postgres dbname=postgres")

@@ -140,6 +140,7 @@ class Copy:
             sslmode="disable",
             gssencmode="disable",
             channel_binding="disable",
+            client_encoding="utf8",
             target_session_attrs="any",
             requirepeer="",
             passfile=str(self.workshop.folder / "no-passfile"),

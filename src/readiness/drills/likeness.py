@@ -580,7 +580,8 @@ class _Unreadable(Exception):  # noqa: N818  of one table, which doesn't end the
 
     def __init__(self, error: psycopg.Error, *, of_copy: bool) -> None:
         super().__init__(" ".join((error.diag.message_primary or str(error)).split()))
-        self.damaged = of_copy and not (error.sqlstate or "").startswith("42")  # it has other columns, or isn't there
+        # Not that it has other columns or isn't there, or that a key's bytes are of no known encoding.
+        self.damaged = of_copy and not (error.sqlstate or "").startswith(("42", "22021"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -595,9 +596,10 @@ class _Side:
 
     def blocks(self, chunk: Chunk, *, by_version: bool) -> set[tuple[int, int, str, str]]:
         table = self.table if by_version else replace(self.table, salt=None)
+        if not self._there([chunk]):
+            return set()
         with self._asked():
-            there = self._there([chunk])
-            return content.blocks(self.session, table, chunk, self.method, self.encoding) if there else set()
+            return content.blocks(self.session, table, chunk, self.method, self.encoding)
 
     def versions(self, chunks: Sequence[Chunk] | None) -> Iterator[tuple[str | None, int, int, int]]:
         """Of some chunks, or one of the table's after the other."""
@@ -606,8 +608,7 @@ class _Side:
                 yield from content.versions(self.session, self.table, some, self.method, self.encoding)
 
     def unlogged(self, relations: Collection[str]) -> set[str]:
-        with self._asked():
-            return {name for (name,) in self.session.execute(_UNLOGGED, [list(relations)])}
+        return {name for (name,) in self.session.execute(_UNLOGGED, [list(relations)])}
 
     def _there(self, chunks: Sequence[Chunk]) -> list[Chunk]:
         """Without those of partitions that came or went since, which one of the two databases doesn't have."""
@@ -620,10 +621,9 @@ class _Side:
 
     @contextmanager
     def _asked(self) -> Iterator[None]:
-        """In a savepoint: what one table refuses keeps nobody from the next."""
+        """What one table refuses keeps nobody from the next."""
         try:
-            with self.session.transaction():
-                yield
+            yield
         except psycopg.Error as error:
             if self.session.closed:
                 raise

@@ -390,7 +390,7 @@ class _Living:
                 "the role may not tell which cluster this is, so that a backup of another would do; grant it pg_monitor"
             )
         return cls(
-            dsn=dsn,
+            dsn=conninfo.make_conninfo(dsn, client_encoding="utf8"),  # a database of no known encoding would send bytes
             source=copies.Source(
                 major=row["major"],
                 database=row["database"],

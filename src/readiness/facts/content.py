@@ -506,16 +506,17 @@ def blocks(
     """(block, rows, high, low) of each block of a chunk that holds rows: what one statement tells of which blocks differ."""
     digest = _VERSION if _by_version(table, chunk) else _digest(table, method, encoding)
     low = f"pg_catalog.sum({digest.low})::text" if digest.low else "'0'"
-    end = chunk.end if chunk.end is not None else _blocks(connection, chunk.relation)
-    # Each block's rows by themselves take little more than those of the chunk; in groups they take twice the time.
-    statement = (
-        f"select /* readiness:snapshot */ b.number, s.rows, s.high, s.low "
-        f"from pg_catalog.generate_series({chunk.first}::bigint, {end - 1}) as b (number) "
-        f"cross join lateral (select pg_catalog.count(*) as rows, pg_catalog.{digest.over}({digest.high})::text as high, "
-        f"{low} as low from (select {digest.below} {_from_blocks(table, chunk.relation, 'b.number', 'b.number + 1')}"
-        f"{digest.fence}) as q) as s where s.rows > 0"
-    )
-    return set(connection.execute(statement.encode()))
+    with connection.transaction():  # what is refused must not end the session's
+        end = chunk.end if chunk.end is not None else _blocks(connection, chunk.relation)
+        # Each block's rows by themselves take little more than those of the chunk; in groups they take twice the time.
+        statement = (
+            f"select /* readiness:snapshot */ b.number, s.rows, s.high, s.low "
+            f"from pg_catalog.generate_series({chunk.first}::bigint, {end - 1}) as b (number) "
+            f"cross join lateral (select pg_catalog.count(*) as rows, pg_catalog.{digest.over}({digest.high})::text as high, "
+            f"{low} as low from (select {digest.below} {_from_blocks(table, chunk.relation, 'b.number', 'b.number + 1')}"
+            f"{digest.fence}) as q) as s where s.rows > 0"
+        )
+        return set(connection.execute(statement.encode()))
 
 
 def _from_blocks(table: Table, relation: str, first: str, end: str) -> str:
@@ -561,7 +562,7 @@ def versions(
                     f"cross join lateral (select {row} {_from_blocks(table, relation, 'c.first', 'c.behind')} offset 0) as q"
                 )
         statement = f"copy (select q.k, {digest.high}, {digest.low or 0}, q.x from {within}) to stdout"
-        # Whoever has enough leaves off, which must not end the session's transaction.
+        # Whoever has enough leaves off, which must not end the session's transaction either.
         with connection.transaction(), connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             copy.set_types(["text", "int8", "int8", "int8"])
             yield from copy.rows()
