@@ -78,6 +78,41 @@ def test_another_access_method_is_not_read_block_by_block(
     assert (found.findings, found.unproved) == (["public.people: of 5,000 rows, 1 changed (7)"], [])
     found = compared(two, tmp_path / "little", next_xid=10**6, rows_up_to=100)
     assert found.unproved == ["public.people: more than 100 rows lie in blocks that differ (--rows-up-to)"]
+    # Also where one of them has few.
+    for few, other in (two, two[::-1]):
+        few.run("delete from people where id > 50")
+        found = compared(two, tmp_path / few.name, next_xid=10**6, rows_up_to=100)
+        assert (found.findings, found.unproved) == (
+            [],
+            ["public.people: more than 100 rows lie in blocks that differ (--rows-up-to)"],
+        )
+        few.run("insert into people select g, 'person ' || g from generate_series(51, 5000) as g")
+        few.run("update people set name = 'x' where id = 7")
+        other.run("update people set name = 'person 7' where id = 7")
+
+
+@pytest.mark.parametrize("rewritten", [0, 1])
+def test_a_table_of_two_access_methods_is_not_read_block_by_block(
+    debian_cluster: Cluster,
+    make_database: Callable[[Cluster], Database],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rewritten: int,
+):
+    two = make_database(debian_cluster), make_database(debian_cluster)
+    two[rewritten].run("create access method other type table handler heap_tableam_handler")
+    two[rewritten].run(f"alter database {two[rewritten].name} set default_table_access_method = other")
+    for database in two:
+        database.run(MADE)
+    two[1].run("update people set name = 'x' where id = 7")
+    monkeypatch.setattr(content, "blocks", None)
+    found = compared(two, tmp_path / "one", next_xid=10**6)
+    assert (found.findings, found.unproved) == (["public.people: of 5,000 rows, 1 changed (7)"], [])
+
+
+def test_blocks_that_lie_together_are_one_range():
+    assert likeness._runs([]) == []
+    assert likeness._runs([0, 1, 2, 4, 7, 8, 10]) == [(0, 3), (4, 5), (7, 9), (10, 11)]
 
 
 @dataclass
