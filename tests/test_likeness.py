@@ -51,6 +51,8 @@ def compared(two: tuple[Database, Database], folder: Path, *, next_xid: int | No
 
 def test_every_version_of_the_server(two: tuple[Database, Database], tmp_path: Path):
     assert compared(two, tmp_path / "same").tables == 2
+    with content.session(two[0].dsn(), seconds=60) as asked:  # 13 would look for each block in the whole table
+        assert {table.by_range for table in content.tables(asked)[0]} == {asked.info.server_version >= 140000}
     two[1].run("update people set name = 'x' where id = 7; delete from people where id = 9")
     two[1].run("update things set name = 'x' where id = 8")
     changed = ["public.people: of 5,000 rows, 1 missing (9), 1 changed (7)", "public.things: of 30 rows, 1 changed (8)"]
@@ -108,6 +110,42 @@ def test_a_table_of_two_access_methods_is_not_read_block_by_block(
     monkeypatch.setattr(content, "blocks", None)
     found = compared(two, tmp_path / "one", next_xid=10**6)
     assert (found.findings, found.unproved) == (["public.people: of 5,000 rows, 1 changed (7)"], [])
+
+
+@pytest.mark.usefixtures("by_fours")
+@pytest.mark.parametrize("versions", [None, "some"])
+def test_all_rows_count_whatever_is_read_of_them(copied: Callable[[str], Copied], tmp_path: Path, versions: str | None):
+    """Those of ranges that are alike, and of blocks that are within the others, with those that were read."""
+    both = copied(MADE)
+    both.source.run("update people set name = 'since' where id = 3000")
+    found = both.compared(tmp_path / "since", versions=versions, rows_up_to=600)
+    assert (found.findings, found.unproved, found.since) == ([], [], {"public.people": 1})
+    assert (found.tables, found.rows) == (2, 5029)
+    both.copy.run("update people set name = 'x' where id = 2000")
+    found = both.compared(tmp_path / "changed", versions=versions, rows_up_to=600)
+    assert (found.findings, found.since) == (
+        ["public.people: of 5,000 rows, 1 changed (2000)"],
+        {"public.people": 1},
+    )
+
+
+@pytest.mark.usefixtures("by_fours")
+def test_a_table_that_goes_before_it_is_read_by_content_is_not_proved(
+    copied: Callable[[str], Copied], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    both = copied(MADE)
+    both.source.run("vacuum full people")
+    by_row = likeness._by_row
+
+    def dropped(*arguments: Any) -> set[str]:
+        rewritten = by_row(*arguments)
+        both.source.run("drop table if exists people")
+        return rewritten
+
+    monkeypatch.setattr(likeness, "_by_row", dropped)
+    found = both.compared(tmp_path / "gone", versions="some")
+    assert (found.findings, found.tables, found.rows) == ([], 1, 30)
+    assert found.unproved == ["public.people: was made or dropped while it was read"]
 
 
 def test_blocks_that_lie_together_are_one_range():

@@ -444,6 +444,8 @@ def rows(
         own = (folder / "source-content.sums", folder / "copy-content.sums")
         by_content.take(source, own[0], only=rewritten)
         by_content.take(copy, own[1], only=rewritten, copy=True)
+        gone = rewritten - _names(own[0])
+        found.unproved += [f"{name}: was made or dropped while it was read" for name in sorted(gone)]
         compared = snapshot.compare(*own)
         found.tables, found.rows = found.tables + compared.same, found.rows + compared.rows
         differences = [d for d in compared.differences if d.name in rewritten]
@@ -661,13 +663,14 @@ def _runs(blocks: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
+def _names(sums: Path) -> set[str]:
+    with closing(sqlite3.connect(f"{sums.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        return {name for (name,) in db.execute("select name from tables")}
+
+
 def _unread(source: str, before: Path, after: Path) -> set[str]:
     """Tables of source and copy that weren't there yet when the source was read."""
-    names = []
-    for path in (before, after):
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            names.append({name for (name,) in db.execute("select name from tables")})
-    if not (new := names[1] - names[0]):
+    if not (new := _names(after) - _names(before)):
         return set()
     with psycopg.connect(source, autocommit=True) as session:
         rows = session.execute(
