@@ -112,6 +112,17 @@ def test_a_table_of_two_access_methods_is_not_read_block_by_block(
     assert (found.findings, found.unproved) == (["public.people: of 5,000 rows, 1 changed (7)"], [])
 
 
+def test_recovery_empties_what_was_unlogged_then(copied: Callable[[str], Copied], tmp_path: Path):
+    """Not what is unlogged by now."""
+    both = copied(f"{MADE} create unlogged table fleeting as select 1 as id")
+    both.copy.run("truncate fleeting; update things set name = 'x' where id = 8; delete from people where id = 9")
+    both.source.run("alter table things set unlogged; alter table fleeting set logged")
+    found = both.compared(tmp_path / "since")
+    assert found.findings == ["public.people: of 5,000 rows, 1 missing (9)"]
+    assert found.since == {"public.things": 1}
+    assert found.notes == ["public.fleeting: is unlogged, and empty behind any recovery"]
+
+
 @pytest.mark.usefixtures("by_fours")
 @pytest.mark.parametrize("versions", [None, "some"])
 def test_all_rows_count_whatever_is_read_of_them(copied: Callable[[str], Copied], tmp_path: Path, versions: str | None):
