@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -315,3 +316,27 @@ def test_a_table_that_is_rewritten_when_it_was_summed_up(
     assert found.findings == ["public.people: of 4,999 rows, 1 missing (4000)"]
     assert (found.unproved, found.since) == ([], {"public.people": 1})
     assert found.notes == ["public.people: 1 rows of the copy were deleted since, as far as can be told"]
+
+
+def test_places_are_of_whichever_side_holds_more():
+    """By version where both sides are read so; the rows that are compared one by one are those of the larger side."""
+    asked: list[bool] = []
+
+    def side(rows: int, salt: str | None) -> Any:
+        def blocks(_chunk: content.Chunk, *, by_version: bool) -> set[tuple[int, int, str, str]]:
+            asked.append(by_version)
+            return {(0, 5, "1", "0"), (1, rows, str(rows), "0")}
+
+        return SimpleNamespace(table=SimpleNamespace(salt=salt), blocks=blocks)
+
+    chunk = content.Chunk(relation="r", first=0, end=None)
+    for one, other in ((3, 9), (9, 3)):
+        assert likeness._places(side(one, "s"), side(other, "s"), [chunk], 8) is None
+        assert likeness._places(side(one, "s"), side(other, "s"), [chunk], 9) == (
+            [content.Chunk(relation="r", first=1, end=2)],
+            5,
+        )
+    assert set(asked) == {True}
+    asked.clear()
+    assert likeness._places(side(3, "s"), side(3, None), [chunk], 8) == ([], 8)
+    assert asked == [False, False]
