@@ -826,6 +826,9 @@ class Profile(_Section):
     migrations: Migrations | None = None
     row_security: RowSecurity = RowSecurity()
     audit: Audit = Audit()
+    encrypted_columns: dict[QualifiedName, tuple[str, ...]] = {}
+    """Columns of personal data and the like that are kept encrypted (pgcrypto's or the application's own), by table:
+    `auth.users: [national_id]`. Their values are looked at."""
     monitoring: Monitoring = Monitoring()
     standbys: dict[Name, StandbyServer] = {}
     """Its standbys, by a name of your own."""

@@ -10,6 +10,7 @@ import pytest
 from asking import ask, checks
 from conftest import Database
 from readiness.facts import storage
+from readiness.facts.ciphertexts import DeclaredColumns
 from readiness.facts.storage import Storage, encrypting
 from readiness.model import Examined, Reason, Unknown
 
@@ -101,6 +102,9 @@ def test_a_server_on_this_host(embedded_database: Database, devices: Path, monke
 def test_a_place_that_is_left_out_leaves_it_open():
     asked = checks()[CHECK].ask
     by = {"data directory": "dm-crypt", "write-ahead log": "dm-crypt", "tablespace fast": None}
-    half = asked(Storage(by_place=by, why={"tablespace fast": "the device sdb is plain"}, looked="x"))
+    half = asked(
+        Storage(by_place=by, why={"tablespace fast": "the device sdb is plain"}, looked="x"),
+        DeclaredColumns(by_name={}),
+    )
     assert isinstance(half, Unknown)
     assert "tablespace fast: the device sdb is plain" in half.detail

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Self
 
 from readiness.authoring import Unobservable
+from readiness.facts.backups.store import answer_of
 from readiness.facts.postgres import Postgres
+from readiness.facts.target import Target
 from readiness.model import Reason, quote_ident
 
 SYSFS, PROC = Path("/sys"), Path("/proc")
@@ -26,14 +29,16 @@ class Storage:
         by_place: `data directory`, `write-ahead log`, `tablespace NAME` -> what encrypts it; None where nothing was seen to.
         why: why nothing was seen, by place, or for all of them under "".
         looked: how it was looked.
+        plain: who says that nothing of it is encrypted.
     """
 
     by_place: Mapping[str, str | None]
     why: Mapping[str, str]
     looked: str
+    plain: str | None = None
 
     @classmethod
-    def take(cls, postgres: Postgres) -> Self:
+    def take(cls, postgres: Postgres, target: Target) -> Self:
         places = {"data directory": "", "write-ahead log": ""}
         rows = postgres.rows(
             "select t.spcname as name, pg_catalog.pg_tablespace_location(t.oid) as location "
@@ -44,11 +49,14 @@ class Storage:
         if (version := _own_encryption(postgres)) is not None:
             by = f"the server itself (data_encryption_version {version})"
             return cls(by_place=dict.fromkeys(places, by), why={}, looked="pg_control_init()")
+        if (service := _service(postgres)) is not None:
+            by = f"{service}, which stores nothing unencrypted"
+            return cls(by_place=dict.fromkeys(places, by), why={}, looked="the server's settings")
         looked = "the host's block devices"
         try:
             folder = _local_folder(postgres)
         except Unobservable as unseen:
-            return cls(by_place=dict.fromkeys(places), why={"": unseen.detail}, looked=looked)
+            return cls._by_provider(places, unseen.detail, looked, postgres.address.host, target)
         places |= {"data directory": str(folder), "write-ahead log": str(folder / "pg_wal")}
         found: dict[str, str | None] = {}
         why: dict[str, str] = {}
@@ -62,6 +70,59 @@ class Storage:
             if found[place] is None:
                 why[place] = said
         return cls(by_place=found, why=why, looked=looked)
+
+    @classmethod
+    def _by_provider(cls, places: Mapping[str, str], why: str, looked: str, host: str, target: Target) -> Self:
+        """By what the provider's own command, which the profile names for the backups, says of the instance."""
+        for name, store in target.profile.backups.items():
+            if store.tool != "provider":
+                continue
+            said = f"backups.{name} (StorageEncrypted)"
+            try:
+                encrypted = _of_instance(answer_of(store.words), host)
+            except Unobservable as unseen:
+                why = f"{why}; backups.{name}: {unseen.detail}"
+                continue
+            if encrypted:
+                return cls(by_place=dict.fromkeys(places, f"the provider: {said}"), why={}, looked=said)
+            return cls(by_place=dict.fromkeys(places), why={"": f"{said} says it is not"}, looked=said, plain=said)
+        return cls(by_place=dict.fromkeys(places), why={"": why}, looked=looked)
+
+
+def _of_instance(told: str, host: str) -> bool:
+    """Whether the storage of the instance that we are connected to is encrypted, by `aws rds describe-db-instances`.
+
+    Raises:
+        Unobservable: it tells of another instance, or of none.
+    """
+    try:
+        match json.loads(told):
+            case {"DBInstances": [{"StorageEncrypted": bool(encrypted), "Endpoint": {"Address": str(address)}}]}:
+                if address.lower() != host.lower():
+                    raise Unobservable(
+                        Reason.NOT_CONFIGURED, f"it tells of {address}, and the audit is connected to {host}"
+                    )
+                return encrypted
+    except ValueError as error:
+        raise Unobservable(Reason.ERROR, "it answers no JSON") from error
+    raise Unobservable(Reason.NOT_OBSERVABLE, "it says nothing of the instance's storage")
+
+
+# Settings that a managed service alone has, whose storage can't be had unencrypted. What somebody else gives such a name
+# is a placeholder, which pg_settings doesn't show.
+# https://cloud.google.com/docs/security/encryption/default-encryption,
+# https://learn.microsoft.com/azure/postgresql/flexible-server/security-data-encryption
+_SERVICES = {"cloudsql.": "Google Cloud SQL", "alloydb.": "Google AlloyDB", "azure.": "Azure Database"}
+
+
+def _service(postgres: Postgres) -> str | None:
+    rows = postgres.rows(
+        "select p.service from rows from (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) as p (prefix, service) "
+        "where exists (select from pg_catalog.pg_settings as s where pg_catalog.starts_with(s.name, p.prefix))",
+        (list(_SERVICES), list(_SERVICES.values())),
+        marker="storage",
+    )
+    return str(rows[0]["service"]) if rows else None
 
 
 def _own_encryption(postgres: Postgres) -> int | None:
