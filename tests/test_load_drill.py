@@ -83,7 +83,8 @@ def working(cluster: Cluster) -> int:
 
 
 def test_200_connections_are_held_and_worked_over(wide: Cluster, tmp_path: Path):
-    done = drill(wide, profile(tmp_path, 200), "--seconds", "2", "-f", "json")
+    # Of two seconds the tenth that 200 fresh sessions take for their first transactions is a twentieth: the P95.
+    done = drill(wide, profile(tmp_path, 200), "--seconds", "5", "-f", "json")
     assert done.code == 0, done.said
     told = json.loads(done.out)
     assert told["connections_held"] == 200
