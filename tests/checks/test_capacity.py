@@ -151,6 +151,18 @@ def test_sequences_by_what_takes_their_numbers(embedded_database: Database):
     assert isinstance(beyond, NotApplicable)
 
 
+def test_of_many_sequences_those_that_are_nearest_to_their_end_are_told(embedded_database: Database):
+    """However many are as narrow, and whichever was made first."""
+    embedded_database.run(
+        "do $$begin for i in 1..250 loop execute format('create sequence s%s as int', i); end loop; end$$;"
+        "select setval('s250', 2147000000), setval('s249', 1000)"
+    )
+    outcome = ask("operations/limit-in-reach", embedded_database.dsn())
+    told = [u.subject for u in outcome.unseen if u.kind == "sequence"]  # type: ignore[union-attr]
+    assert len(told) == 10
+    assert {"public.s250", "public.s249"} <= set(told)
+
+
 def test_the_auditors_role_reads_a_schemas_sequences(embedded_database: Database):
     role = f"{embedded_database.name}_auditor"
     embedded_database.made_roles.append(role)

@@ -9,7 +9,7 @@ import pytest
 
 from asking import ask, found
 from conftest import Database
-from readiness.facts import storage
+from readiness.facts import ciphertexts, storage
 from readiness.facts.postgres import Postgres
 from readiness.model import Examined, Outcome, Reason, Unknown
 from readiness.profile import Profile
@@ -62,6 +62,9 @@ def test_what_is_in_clear_is_told_and_enciphered_by_the_remedy(people: Database)
     mixed = next(o for o in told.findings if o.subject.endswith("mixed"))
     assert (mixed.evidence["values"], mixed.evidence["in_clear"]) == (100, 1)
     assert "person" not in str(told.observations).replace("in_clear", ""), "no value is told"
+    people.run(
+        'create view seen as select "Plain" from people'
+    )  # which keeps nobody from enciphering what lies behind it
     for one in told.findings:
         people.run(f"set app.key = 'of-a-test'; {one.remedy}")
     assert found(asked(people, *(c.strip('"') for c in CLEAR))) == set()
@@ -82,6 +85,10 @@ def test_what_is_enciphered_passes_and_what_bears_no_mark_is_unknown(people: Dat
         unsure = asked(people, "sealed", column)
         assert isinstance(unsure, Unknown), column
         assert [u.subject for u in unsure.unseen] == [f"public.people.{column}"]
+    people.run("update people set sealed = unmarked where id = 5")
+    one = asked(people, "sealed")
+    assert isinstance(one, Unknown), "one that bears no mark among others that do"
+    assert one.unseen[0].detail.startswith("1 of 100 values")
     with people.cluster.connect(people.name) as admin:
         admin.execute(f"grant usage on schema public to {people.bare_role}".encode())
     hidden = ask(CHECK, people.bare_dsn(), profile=profile("sealed"))
@@ -90,6 +97,27 @@ def test_what_is_enciphered_passes_and_what_bears_no_mark_is_unknown(people: Dat
     people.run(f"insert into elsewhere values (1, 'x'); grant select on elsewhere to {people.bare_role}")
     filtered = ask(CHECK, people.bare_dsn(), profile=profile("body", table="public.elsewhere"))
     assert "row level security" in filtered.unseen[0].detail  # type: ignore[union-attr]
+
+
+def test_a_large_table_is_looked_at_by_a_part_of_its_pages_and_a_foreign_part_never(
+    people: Database, monkeypatch: pytest.MonkeyPatch
+):
+    people.run("analyze people")
+    monkeypatch.setattr(ciphertexts, "LARGE_PAGES", 1)
+    with people.cluster.connect(people.name) as admin:
+        admin.execute("update pg_class set relpages = 400 where oid = 'people'::regclass")  # of which 200 are drawn
+    told = asked(people, "raw")
+    assert isinstance(told, Examined)
+    (one,) = told.findings
+    assert 0 < int(str(one.evidence["values"])) < 100
+    assert one.evidence["in_clear"] == one.evidence["values"]
+    people.run(
+        "create extension file_fdw; create server files foreign data wrapper file_fdw;"
+        "create table parted (id int, body text) partition by range (id);"
+        "create foreign table parted_1 partition of parted for values from (0) to (10) server files options (filename '/nowhere')"
+    )
+    unsure = ask(CHECK, people.dsn(), profile=profile("body", table="public.parted"))
+    assert "is never asked" in unsure.unseen[0].detail  # type: ignore[union-attr]
 
 
 def test_a_column_in_clear_is_a_finding_whatever_is_known_of_the_disk(debian_database: Database):
@@ -131,6 +159,12 @@ def test_what_rds_says_of_the_instance(
         CHECK, embedded_database.dsn(), profile=Profile.model_validate({"name": "managed", "backups": backups})
     )
     if isinstance(expected, str):
+        backups["rds"]["command"] = [str(tmp_path)]  # which nobody can run
+        unrun = ask(
+            CHECK, embedded_database.dsn(), profile=Profile.model_validate({"name": "managed", "backups": backups})
+        )
+        assert isinstance(unrun, Unknown)
+        assert (unrun.reason, "Permission denied" in unrun.detail) == (Reason.NO_ATTESTATION, True)
         assert isinstance(outcome, Unknown)
         assert outcome.reason is Reason.NO_ATTESTATION
         assert expected in outcome.detail

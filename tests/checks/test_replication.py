@@ -45,6 +45,23 @@ class Pair:
         return ask(f"operations/{check}", self.primary.dsn(), profile=profile, parameters=parameters)
 
 
+def stood_by(primary: Cluster, **settings: str) -> Cluster:
+    """A standby that streams by a slot, both by the name of replica."""
+    with (primary.data / "pg_hba.conf").open("r+") as rules:
+        rules.write("host replication postgres 127.0.0.1/32 trust\n" + rules.read())
+    with primary.connect() as admin:
+        admin.execute("select pg_reload_conf()")
+    standby = replace(primary, data=primary.workshop.folder / "standby", port=primary.workshop.port(), process=None)
+    primary.tool(
+        *("pg_basebackup", "-D", str(standby.data), "-c", "fast", "--no-sync", "-R", "-C", "-S", "replica"),
+        # the database is for slots that are kept in step (since 17)
+        *("-d", f"host=127.0.0.1 port={primary.port} user=postgres application_name=replica dbname=postgres"),
+    )
+    standby.configure({"port": standby.port, **settings})
+    standby.start()
+    return standby
+
+
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
     if not (DEBIAN / "postgres").exists():
@@ -57,17 +74,7 @@ def pair() -> Iterator[Pair]:
             alone = ask(f"operations/{check}", primary.dsn())
             assert isinstance(alone, NotApplicable), "no standby streams, which is seen, and none needs to be declared"
         assert found(ask("operations/no-standby", primary.dsn())) == {"primary"}
-        with (primary.data / "pg_hba.conf").open("r+") as rules:
-            rules.write("host replication postgres 127.0.0.1/32 trust\n" + rules.read())
-        with primary.connect() as admin:
-            admin.execute("select pg_reload_conf()")
-        standby = replace(primary, data=primary.workshop.folder / "standby", port=primary.workshop.port(), process=None)
-        primary.tool(
-            *("pg_basebackup", "-D", str(standby.data), "-c", "fast", "--no-sync", "-R", "-C", "-S", "replica"),
-            *("-d", f"host=127.0.0.1 port={primary.port} user=postgres application_name=replica"),
-        )
-        standby.configure({"port": standby.port})
-        standby.start()
+        standby = stood_by(primary)
         made = Pair(primary, standby)
         assert eventually(lambda: isinstance(made.ask("no-standby"), Examined) and not found(made.ask("no-standby")))
         yield made
@@ -548,17 +555,7 @@ def test_a_subscription_whose_publisher_says_nothing(database: Database):
 def newer_pair() -> Iterator[Pair]:
     """A primary of PostgreSQL 18 whose standby a test may promote."""
     with embedded.cluster(settings=SETTINGS, fast=True, purpose="test") as primary:
-        with (primary.data / "pg_hba.conf").open("r+") as rules:
-            rules.write("host replication postgres 127.0.0.1/32 trust\n" + rules.read())
-        with primary.connect() as admin:
-            admin.execute("select pg_reload_conf()")
-        standby = replace(primary, data=primary.workshop.folder / "standby", port=primary.workshop.port(), process=None)
-        primary.tool(
-            *("pg_basebackup", "-D", str(standby.data), "-c", "fast", "--no-sync", "-R", "-C", "-S", "replica"),
-            *("-d", f"host=127.0.0.1 port={primary.port} user=postgres application_name=replica dbname=postgres"),
-        )
-        standby.configure({"port": standby.port, "hot_standby_feedback": "on"})
-        standby.start()
+        standby = stood_by(primary, hot_standby_feedback="on")
         yield Pair(primary, standby)
 
 

@@ -241,8 +241,6 @@ bounded as (
     from pg_catalog.pg_sequence as s
     left join narrow on s.seqrelid = narrow.seq
     where s.seqincrement > 0 and not s.seqcycle and least(s.seqmax, narrow.high) between 1 and 2147483647
-    order by most, s.seqrelid
-    limit 200
 )
 
 select

@@ -45,8 +45,9 @@ class DeclaredColumn:
             return f"{head}alter table {table} alter column {column} type bytea using {sealed};"
         wider, sealed = "", f"pgp_sym_encrypt_bytea({column}, {key})"
         if self.type != "bytea":
-            wider = f"alter table {table} alter column {column} type text;\n"
             sealed = f"armor(pgp_sym_encrypt({column}, {key}))"
+        if self.type in ("varchar", "bpchar"):  # the message is longer
+            wider = f"alter table {table} alter column {column} type text;\n"
         form = _FORMS[self.type]
         # of the column itself, which an alias gives the name that the conditions have
         clear = f"(select not ({form['encrypted']}) and {form['clear']} from (select {column} as v) as s)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from readiness.authoring import Unobservable
-from readiness.facts.backups.store import answer_of
+from readiness.facts.backups import provider
 from readiness.facts.postgres import Postgres
 from readiness.facts.target import Target
 from readiness.model import Reason, quote_ident
@@ -79,7 +78,7 @@ class Storage:
                 continue
             said = f"backups.{name} (StorageEncrypted)"
             try:
-                encrypted = _of_instance(answer_of(store.words), host)
+                encrypted = provider.storage_encrypted(store.words, host)
             except Unobservable as unseen:
                 why = f"{why}; backups.{name}: {unseen.detail}"
                 continue
@@ -89,30 +88,11 @@ class Storage:
         return cls(by_place=dict.fromkeys(places), why={"": why}, looked=looked)
 
 
-def _of_instance(told: str, host: str) -> bool:
-    """Whether the storage of the instance that we are connected to is encrypted, by `aws rds describe-db-instances`.
-
-    Raises:
-        Unobservable: it tells of another instance, or of none.
-    """
-    try:
-        match json.loads(told):
-            case {"DBInstances": [{"StorageEncrypted": bool(encrypted), "Endpoint": {"Address": str(address)}}]}:
-                if address.lower() != host.lower():
-                    raise Unobservable(
-                        Reason.NOT_CONFIGURED, f"it tells of {address}, and the audit is connected to {host}"
-                    )
-                return encrypted
-    except ValueError as error:
-        raise Unobservable(Reason.ERROR, "it answers no JSON") from error
-    raise Unobservable(Reason.NOT_OBSERVABLE, "it says nothing of the instance's storage")
-
-
 # Settings that a managed service alone has, whose storage can't be had unencrypted. What somebody else gives such a name
-# is a placeholder, which pg_settings doesn't show.
+# is a placeholder, which pg_settings doesn't show. Not AlloyDB's and Supabase's, which run on anybody's disks, too.
 # https://cloud.google.com/docs/security/encryption/default-encryption,
 # https://learn.microsoft.com/azure/postgresql/flexible-server/security-data-encryption
-_SERVICES = {"cloudsql.": "Google Cloud SQL", "alloydb.": "Google AlloyDB", "azure.": "Azure Database"}
+_SERVICES = {"cloudsql.": "Google Cloud SQL", "azure.": "Azure Database"}
 
 
 def _service(postgres: Postgres) -> str | None:

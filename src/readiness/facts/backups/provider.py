@@ -58,6 +58,25 @@ def read(command: Sequence[str]) -> Store:
             )
 
 
+def storage_encrypted(command: Sequence[str], host: str) -> bool:
+    """Whether the storage of the instance with this address is encrypted, as `aws rds describe-db-instances` tells.
+
+    Raises:
+        Unobservable: it can't be asked, or tells of another instance, or of none.
+    """
+    try:
+        match json.loads(answer_of(command)):
+            case {"DBInstances": [{"StorageEncrypted": bool(encrypted), "Endpoint": {"Address": str(address)}}]}:
+                if address.lower() != host.lower():
+                    raise Unobservable(
+                        Reason.NOT_CONFIGURED, f"it tells of {address}, and the audit is connected to {host}"
+                    )
+                return encrypted
+    except ValueError as error:
+        raise Unobservable(Reason.ERROR, "it answers no JSON") from error
+    raise Unobservable(Reason.NOT_OBSERVABLE, "it says nothing of the instance's storage")
+
+
 def _rds(instance: Mapping[str, Any]) -> Store:
     """RDS backs up daily and keeps WAL meanwhile; a retention of 0 days turns both off."""
     latest, days = instance.get("LatestRestorableTime"), int(instance.get("BackupRetentionPeriod", 0))

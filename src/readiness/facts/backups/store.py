@@ -246,6 +246,8 @@ def answer_of(words: Sequence[str]) -> str:
         raise Unobservable(
             Reason.UNREACHABLE, f"{words[0]}: there is no such program here", "install it, or name the way in `command`"
         ) from None
+    except OSError as error:
+        raise Unobservable(Reason.UNREACHABLE, f"{words[0]}: {error.strerror or error}") from None
     except subprocess.TimeoutExpired:
         raise Unobservable(Reason.TIMEOUT, f"{words[0]} gave no answer in {COMMAND_SECONDS:g} s") from None
     if done.returncode:
